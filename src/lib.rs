@@ -1,0 +1,36 @@
+/*!
+logveil keeps personal data and secrets out of logs.
+
+This page is the manual of the source. A record's way is one-directional:
+
+```text
+source ─► frame ─► route ─► detect ─► act ─► queue ─► sink ─► store
+(bytes)  (records) (stream,  (findings) (clean  (bounded, (batches,  (retention
+                    class)              bytes)  clean only) retries)  enforced)
+```
+
+Raw bytes live only between *source* and *act*, in memory. The modules below
+stand in layers; a module uses modules of a lower layer or itself, and modules
+of one layer do not know each other. `tests/tidy` holds that rule.
+
+Start reading at [`pipeline`]: it is the whole product, without any input or output.
+*/
+
+// 0: words
+pub mod action;
+pub mod clock;
+pub mod entity;
+pub mod limit;
+pub mod record;
+pub mod secret;
+pub mod span;
+pub mod ttl;
+
+// 1: mechanisms
+pub mod keys;
+
+// 2: understanding
+pub mod detect;
+
+// 3: changes
+pub mod act;

@@ -1,0 +1,59 @@
+/*!
+Every bound of the program, with its unit and its reason.
+
+What happens at a bound is said where it is used; nothing is ever lost at one
+without being counted.
+*/
+
+use std::time::Duration;
+
+/// Longest record, in bytes. Longer ones are cut out and replaced by a marker record: no log store takes more.
+pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of records that a source gathers into one batch before it hands it on.
+pub const BATCH_BYTES: usize = 256 * 1024;
+
+/// Records in one batch at most, so that tiny records do not make a batch huge.
+pub const BATCH_RECORDS_MAX: usize = 16 * 1024;
+
+/// How long a source holds an unfilled batch while more may come. A quiet stream is passed on at once.
+pub const BATCH_WAIT: Duration = Duration::from_millis(5);
+
+/// Request body of the HTTP source after decompression, in bytes.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Largest UDP datagram over IPv4 (RFC 768, 65 535 less headers), in bytes.
+pub const DATAGRAM_BYTES_MAX: usize = 65_507;
+
+/// Digits of an octet count (RFC 6587, section 3.4.1) that are read before it is refused.
+pub const OCTET_COUNT_DIGITS_MAX: usize = 8;
+
+/// Depth of JSON, and of JSON inside JSON strings, that is followed as structure; deeper text is searched as plain text.
+pub const JSON_DEPTH_MAX: usize = 128;
+
+/// Bytes of a key that are looked at for its name.
+pub const KEY_BYTES_MAX: usize = 128;
+
+/// Rounds of percent-decoding that are undone: `%2540` takes two.
+pub const PERCENT_ROUNDS_MAX: usize = 2;
+
+/// Pseudonyms that one worker remembers, so that frequent values cost one hash-map look-up.
+pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 16 * 1024;
+
+/// Longest value that is remembered with its pseudonym, in bytes.
+pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 256;
+
+/// Source connections open at the same time, over all listeners.
+pub const CONNECTIONS_MAX: usize = 1024;
+
+/// Batches that wait between the sources and the workers.
+pub const PIPELINE_BATCHES_MAX: usize = 8;
+
+/// Default bound of the memory queue before each sink, in bytes.
+pub const QUEUE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
+
+/// How long a drain may take after the first signal to stop.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
+
+/// Configuration, policy or pack file, in bytes.
+pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;

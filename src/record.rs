@@ -1,0 +1,183 @@
+/*!
+A record, the batch that carries it, and the acknowledgement that goes back.
+*/
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::clock::Timestamp;
+use crate::secret::Raw;
+use crate::span::Span;
+
+/// One log event, as spans into the buffer of its [`Batch`]. An empty span is a part that the frame did not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What was said: of syslog the MSG part, of HTTP and files the line.
+    pub message: Span,
+    /// Who sent it, as the frame says (RFC 5424 HOSTNAME).
+    pub host: Span,
+    /// Which program said it (RFC 5424 APP-NAME, RFC 3164 TAG).
+    pub app: Span,
+    /// RFC 5424 PROCID.
+    pub procid: Span,
+    /// RFC 5424 MSGID.
+    pub msgid: Span,
+    /// RFC 5424 STRUCTURED-DATA, brackets included.
+    pub structured: Span,
+    /// Facility and severity (RFC 5424, section 6.2.1): 0 to 191.
+    pub priority: Option<u8>,
+    /// When it happened, as the frame says. Shown, and used for nothing else: an outsider chooses it.
+    pub time: Option<Timestamp>,
+    /// The class whose policy and retention hold for it; set by the route.
+    pub class: ClassId,
+    /// The stream it belongs to; set by the route.
+    pub stream: StreamId,
+}
+
+impl Record {
+    /// A record that is all message.
+    pub fn plain(message: Span) -> Record {
+        Record { message, ..Record::default() }
+    }
+
+    /// The parts that carry text, in the order of RFC 5424.
+    pub fn parts_mut(&mut self) -> [&mut Span; 6] {
+        [
+            &mut self.host,
+            &mut self.app,
+            &mut self.procid,
+            &mut self.msgid,
+            &mut self.structured,
+            &mut self.message,
+        ]
+    }
+}
+
+/// A retention class, by its place in [`Names`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClassId(pub u16);
+
+/// A stream, by its place in [`Names`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u16);
+
+/// What the numbers in records are called, and how long each class may live. Made with the policy, shared by all its batches.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// The policy that handled the records: `name@version`.
+    pub policy: String,
+    /// Class names and limits, by [`ClassId`].
+    pub classes: Vec<(String, crate::ttl::Ttl)>,
+    /// Stream names, by [`StreamId`].
+    pub streams: Vec<String>,
+}
+
+/// Records as they came, in one contiguous buffer.
+#[derive(Debug)]
+pub struct Batch {
+    /// The bytes that the records' spans point into.
+    pub raw: Raw,
+    /// The records, in order of arrival.
+    pub records: Vec<Record>,
+    /// Receive time, decided once: it chooses the epoch, the partition and the expiry.
+    pub received: Timestamp,
+    /// Name of the source in the configuration.
+    pub source: Arc<str>,
+    /// The request's path or the file's path, for routes; empty where there is none. Never forwarded.
+    pub path: Raw,
+    /// Told when the records are safe.
+    pub ack: Ack,
+}
+
+/// Tells a client that its records are safe, once every holder has said so.
+///
+/// Clones share one fate: [`confirm`](Ack::confirm) each; when the last clone is gone the client is told
+/// `true` if none was dropped unconfirmed, else `false`.
+pub struct Ack {
+    shared: Arc<Shared>,
+    confirmed: bool,
+}
+
+struct Shared {
+    tell: Option<Box<dyn Fn(bool) + Send + Sync>>,
+    failed: AtomicBool,
+}
+
+impl Ack {
+    /// An acknowledgement that calls `tell` exactly once.
+    pub fn new(tell: impl Fn(bool) + Send + Sync + 'static) -> Ack {
+        let shared = Shared { tell: Some(Box::new(tell)), failed: AtomicBool::new(false) };
+        Ack { shared: Arc::new(shared), confirmed: false }
+    }
+
+    /// Nobody waits: plain TCP and UDP have no way back.
+    pub fn none() -> Ack {
+        let shared = Shared { tell: None, failed: AtomicBool::new(false) };
+        Ack { shared: Arc::new(shared), confirmed: false }
+    }
+
+    /// This holder's part is safe.
+    pub fn confirm(mut self) {
+        self.confirmed = true;
+    }
+}
+
+impl Clone for Ack {
+    fn clone(&self) -> Ack {
+        Ack { shared: Arc::clone(&self.shared), confirmed: false }
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        if !self.confirmed {
+            self.shared.failed.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(tell) = &self.tell {
+            tell(!self.failed.load(Ordering::Acquire));
+        }
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ack")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    fn told() -> (Ack, Arc<Mutex<Vec<bool>>>) {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        (Ack::new(move |safe| ear.lock().unwrap().push(safe)), heard)
+    }
+
+    #[test]
+    fn tells_once_all_clones_confirmed() {
+        let (ack, heard) = told();
+        let second = ack.clone();
+        ack.confirm();
+        assert!(heard.lock().unwrap().is_empty(), "one holder is still out");
+        second.confirm();
+        assert_eq!(*heard.lock().unwrap(), [true]);
+    }
+
+    #[test]
+    fn a_dropped_clone_fails_all() {
+        let (ack, heard) = told();
+        let second = ack.clone();
+        drop(second);
+        ack.confirm();
+        assert_eq!(*heard.lock().unwrap(), [false]);
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything that needs the whole program, in one binary, by area.
