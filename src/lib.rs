@@ -34,3 +34,6 @@ pub mod detect;
 
 // 3: changes
 pub mod act;
+
+// 6: telling
+pub mod telemetry;
