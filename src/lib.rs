@@ -37,3 +37,6 @@ pub mod act;
 
 // 6: telling
 pub mod telemetry;
+
+// 10: the program
+pub mod cli;

@@ -1,5 +1,5 @@
 //! Arguments to verb to exit code, nothing else.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    logveil::cli::main()
 }
