@@ -1,1 +1,6 @@
 //! Everything that needs the whole program, in one binary, by area.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and may say why")]
+
+mod support;
+mod tidy;
