@@ -38,5 +38,8 @@ pub mod act;
 // 6: telling
 pub mod telemetry;
 
+// 8: the world
+pub mod source;
+
 // 10: the program
 pub mod cli;
