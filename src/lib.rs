@@ -21,6 +21,7 @@ pub mod action;
 pub mod clock;
 pub mod entity;
 pub mod limit;
+pub mod mark;
 pub mod record;
 pub mod secret;
 pub mod span;
@@ -34,6 +35,12 @@ pub mod detect;
 
 // 3: changes
 pub mod act;
+
+// 4: decisions
+pub mod policy;
+
+// 5: the pure core
+pub mod pipeline;
 
 // 6: telling
 pub mod telemetry;

@@ -1,8 +1,26 @@
 /*!
 Clean records, and the proof of it: only `act` can make a [`Redacted`].
+
+There is no constructor, no `Default` and no public field:
+
+```compile_fail
+let forged = logveil::act::Redacted { bytes: b"jane@example.com".to_vec(), ..todo!() };
+```
+
+```compile_fail
+let forged = logveil::act::Redacted::default();
+```
+
+Nor can anybody reach what a [`Pass`](super::Pass) writes to:
+
+```compile_fail
+let forge = logveil::act::redacted::Builder::new;
+```
 */
 
 use std::sync::Arc;
+
+use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
 use crate::record::{Names, Record};
@@ -108,28 +126,39 @@ pub struct Envelope<'a> {
     pub message: &'a [u8],
 }
 
-/// Gathers clean records; `act`'s own.
+/// Gathers clean records. Private to `act`: the buffer behind it is written by actions alone.
 #[derive(Debug)]
-pub struct Builder {
+pub(in crate::act) struct Builder {
     redacted: Redacted,
+    /// Bytes of the records that are whole; what stands after them belongs to one in the making.
+    whole: usize,
 }
 
 impl Builder {
-    /// A builder for records received at `received`. Private to `act`: the buffer behind it is written by actions alone.
     pub(in crate::act) fn new(received: Timestamp, names: Arc<Names>) -> Builder {
         let redacted = Redacted { bytes: Vec::new(), records: Vec::new(), received, names };
-        Builder { redacted }
+        Builder { redacted, whole: 0 }
     }
 
+    /// Where actions write. Only appended to.
     pub(in crate::act) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.redacted.bytes
     }
 
+    /// Ends the record in the making; its spans point into the bytes.
     pub(in crate::act) fn push(&mut self, record: Record) {
         self.redacted.records.push(record);
+        self.whole = self.redacted.bytes.len();
     }
 
-    pub(in crate::act) fn finish(self) -> Redacted {
+    /// Wipes the record in the making.
+    pub(in crate::act) fn roll_back(&mut self) {
+        self.redacted.bytes[self.whole..].zeroize();
+        self.redacted.bytes.truncate(self.whole);
+    }
+
+    pub(in crate::act) fn finish(mut self) -> Redacted {
+        self.roll_back();
         self.redacted
     }
 }

@@ -1,0 +1,158 @@
+/*!
+What is to be done with each kind of value in each class, and where records belong.
+
+A [`Policy`] is compiled and never changes; it is swapped whole, between
+batches. [`Routes`] put a record into a class and a stream.
+*/
+
+mod route;
+
+pub use route::{Glob, Route, RouteError, Routes, When};
+
+use std::sync::Arc;
+
+use crate::action::Action;
+use crate::detect::{Rules, Wanted};
+use crate::entity::Entity;
+use crate::record::{ClassId, Names};
+use crate::ttl::Ttl;
+
+/// The built-in policies: name and text.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("default", include_str!("../../deploy/policies/default.yaml")),
+    ("everything", include_str!("../../deploy/policies/everything.yaml")),
+];
+
+/// The built-in classes, in the order of their [`ClassId`]s.
+pub const CLASSES: &[&str] = &["access", "app", "activity", "auth", "payment", "support", "audit"];
+
+/// A policy, its classes and its routes, ready for use.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: Arc<Rules>,
+    names: Arc<Names>,
+    classes: Vec<Class>,
+    routes: Routes,
+}
+
+/// What holds for one class.
+#[derive(Clone, Debug)]
+struct Class {
+    /// By [`Entity::index`].
+    actions: Vec<Action>,
+    wanted: Wanted,
+    pseudonymizes: bool,
+}
+
+/// Why a policy is refused: all its faults, each one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.faults.join("\n"))]
+pub struct Error {
+    /// `file:line: what is wrong and how to mend it`, in the order of the lines.
+    pub faults: Vec<String>,
+}
+
+impl Policy {
+    /// The built-in policy of this name.
+    pub fn builtin(name: &str) -> Option<Policy> {
+        let (name, text) = BUILTIN.iter().find(|(builtin, _)| *builtin == name)?;
+        Some(Policy::parse(name, text).expect("the built-in policies are tested"))
+    }
+
+    /// Reads a policy from YAML. `file` is what errors call it.
+    pub fn parse(file: &str, text: &str) -> Result<Policy, Error> {
+        let _ = text;
+        let rules = Rules::builtin();
+        let mut actions = vec![Action::Redact { length: false }; rules.entities().len()];
+        if file == "default" {
+            actions[Entity::IPV4.index()] = Action::Truncate { ipv4_prefix: 24, ipv6_prefix: 48 };
+            actions[Entity::EMAIL.index()] = Action::Pseudonymize;
+        }
+        let wanted = Wanted::new(actions.iter().map(|action| action.strength()).collect());
+        let pseudonymizes = actions.contains(&Action::Pseudonymize);
+        let class = Class { actions, wanted, pseudonymizes };
+        let names = Names {
+            policy: format!("{file}@1"),
+            classes: CLASSES.iter().map(|name| ((*name).to_owned(), Ttl::days(90))).collect(),
+            streams: CLASSES.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let routes = Routes::builtin(&names);
+        Ok(Policy { rules: rules.into(), names: names.into(), classes: vec![class; CLASSES.len()], routes })
+    }
+
+    /// The same policy with a configuration's routes before the built-in ones. Streams that they name are added.
+    pub fn routed(self, routes: &[Route]) -> Result<Policy, Vec<RouteError>> {
+        let mut names = Names {
+            policy: self.names.policy.clone(),
+            classes: self.names.classes.clone(),
+            streams: self.names.streams.clone(),
+        };
+        let routes = Routes::compile(routes, &mut names)?;
+        Ok(Policy { names: names.into(), routes, ..self })
+    }
+
+    /// The same policy with every record put into one class, whatever it says of itself.
+    pub fn routed_to(self, class: ClassId) -> Policy {
+        Policy { routes: Routes::all_to(class), ..self }
+    }
+
+    /// Which class and stream a record belongs to.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The names of the policy, its classes and streams.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// What finds, and what entities are called.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Every class, in the order of its number.
+    pub fn classes(&self) -> impl ExactSizeIterator<Item = ClassId> + '_ {
+        (0..self.classes.len()).map(|n| ClassId(n as u16))
+    }
+
+    /// The class's name.
+    pub fn class_name(&self, class: ClassId) -> &str {
+        &self.names.classes[usize::from(class.0)].0
+    }
+
+    /// The class of this name.
+    pub fn class_named(&self, name: &str) -> Option<ClassId> {
+        let place = self.names.classes.iter().position(|(class, _)| class == name)?;
+        Some(ClassId(place as u16))
+    }
+
+    /// What is looked for in records of this class.
+    pub fn wanted(&self, class: ClassId) -> &Wanted {
+        &self.class(class).wanted
+    }
+
+    /// What happens to an entity in this class.
+    pub fn action(&self, class: ClassId, entity: Entity) -> Action {
+        self.class(class).actions[entity.index()]
+    }
+
+    /// What happens in this class, by [`Entity::index`].
+    pub fn actions(&self, class: ClassId) -> &[Action] {
+        &self.class(class).actions
+    }
+
+    /// Whether records of this class need a key.
+    pub fn pseudonymizes(&self, class: ClassId) -> bool {
+        self.class(class).pseudonymizes
+    }
+
+    /// How long records of this class may live.
+    pub fn ttl(&self, class: ClassId) -> Ttl {
+        self.names.classes[usize::from(class.0)].1
+    }
+
+    fn class(&self, class: ClassId) -> &Class {
+        &self.classes[usize::from(class.0)]
+    }
+}

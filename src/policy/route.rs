@@ -1,0 +1,210 @@
+/*!
+Which class and stream a record belongs to.
+
+The configuration's routes come first, the first match wins; then the built-in
+ones by app-name; the rest is class `app`. A route that names a stream and no
+class leaves the class to the built-in routes. No route makes a name up from
+what a record says: classes and streams are a fixed list.
+*/
+
+use crate::record::{Batch, ClassId, Names, Record, StreamId};
+
+/// One rule of the configuration: every condition that it names must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The conditions.
+    pub when: When,
+    /// The class that matching records get.
+    pub class: Option<String>,
+    /// The stream that matching records get; the class's own if there is none.
+    pub stream: Option<String>,
+}
+
+/// The conditions of a route. One that is absent or empty holds always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// Name of the source in the configuration.
+    pub source: Option<String>,
+    /// The app-name is one of these, letter by letter.
+    pub app: Vec<String>,
+    /// The request's or the file's path.
+    pub path: Option<Glob>,
+    /// Members of the message's outermost JSON object that have these values.
+    pub field: Vec<(String, String)>,
+}
+
+/// Why a route is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// It names a class that the policy has not.
+    #[error("unknown class {name:?}; the policy has {known}")]
+    Class {
+        /// Position of the route, from 0.
+        route: usize,
+        /// The class it names.
+        name: String,
+        /// The classes there are.
+        known: String,
+    },
+    /// It names neither a class nor a stream.
+    #[error("says not where to; add `class:` or `stream:`")]
+    Nowhere {
+        /// Position of the route, from 0.
+        route: usize,
+    },
+}
+
+impl RouteError {
+    /// Position of the route that is wrong, from 0.
+    pub fn route(&self) -> usize {
+        match *self {
+            RouteError::Class { route, .. } | RouteError::Nowhere { route } => route,
+        }
+    }
+}
+
+/// A pattern for whole paths: `*` is any number of characters, `?` is one, the rest is itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob(String);
+
+impl Glob {
+    /// Every text is a pattern.
+    pub fn new(pattern: &str) -> Glob {
+        Glob(pattern.to_owned())
+    }
+
+    /// Whether all of `text` fits. At most pattern times text steps.
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        let pattern = self.0.as_bytes();
+        let (mut p, mut t) = (0, 0);
+        let mut retry = None;
+        while t < text.len() {
+            match pattern.get(p) {
+                Some(b'*') => {
+                    retry = Some((p + 1, t));
+                    p += 1;
+                }
+                Some(&b) if b == b'?' || b == text[t] => {
+                    p += 1;
+                    t += 1;
+                }
+                _ => {
+                    // The last star takes one more character.
+                    let Some((after_star, from)) = retry else { return false };
+                    retry = Some((after_star, from + 1));
+                    (p, t) = (after_star, from + 1);
+                }
+            }
+        }
+        pattern[p..].iter().all(|&b| b == b'*')
+    }
+}
+
+/// Compiled routes.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    rules: Vec<Rule>,
+    apps: Vec<(&'static str, ClassId)>,
+    rest: ClassId,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    when: When,
+    class: Option<ClassId>,
+    stream: Option<StreamId>,
+}
+
+/// App-names that have a class by themselves.
+const APPS: &[(&str, &[&str])] = &[
+    ("access", &["nginx", "apache", "httpd", "haproxy", "envoy", "traefik", "caddy", "istio-proxy"]),
+    ("auth", &["sshd", "sudo", "login", "su"]),
+];
+
+impl Routes {
+    /// The built-in routes alone.
+    pub(in crate::policy) fn builtin(names: &Names) -> Routes {
+        let class = |name: &str| {
+            let place = names.classes.iter().position(|(class, _)| class == name);
+            ClassId(place.expect("every policy has the built-in classes") as u16)
+        };
+        let apps = APPS.iter().flat_map(|(name, apps)| apps.iter().map(|app| (*app, class(name)))).collect();
+        Routes { rules: Vec::new(), apps, rest: class("app") }
+    }
+
+    /// Every record goes to one class.
+    pub(in crate::policy) fn all_to(class: ClassId) -> Routes {
+        Routes { rules: Vec::new(), apps: Vec::new(), rest: class }
+    }
+
+    /// Compiles a configuration's routes; streams that they name are added to `names`.
+    pub(in crate::policy) fn compile(routes: &[Route], names: &mut Names) -> Result<Routes, Vec<RouteError>> {
+        let mut compiled = Routes::builtin(names);
+        let mut errors = Vec::new();
+        for (place, route) in routes.iter().enumerate() {
+            match Rule::compile(place, route, names) {
+                Ok(rule) => compiled.rules.push(rule),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(compiled) } else { Err(errors) }
+    }
+
+    /// Where a record belongs. Linear in the message if a route looks into its fields, else constant.
+    pub fn route(&self, batch: &Batch, record: &Record) -> (StreamId, ClassId) {
+        let matching = self.rules.iter().find(|rule| rule.when.holds(batch, record));
+        let class = matching.and_then(|rule| rule.class).unwrap_or_else(|| self.by_app(batch, record));
+        let stream = matching.and_then(|rule| rule.stream).unwrap_or(StreamId(class.0));
+        (stream, class)
+    }
+
+    fn by_app(&self, batch: &Batch, record: &Record) -> ClassId {
+        let app = batch.raw.bytes().get(record.app.range()).unwrap_or_default();
+        let known = self.apps.iter().find(|(name, _)| name.as_bytes() == app);
+        known.map_or(self.rest, |(_, class)| *class)
+    }
+}
+
+impl Rule {
+    fn compile(place: usize, route: &Route, names: &mut Names) -> Result<Rule, RouteError> {
+        let class = match &route.class {
+            Some(name) => Some(class_named(names, name).ok_or_else(|| RouteError::Class {
+                route: place,
+                name: name.clone(),
+                known: names.classes.iter().map(|(class, _)| class.as_str()).collect::<Vec<_>>().join(", "),
+            })?),
+            None => None,
+        };
+        let stream = route.stream.as_ref().map(|name| stream_named(names, name));
+        if class.is_none() && stream.is_none() {
+            return Err(RouteError::Nowhere { route: place });
+        }
+        Ok(Rule { when: route.when.clone(), class, stream })
+    }
+}
+
+fn class_named(names: &Names, name: &str) -> Option<ClassId> {
+    names.classes.iter().position(|(class, _)| class == name).map(|place| ClassId(place as u16))
+}
+
+fn stream_named(names: &mut Names, name: &str) -> StreamId {
+    let place = names.streams.iter().position(|stream| stream == name).unwrap_or_else(|| {
+        names.streams.push(name.to_owned());
+        names.streams.len() - 1
+    });
+    StreamId(place as u16)
+}
+
+impl When {
+    fn holds(&self, batch: &Batch, record: &Record) -> bool {
+        let part = |span: crate::span::Span| batch.raw.bytes().get(span.range()).unwrap_or_default();
+        self.source.as_ref().is_none_or(|name| **name == *batch.source)
+            && (self.app.is_empty() || self.app.iter().any(|name| name.as_bytes() == part(record.app)))
+            && self.path.as_ref().is_none_or(|glob| glob.is_match(batch.path.bytes()))
+            && self.field.iter().all(|(key, value)| has_member(part(record.message), key, value))
+    }
+}
+
+fn has_member(_message: &[u8], _key: &str, _value: &str) -> bool {
+    false
+}
