@@ -29,6 +29,7 @@ pub mod ttl;
 
 // 1: mechanisms
 pub mod keys;
+pub mod structure;
 
 // 2: understanding
 pub mod detect;

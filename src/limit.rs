@@ -34,6 +34,15 @@ pub const JSON_DEPTH_MAX: usize = 128;
 /// Bytes of a key that are looked at for its name.
 pub const KEY_BYTES_MAX: usize = 128;
 
+/// Bytes of an array or object under a sensitive key that are read for its values; what follows is searched as plain text.
+pub const COMPOSITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of an XML element's text that are looked back over from its closing tag.
+pub const ELEMENT_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes before a backslash in which the quote of the string around it is looked for.
+pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
+
 /// Rounds of percent-decoding that are undone: `%2540` takes two.
 pub const PERCENT_ROUNDS_MAX: usize = 2;
 

@@ -1,0 +1,367 @@
+/*!
+Keys and the values that belong to them.
+
+The key is found backwards from a separator, the value forwards from it, so
+that no grammar has to be known beforehand: `"key": value` of JSON, `key=value`
+of logfmt and query strings, `Key: value` of headers, `'key' => 'value'` of
+Ruby, `--key value` of command lines and `<key>value</key>` all come to the
+same two questions. Whoever asks looks the key up first and pays for the value
+only when the key is of interest.
+
+Linear: a key is looked for in [`limit::KEY_BYTES_MAX`] bytes, a value is read
+once.
+*/
+
+use memchr::memrchr;
+
+use super::json;
+use super::{Form, percent};
+use crate::limit;
+use crate::span::Span;
+
+/// A key and where its value is to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The name alone, without quotes.
+    pub name: Span,
+    /// How tightly key and value are tied.
+    pub tie: Tie,
+    /// Level of the key's quotes, 0 if it has none.
+    pub level: u8,
+    /// The first byte after the separator.
+    pub after: usize,
+}
+
+/// What ties a value to its key; a loose tie is weaker evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// `"key":`, `'key' =>`, `"key"=`.
+    Quoted,
+    /// `key=`.
+    Equals,
+    /// `key =`: a space before the sign, so that one may stand after it.
+    SpacedEquals,
+    /// `key: `, as in headers and YAML.
+    Colon,
+    /// `key:value`.
+    TightColon,
+    /// `--key value`.
+    Flag,
+    /// `<key>value</key>`.
+    Element,
+}
+
+/// The key before the separator (`=` or `:`) at `at`.
+pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
+    let equals = haystack[at] == b'=';
+    let arrow = equals && haystack.get(at + 1) == Some(&b'>');
+    if equals && at > 0 && b"=!<>".contains(&haystack[at - 1]) {
+        return None;
+    }
+    let after = at + if arrow || (equals && haystack.get(at + 1) == Some(&b'=')) { 2 } else { 1 };
+    let name_end = json::skip_space_back(haystack, at);
+    match haystack[..name_end].last()? {
+        &quote @ (b'"' | b'\'') => quoted_key(haystack, name_end - 1, quote, after),
+        _ => bare_key(haystack, name_end, at, after),
+    }
+}
+
+fn quoted_key(haystack: &[u8], quote_at: usize, quote: u8, after: usize) -> Option<Key> {
+    let backslashes = json::backslashes_before(haystack, quote_at);
+    let level = json::level_of_quote(backslashes)?;
+    let end = quote_at - backslashes;
+    let floor = end.saturating_sub(limit::KEY_BYTES_MAX);
+    let open = floor + memrchr(quote, &haystack[floor..end])?;
+    Some(Key { name: Span::new(open + 1, end), tie: Tie::Quoted, level, after })
+}
+
+fn bare_key(haystack: &[u8], end: usize, separator: usize, after: usize) -> Option<Key> {
+    let floor = end.saturating_sub(limit::KEY_BYTES_MAX);
+    let len = haystack[floor..end].iter().rev().take_while(|&&b| is_key_byte(b)).count();
+    let start = end - len;
+    if len == 0 {
+        return None;
+    }
+    let spaced = separator > end;
+    let tie = match haystack[separator] {
+        b'=' if spaced => Tie::SpacedEquals,
+        b'=' => Tie::Equals,
+        // `http://`, `user:password@`, `12:34`: a colon that nothing follows but text ties loosely.
+        _ if matches!(haystack.get(after), Some(b' ' | b'\t')) => Tie::Colon,
+        _ if haystack.get(after) == Some(&b'/') => return None,
+        _ => Tie::TightColon,
+    };
+    if tie == Tie::TightColon && start > 0 && matches!(haystack[start - 1], b'/' | b'@') {
+        return None;
+    }
+    Some(Key { name: Span::new(start, end), tie, level: 0, after })
+}
+
+/// The key of the flag whose two dashes begin at `at`: `--key value`.
+pub fn key_of_flag(haystack: &[u8], at: usize) -> Option<Key> {
+    if at > 0 && !matches!(haystack[at - 1], b' ' | b'\t' | b'"' | b'\'' | b'[' | b'(' | b'=') {
+        return None;
+    }
+    let start = at + 2;
+    let rest = &haystack[start..haystack.len().min(start + limit::KEY_BYTES_MAX)];
+    let len = rest.iter().take_while(|&&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_').count();
+    let end = start + len;
+    let after = match haystack[end..] {
+        [b' ', b, ..] if b != b'-' && b != b' ' => end + 1,
+        // An argument list: "--key", "value".
+        [quote @ (b'"' | b'\''), b',', b' ', q, ..] if q == quote => end + 3,
+        [quote @ (b'"' | b'\''), b',', q, ..] if q == quote => end + 2,
+        _ => return None,
+    };
+    (len > 0).then_some(Key { name: Span::new(start, end), tie: Tie::Flag, level: 0, after })
+}
+
+/// The key of the XML element whose closing tag begins at `at` with `</`, and the span of its text.
+pub fn element(haystack: &[u8], at: usize) -> Option<(Key, Span)> {
+    let start = at + 2;
+    let rest = &haystack[start..haystack.len().min(start + limit::KEY_BYTES_MAX)];
+    let len = rest.iter().take_while(|&&b| is_key_byte(b) || b == b':').count();
+    if rest.get(len) != Some(&b'>') {
+        return None;
+    }
+    let floor = at.saturating_sub(limit::ELEMENT_BYTES_MAX);
+    let open = floor + memrchr(b'>', &haystack[floor..at])? + 1;
+    let key = Key { name: Span::new(start, start + len), tie: Tie::Element, level: 0, after: open };
+    Some((key, Span::new(open, at)))
+}
+
+fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.$%[]".contains(&byte) || byte >= 0x80
+}
+
+/// A value and how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// The value, quotes excluded.
+    pub span: Span,
+    /// How it is written.
+    pub form: Form,
+}
+
+/// What stands after a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// One value, perhaps an empty one.
+    One(Value),
+    /// An array or object that opens at `at`; [`json::scalars`] reads it.
+    Composite {
+        /// Offset of the bracket.
+        at: usize,
+        /// Level of the strings inside.
+        level: u8,
+    },
+}
+
+/// The value after `key`.
+pub fn value_after(haystack: &[u8], key: Key) -> After {
+    let at = match key.tie {
+        Tie::Equals | Tie::Flag | Tie::Element => key.after,
+        _ => key.after + haystack[key.after..].iter().take_while(|&&b| b == b' ' || b == b'\t').count(),
+    };
+    if let Some((quote, open, level)) = quote_at(haystack, at) {
+        let end = json::string_end(haystack, open + 1, quote, level);
+        let span = Span::new(open + 1, end.max(open + 1));
+        return After::One(Value { span, form: percent_form(haystack, span, Form::json(level)) });
+    }
+    if key.tie == Tie::Quoted {
+        return unquoted_json(haystack, at, key.level);
+    }
+    let span = Span::new(at, bare_end(haystack, at));
+    After::One(Value { span, form: percent_form(haystack, span, Form::PLAIN) })
+}
+
+/// A quote at `at`, with the backslashes that may stand before it: its sign, place and level.
+fn quote_at(haystack: &[u8], at: usize) -> Option<(u8, usize, u8)> {
+    let backslashes = haystack[at..].iter().take_while(|&&b| b == b'\\').count();
+    let quote = *haystack.get(at + backslashes)?;
+    if !matches!(quote, b'"' | b'\'' | b'`') {
+        return None;
+    }
+    Some((quote, at + backslashes, json::level_of_quote(backslashes)?))
+}
+
+fn unquoted_json(haystack: &[u8], at: usize, level: u8) -> After {
+    if matches!(haystack.get(at), Some(b'[' | b'{')) {
+        return After::Composite { at, level };
+    }
+    let len = haystack[at..].iter().take_while(|b| !b",]}\"'\\ \t\r\n".contains(b)).count();
+    let form = Form { json: level, bare: true, percent: 0 };
+    After::One(Value { span: Span::new(at, at + len), form })
+}
+
+/// Where a value without quotes ends: at a space, quote, `&`, angle bracket, escape or control byte, or where
+/// the next pair begins; closing punctuation at its end belongs to the text around it.
+fn bare_end(haystack: &[u8], at: usize) -> usize {
+    let mut end = at;
+    while let Some(&byte) = haystack.get(end) {
+        let stops = match byte {
+            b'"' | b'\'' | b'`' | b'&' | b'<' | b'>' | 0x7f => true,
+            b'\\' => ends_at_escape(haystack, end),
+            b',' | b';' => next_pair_begins(haystack, end + 1),
+            byte => byte <= b' ',
+        };
+        if stops {
+            break;
+        }
+        end += 1;
+    }
+    trimmed(haystack, at, end)
+}
+
+/// Whether the backslash at `at` is the first of an escape that ends a value: a quote, a line's end, a tab, a `&`.
+///
+/// `DOMAIN\name` outside of a string holds no escape, so a quote must stand before it.
+fn ends_at_escape(haystack: &[u8], at: usize) -> bool {
+    let after = haystack[at..].iter().take_while(|&&b| b == b'\\').count();
+    match haystack.get(at + after) {
+        Some(b'"' | b'\'') => true,
+        Some(b'n' | b'r' | b't') => in_string(haystack, at),
+        Some(b'u') => haystack[at + after..].starts_with(b"u0026") && in_string(haystack, at),
+        _ => false,
+    }
+}
+
+/// Whether a quote stands before `at`, near enough to be that of a string around it.
+pub fn in_string(haystack: &[u8], at: usize) -> bool {
+    memrchr(b'"', &haystack[at.saturating_sub(limit::STRING_BYTES_BACK_MAX)..at]).is_some()
+}
+
+/// Whether `key=` or `key:` stands at `at`, a space before it allowed.
+fn next_pair_begins(haystack: &[u8], at: usize) -> bool {
+    let rest = &haystack[at..];
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    let rest = &rest[..rest.len().min(limit::KEY_BYTES_MAX)];
+    let len = rest
+        .iter()
+        .take_while(|&&b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.')
+        .count();
+    len > 0 && rest[0].is_ascii_alphabetic() && matches!(rest.get(len), Some(b'=' | b':'))
+}
+
+fn trimmed(haystack: &[u8], start: usize, mut end: usize) -> usize {
+    while end > start {
+        let inside = &haystack[start..end - 1];
+        let closes = match haystack[end - 1] {
+            b',' | b';' | b'.' | b':' => true,
+            b')' => !inside.contains(&b'('),
+            b']' => !inside.contains(&b'['),
+            b'}' => !inside.contains(&b'{'),
+            _ => false,
+        };
+        if !closes {
+            break;
+        }
+        end -= 1;
+    }
+    end
+}
+
+/// Adds the rounds of percent-encoding that a value shows.
+pub fn percent_form(haystack: &[u8], span: Span, form: Form) -> Form {
+    let text = &haystack[span.range()];
+    let mut rounds = 0;
+    let mut decoded;
+    let mut text = text;
+    while rounds < limit::PERCENT_ROUNDS_MAX && has_unit(text) {
+        decoded = percent::decode(text);
+        rounds += 1;
+        if rounds == limit::PERCENT_ROUNDS_MAX || !has_unit(&decoded) {
+            break;
+        }
+        text = &decoded;
+    }
+    Form { percent: rounds as u8, ..form }
+}
+
+fn has_unit(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', text).any(|at| percent::unit_at(text, at).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds the first separator whose key is `name` and returns the key's tie and the value.
+    #[track_caller]
+    fn field<'t>(text: &'t str, name: &str) -> (Tie, &'t str, Form) {
+        let haystack = text.as_bytes();
+        for at in memchr::memchr2_iter(b'=', b':', haystack) {
+            let Some(key) = key_before(haystack, at) else { continue };
+            if &text[key.name.range()] != name {
+                continue;
+            }
+            match value_after(haystack, key) {
+                After::One(value) => return (key.tie, &text[value.span.range()], value.form),
+                After::Composite { at, level } => return (key.tie, &text[at..at + 1], Form::json(level)),
+            }
+        }
+        panic!("no key {name} in {text}");
+    }
+
+    #[track_caller]
+    fn check(text: &str, name: &str, tie: Tie, value: &str) {
+        let (got_tie, got_value, _) = field(text, name);
+        assert_eq!((got_tie, got_value), (tie, value), "{text}");
+    }
+
+    #[test]
+    fn finds_values_in_every_notation() {
+        check(r#"{"k":"v","n":1}"#, "k", Tie::Quoted, "v");
+        check(r#"{ "k" : 12 , "n":1}"#, "k", Tie::Quoted, "12");
+        check(r#"{"p":"{\"k\":\"v\",\"n\":true}"}"#, "k", Tie::Quoted, "v");
+        check(r#"{"p":"{\"k\":12}"}"#, "k", Tie::Quoted, "12");
+        check("{'k': 'v', 'n': 3}", "k", Tie::Quoted, "v");
+        check(r#"{"k"=>"v", "n"=>1}"#, "k", Tie::Quoted, "v");
+        check("k=v ok", "k", Tie::Equals, "v");
+        check(r#"k="two \"q\" words" ok"#, "k", Tie::Equals, r#"two \"q\" words"#);
+        check("k = v", "k", Tie::SpacedEquals, "v");
+        check("GET /?a=1&k=v%20w&b=2", "k", Tie::Equals, "v%20w");
+        check("K-Y: some thing", "K-Y", Tie::Colon, "some");
+        check("k:v", "k", Tie::TightColon, "v");
+        check("User(name=x, k=v, age=3)", "k", Tie::Equals, "v");
+        check("(k=v)", "k", Tie::Equals, "v");
+        check("k=f(x);", "k", Tie::Equals, "f(x)");
+        check("k=a,b;c", "k", Tie::Equals, "a,b;c");
+        check("k=a,n=b", "k", Tie::Equals, "a");
+        check(r#"{"msg":"k=v\nnext"}"#, "k", Tie::Equals, "v");
+        check(r"k=CORP\nick", "k", Tie::Equals, r"CORP\nick");
+        check("k= n=b", "k", Tie::Equals, "");
+        check(r#"{"k":["v"]}"#, "k", Tie::Quoted, "[");
+    }
+
+    #[test]
+    fn tells_how_a_value_is_written() {
+        assert_eq!(field("k=v%2540w", "k").2, Form { json: 0, bare: false, percent: 2 });
+        assert_eq!(field(r#"{"k":12}"#, "k").2, Form { json: 1, bare: true, percent: 0 });
+        assert_eq!(field(r#"{\"k\":\"v\"}"#, "k").2, Form::json(2));
+    }
+
+    #[test]
+    fn a_scheme_and_user_information_are_no_keys() {
+        for text in ["http://h", "a://user:pw@h", "b@user:x"] {
+            let haystack = text.as_bytes();
+            let keys = memchr::memchr_iter(b':', haystack).filter_map(|at| key_before(haystack, at));
+            assert_eq!(keys.count(), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_flags_and_elements() {
+        let flag = |text: &'static str| {
+            let key = key_of_flag(text.as_bytes(), text.find("--").expect("a flag"))?;
+            let After::One(value) = value_after(text.as_bytes(), key) else { return None };
+            Some((&text[key.name.range()], &text[value.span.range()]))
+        };
+        assert_eq!(flag("run --key value x"), Some(("key", "value")));
+        assert_eq!(flag(r#"["--key", "va lue"]"#), Some(("key", "va lue")));
+        assert_eq!(flag("run --key --other"), None);
+        assert_eq!(flag("-----BEGIN"), None);
+        let (key, text) = element(b"<a><k>v w</k></a>", 9).expect("an element");
+        assert_eq!((key.name, text), (Span::new(11, 12), Span::new(6, 9)));
+    }
+}

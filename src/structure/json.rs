@@ -1,0 +1,253 @@
+/*!
+JSON strings at any level (RFC 8259), without a parser's demand that the text be JSON.
+
+A *level* says how often the text was put into a string: the strings of a
+document are at level 1, the strings of a document inside such a string are at
+level 2. A quote of level *n* is written with 2ⁿ⁻¹ − 1 backslashes before it:
+`"`, `\"`, `\\\"`. So the level can be read off a quote's backslashes.
+*/
+
+use crate::limit;
+use crate::span::Span;
+
+/// Level of a quote that `backslashes` stand before; `None` where no level is written so.
+pub fn level_of_quote(backslashes: usize) -> Option<u8> {
+    let unit = backslashes + 1;
+    if !unit.is_power_of_two() || unit > 128 {
+        return None;
+    }
+    Some(unit.trailing_zeros() as u8 + 1)
+}
+
+/// Backslashes that stand directly before `at`.
+pub fn backslashes_before(haystack: &[u8], at: usize) -> usize {
+    haystack[..at].iter().rev().take_while(|&&b| b == b'\\').count()
+}
+
+/// Where the string ends whose content begins at `from`, after a `quote` of `level`.
+///
+/// The end is the offset of the closing quote's first backslash, or of the quote. A quote of an outer level
+/// ends the string as well, and so does the end of the haystack: what is not closed is taken whole.
+pub fn string_end(haystack: &[u8], from: usize, quote: u8, level: u8) -> usize {
+    let unit = 1usize << (level - 1);
+    let mut backslashes = 0;
+    for (offset, &byte) in haystack[from..].iter().enumerate() {
+        if byte == b'\\' {
+            backslashes += 1;
+            continue;
+        }
+        let odd_ones = backslashes % (2 * unit);
+        if byte == quote && odd_ones < unit {
+            return from + offset - odd_ones;
+        }
+        backslashes = 0;
+    }
+    haystack.len()
+}
+
+/// Undoes one level of escapes. What is no escape stays as it is; a lone surrogate becomes U+FFFD.
+pub fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] != b'\\' {
+            out.push(text[at]);
+            at += 1;
+            continue;
+        }
+        at += unescape_one(&text[at..], &mut out);
+    }
+    out
+}
+
+/// Writes what the escape at the start of `text` stands for; returns its length.
+fn unescape_one(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let plain = match text.get(1) {
+        Some(b'n') => b'\n',
+        Some(b't') => b'\t',
+        Some(b'r') => b'\r',
+        Some(b'b') => 8,
+        Some(b'f') => 12,
+        Some(&(b @ (b'"' | b'\'' | b'\\' | b'/'))) => b,
+        Some(b'u') => return unescape_unicode(text, out),
+        _ => {
+            out.push(b'\\');
+            return 1;
+        }
+    };
+    out.push(plain);
+    2
+}
+
+fn unescape_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let Some(first) = code_unit(text, 0) else {
+        out.push(b'\\');
+        return 1;
+    };
+    let (character, len) = match (first, code_unit(text, 6)) {
+        (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
+            (char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)), 12)
+        }
+        _ => (char::from_u32(first), 6),
+    };
+    let mut utf8 = [0; 4];
+    out.extend_from_slice(character.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut utf8).as_bytes());
+    len
+}
+
+/// The UTF-16 code unit that `\uXXXX` at `at` stands for.
+pub fn code_unit(text: &[u8], at: usize) -> Option<u32> {
+    let [b'\\', b'u', digits @ ..] = text.get(at..at + 6)? else { return None };
+    digits.iter().try_fold(0, |value, &digit| Some(value << 4 | u32::from(super::percent::hex(digit)?)))
+}
+
+/// Whether JSON stands at `at` where a value may: after `:`, `[` or `,`, in a text that has quoted keys.
+///
+/// Returns the level of the document's strings.
+pub fn value_level(haystack: &[u8], at: usize) -> Option<u8> {
+    let before = skip_space_back(haystack, at);
+    match haystack[..before].last()? {
+        b':' => {
+            let key_end = skip_space_back(haystack, before - 1);
+            if haystack[..key_end].last() != Some(&b'"') {
+                return None;
+            }
+            level_of_quote(backslashes_before(haystack, key_end - 1))
+        }
+        b'[' | b',' => matches!(first_non_space(haystack), Some(b'{' | b'[')).then_some(1),
+        _ => None,
+    }
+}
+
+fn first_non_space(haystack: &[u8]) -> Option<u8> {
+    haystack.iter().copied().find(|b| !b.is_ascii_whitespace())
+}
+
+/// The end of what stands before `at` and is no space.
+pub fn skip_space_back(haystack: &[u8], at: usize) -> usize {
+    at - haystack[..at].iter().rev().take_while(|b| b.is_ascii_whitespace()).count()
+}
+
+/// A scalar inside an array or object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    /// The value, quotes excluded.
+    pub span: Span,
+    /// Whether it stands without quotes: a number or a word.
+    pub bare: bool,
+    /// Level of its string, or of the strings of its document.
+    pub level: u8,
+}
+
+/// Calls `each` with every value inside the array or object that opens at `open`; keys are no values.
+///
+/// `level` is that of the document's strings. Returns where the reading ended. Reading stops at the closing
+/// bracket, at a quote of an outer level, and at [`limit::COMPOSITE_BYTES_MAX`]; depth is no recursion.
+pub fn scalars(haystack: &[u8], open: usize, level: u8, mut each: impl FnMut(Scalar)) -> usize {
+    let end = haystack.len().min(open + limit::COMPOSITE_BYTES_MAX);
+    let mut depth = 0usize;
+    let mut at = open;
+    while at < end {
+        match haystack[at] {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            quote @ (b'"' | b'\'') => {
+                let quote_level = level_of_quote(backslashes_before(haystack, at)).unwrap_or(level);
+                if quote == b'"' && quote_level < level {
+                    return at;
+                }
+                let close = string_end(haystack, at + 1, quote, quote_level);
+                let after = (close + (1 << (quote_level - 1))).min(haystack.len());
+                if !is_key(haystack, after) {
+                    each(Scalar { span: Span::new(at + 1, close), bare: false, level: quote_level });
+                }
+                at = after;
+                continue;
+            }
+            b',' | b':' | b'\\' => {}
+            byte if byte.is_ascii_whitespace() => {}
+            _ => {
+                let word =
+                    haystack[at..end].iter().take_while(|b| !b",]}:\"\\ \t\r\n".contains(b)).count().max(1);
+                if !is_key(haystack, at + word) {
+                    each(Scalar { span: Span::new(at, at + word), bare: true, level });
+                }
+                at += word;
+                continue;
+            }
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Whether a `:` or `=>` follows, so that what stood before `at` was a key.
+fn is_key(haystack: &[u8], at: usize) -> bool {
+    let rest = &haystack[at.min(haystack.len())..];
+    let rest = &rest[rest.iter().take(8).take_while(|b| b.is_ascii_whitespace()).count()..];
+    rest.first() == Some(&b':') || rest.starts_with(b"=>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_tells_its_level() {
+        let levels = [0, 1, 2, 3, 4, 7].map(level_of_quote);
+        assert_eq!(levels, [Some(1), Some(2), None, Some(3), None, Some(4)]);
+    }
+
+    #[track_caller]
+    fn ends(text: &str, level: u8, content: &str) {
+        let end = string_end(text.as_bytes(), 0, b'"', level);
+        assert_eq!(&text[..end], content);
+    }
+
+    #[test]
+    fn a_string_ends_at_a_quote_of_its_own_or_an_outer_level() {
+        ends(r#"a\"b" c"#, 1, r#"a\"b"#);
+        ends(r#"a\\" c"#, 1, r"a\\");
+        ends(r#"a\" c"#, 2, "a");
+        ends(r#"a\\\"b\" c"#, 2, r#"a\\\"b"#);
+        ends(r#"a\\\\\" c"#, 2, r"a\\\\");
+        ends(r#"a" c"#, 2, "a");
+        ends("never closed", 1, "never closed");
+    }
+
+    #[test]
+    fn unescapes_what_json_escapes() {
+        assert_eq!(unescape(br#"a\n\"\/\u0040\ud83d\ude00\x"#), "a\n\"/@\u{1f600}\\x".as_bytes());
+        assert_eq!(unescape(br"\ud83d!"), "\u{fffd}!".as_bytes());
+        assert_eq!(unescape(br"\u00"), br"\u00");
+    }
+
+    #[track_caller]
+    fn values(text: &str, level: u8) -> Vec<(&str, bool)> {
+        let mut found = Vec::new();
+        scalars(text.as_bytes(), 0, level, |scalar| found.push((&text[scalar.span.range()], scalar.bare)));
+        found
+    }
+
+    #[test]
+    fn scalars_are_values_and_not_keys() {
+        assert_eq!(values(r#"["a", 1,null] "x""#, 1), [("a", false), ("1", true), ("null", true)]);
+        assert_eq!(values(r#"{"k":"v","n":{"m":[2]}},"z":1"#, 1), [("v", false), ("2", true)]);
+        assert_eq!(values(r#"[\"a\",\"b\"]""#, 2), [("a", false), ("b", false)]);
+        assert_eq!(values(r#"[\"a"#, 2), [("a", false)]);
+    }
+
+    #[test]
+    fn a_value_level_is_read_off_the_key_before_it() {
+        let text = br#"{"a": 1, "b":"{\"c\":2}"}"#;
+        assert_eq!(value_level(text, 6), Some(1));
+        assert_eq!(value_level(text, 21), Some(2));
+        assert_eq!(value_level(b"[10,20]", 4), Some(1));
+        assert_eq!(value_level(b"a: 1", 3), None);
+    }
+}
