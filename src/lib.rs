@@ -47,6 +47,7 @@ pub mod pipeline;
 pub mod telemetry;
 
 // 8: the world
+pub mod filter;
 pub mod source;
 
 // 10: the program
