@@ -28,10 +28,12 @@ pub mod span;
 pub mod ttl;
 
 // 1: mechanisms
+pub mod frame;
 pub mod keys;
 pub mod structure;
 
 // 2: understanding
+pub mod codec;
 pub mod detect;
 
 // 3: changes

@@ -25,8 +25,9 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Largest UDP datagram over IPv4 (RFC 768, 65 535 less headers), in bytes.
 pub const DATAGRAM_BYTES_MAX: usize = 65_507;
 
-/// Digits of an octet count (RFC 6587, section 3.4.1) that are read before it is refused.
-pub const OCTET_COUNT_DIGITS_MAX: usize = 8;
+/// Digits of an octet count (RFC 6587, section 3.4.1) that are read before it is refused: below 1 GB, more than any
+/// record that is worth spending to its end.
+pub const OCTET_COUNT_DIGITS_MAX: usize = 9;
 
 /// Depth of JSON, and of JSON inside JSON strings, that is followed as structure; deeper text is searched as plain text.
 pub const JSON_DEPTH_MAX: usize = 128;

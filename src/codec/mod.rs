@@ -1,0 +1,3 @@
+//! What a frame says: protocols, from frames to records.
+
+pub mod syslog;
