@@ -8,8 +8,12 @@ was, what may be, and the fix; it never carries a record's bytes. Closed
 standard output is no error: the reader has what it wanted.
 */
 
+mod choice;
 mod completions;
 mod guard;
+mod output;
+mod progress;
+mod redact;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -20,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 /// Keeps personal data and secrets out of logs.
 #[derive(Debug, Parser)]
-#[command(name = "logveil", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "logveil", version, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done; 1 findings under --fail-on-findings, or a failed verification;\n\
                         2 wrong usage or configuration; 3 failure later on."
@@ -33,11 +37,13 @@ struct Arguments {
 /// The verbs, in the order of the help text. Each names its file.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Redact(redact::Arguments),
     Completions(completions::Arguments),
 }
 
 fn run(verb: Verb) -> Result<Exit, Error> {
     match verb {
+        Verb::Redact(arguments) => redact::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }
@@ -65,7 +71,7 @@ pub enum Exit {
     Failure = 3,
 }
 
-/// Why a verb stopped. The text is one whole line without `logveil:` before it.
+/// Why a verb stopped. The text is a line without `logveil:` before it, or one a fault.
 #[derive(Debug)]
 pub enum Error {
     /// Wrong usage or configuration: it stopped before it began, and the operator can mend it.
@@ -110,9 +116,11 @@ impl Error {
     }
 }
 
-/// Writes `logveil: LINE` to standard error. Nothing can be done when that is closed, too.
-pub fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "logveil: {line}");
+/// Writes `logveil: LINE` to standard error, for each line. Nothing can be done when that is closed, too.
+pub fn complain(lines: &str) {
+    for line in lines.lines() {
+        let _ = writeln!(io::stderr(), "logveil: {line}");
+    }
 }
 
 /// What the operating system said, without the number that nobody knows by heart.

@@ -100,7 +100,7 @@ impl Rules {
     pub fn builtin() -> Rules {
         // A stand-in until the reference matcher is in place: IPv4 and e-mail by two plain patterns.
         let stand_in = regex_automata::meta::Regex::new_many(&[
-            r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b",
+            r"(?-u:\b)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?-u:\b)",
             r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
         ])
         .expect("both patterns are valid");
