@@ -50,7 +50,12 @@ pub mod telemetry;
 
 // 8: the world
 pub mod filter;
+pub mod queue;
+pub mod sink;
 pub mod source;
+
+// 9: settings
+pub mod config;
 
 // 10: the program
 pub mod cli;

@@ -67,3 +67,39 @@ pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
 
 /// Configuration, policy or pack file, in bytes.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Least bound of the memory queue before each sink, in bytes: four batches.
+pub const QUEUE_BYTES_MIN: u64 = 1024 * 1024;
+
+/// Largest bound of the memory queue before each sink, in bytes: the queue counts in 32 bits.
+pub const QUEUE_BYTES_MAX: u64 = u32::MAX as u64;
+
+/// What a queued batch costs beside its bytes: its records, its handles. Keeps many tiny batches within the bound.
+pub const QUEUE_ITEM_OVERHEAD_BYTES: usize = 1024;
+
+/// Clean bytes that one attempt to deliver takes from a queue, so that several batches share one sync or one request.
+pub const DELIVERY_BYTES: usize = 1024 * 1024;
+
+/// How long one attempt to deliver may take, connecting included.
+pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes of a sink's answer that are read before the connection is given up.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// First wait before an attempt is made again; it doubles from there.
+pub const RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// Longest wait before an attempt is made again, unless the sink asks for more.
+pub const RETRY_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// Longest wait that a sink may ask for with `Retry-After`.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// Rotated files that the file sink keeps at most.
+pub const ROTATED_FILES_MAX: u64 = 1000;
+
+/// Connections of the admin listener at the same time.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+
+/// How long the admin listener waits for a request's header and for its answer to be taken.
+pub const ADMIN_WAIT: Duration = Duration::from_secs(10);

@@ -75,6 +75,13 @@ impl Redacted {
         &self.bytes
     }
 
+    /// The same batch with those records alone of which `keep` says so.
+    pub fn only(&self, keep: impl Fn(&Record) -> bool) -> Redacted {
+        let mut fewer = self.clone();
+        fewer.records.retain(keep);
+        fewer
+    }
+
     fn envelope(&self, record: &Record) -> Envelope<'_> {
         let (class, ttl) = &self.names.classes[usize::from(record.class.0)];
         Envelope {

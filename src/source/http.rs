@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Error, World};
 
 /// What an HTTP source listens on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The source's name in the configuration.
     pub name: Arc<str>,
@@ -17,7 +17,7 @@ pub struct Settings {
 }
 
 /// How long an HTTP source waits, and for what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {}
 
 /// An HTTP source with its socket bound.

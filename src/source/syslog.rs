@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Error, World};
 
 /// What a syslog source listens on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The source's name in the configuration.
     pub name: Arc<str>,

@@ -1,0 +1,231 @@
+/*!
+Configuration: YAML text becomes a tree with lines, the tree becomes [`Settings`].
+
+The tree is what a person may write. [`Settings`] is what the program may rely
+on: every field set, within its bounds, the policy compiled. There is no
+`validate`: settings that exist are valid. All errors are gathered, each one
+line: `file:line: key: what it holds, what it may hold`.
+*/
+
+mod expand;
+mod read;
+mod tree;
+mod unit;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::limit::QUEUE_BYTES_DEFAULT;
+use crate::policy::Policy;
+use crate::record::ClassId;
+use crate::{sink, source};
+
+/// What `run` does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where archive, keys and evidence are kept. Relative to the working directory. Default `logveil-data`.
+    pub data_dir: PathBuf,
+    /// What is done with findings, and where records belong. Default `default`.
+    pub policy: Arc<Policy>,
+    /// Where records come from, at least one.
+    pub sources: Vec<Source>,
+    /// Bytes that may wait for each sink. Default 16 MiB.
+    pub queue_bytes_max: usize,
+    /// Where records go, at least one. Default the local archive.
+    pub sinks: Vec<Sink>,
+    /// The file with the key-encryption key; without one it lies next to the data.
+    pub kek: Option<PathBuf>,
+    /// Address of health and metrics. Default 127.0.0.1:9598.
+    pub admin: SocketAddr,
+}
+
+/// A listener by name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Syslog over TCP and UDP.
+    Syslog(source::syslog::Settings),
+    /// HTTP.
+    Http(source::http::Settings),
+}
+
+/// A sink by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sink {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The classes that it gets; all without this.
+    pub classes: Option<Vec<ClassId>>,
+    /// What it is.
+    pub kind: SinkKind,
+}
+
+/// What a sink is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SinkKind {
+    /// The local archive in the data directory.
+    Archive,
+    /// Standard output.
+    Stdout(sink::Form),
+    /// A rotated file.
+    File(sink::file::Settings),
+    /// NDJSON over HTTP.
+    Http(sink::http::Settings),
+    /// Syslog over TCP.
+    Syslog(sink::syslog::Settings),
+}
+
+/// All that is wrong with a configuration, a line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// `file:line: key: what it holds, what it may hold`, in the order of the lines.
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Default for Settings {
+    /// What holds without a configuration file.
+    fn default() -> Settings {
+        let policy = Policy::builtin("default").expect("the default policy is built in");
+        Settings {
+            data_dir: PathBuf::from("logveil-data"),
+            policy: Arc::new(policy),
+            sources: default_sources(),
+            queue_bytes_max: QUEUE_BYTES_DEFAULT,
+            sinks: default_sinks(),
+            kek: None,
+            admin: local(9598),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration file, and the policy that it names.
+    pub fn load(path: &Path) -> Result<Settings, Error> {
+        let file = path.display().to_string();
+        let text = expand::read(path)
+            .map_err(|why| Error { lines: vec![format!("{file}:1: cannot be read: {why}")] })?;
+        Settings::parse(&file, &text)
+    }
+
+    /// Reads a configuration's text; `file` is what errors call it.
+    pub fn parse(file: &str, text: &str) -> Result<Settings, Error> {
+        let report = tree::Report::default();
+        let settings = match tree::parse(text) {
+            Ok(root) => read::settings(&tree::Field::root(&root, &report)),
+            Err((line, what)) => {
+                report.add(line, "", what);
+                None
+            }
+        };
+        let lines: Vec<String> = report.into_problems().iter().map(|problem| problem.line(file)).collect();
+        settings.filter(|_| lines.is_empty()).ok_or(Error { lines })
+    }
+
+    /// What was understood, in a few lines.
+    pub fn summary(&self) -> Vec<String> {
+        let mut lines = vec![format!("data directory {}", self.data_dir.display())];
+        lines.push(format!("policy {}", self.policy.names().policy));
+        lines.extend(self.sources.iter().map(Source::summary));
+        lines.push(format!("queue in memory, {} bytes for each sink", self.queue_bytes_max));
+        lines.extend(self.sinks.iter().map(|sink| sink.summary(&self.policy)));
+        lines.push(match &self.kek {
+            Some(path) => format!("key-encryption key from {}", path.display()),
+            None => "key-encryption key next to the data; move it and set keyring.kek".to_owned(),
+        });
+        lines.push(format!("health and metrics on http://{}", self.admin));
+        lines
+    }
+
+    /// What differs from `other` and holds only after a restart, by key.
+    pub fn needs_restart(&self, other: &Settings) -> Vec<&'static str> {
+        let kinds = |settings: &Settings| -> Vec<(Arc<str>, SinkKind)> {
+            settings.sinks.iter().map(|sink| (Arc::clone(&sink.name), sink.kind.clone())).collect()
+        };
+        let differs = [
+            ("data_dir", self.data_dir != other.data_dir),
+            ("sources", self.sources != other.sources),
+            ("queue", self.queue_bytes_max != other.queue_bytes_max),
+            ("sinks", kinds(self) != kinds(other)),
+            ("keyring", self.kek != other.kek),
+            ("admin", self.admin != other.admin),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+}
+
+impl Source {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Source::Syslog(settings) => &settings.name,
+            Source::Http(settings) => &settings.name,
+        }
+    }
+
+    fn summary(&self) -> String {
+        match self {
+            Source::Syslog(settings) => {
+                let tcp = settings.tcp.map(|address| format!(" TCP {address}"));
+                let udp = settings.udp.map(|address| format!(" UDP {address}"));
+                format!(
+                    "source {}: syslog{}{}",
+                    settings.name,
+                    tcp.unwrap_or_default(),
+                    udp.unwrap_or_default()
+                )
+            }
+            Source::Http(settings) => {
+                format!("source {}: HTTP POST http://{}/v1/logs", settings.name, settings.listen)
+            }
+        }
+    }
+}
+
+impl Sink {
+    fn summary(&self, policy: &Policy) -> String {
+        let what = match &self.kind {
+            SinkKind::Archive => "archive in the data directory".to_owned(),
+            SinkKind::Stdout(_) => "standard output".to_owned(),
+            SinkKind::File(settings) => format!("file {}", settings.path.display()),
+            SinkKind::Http(_) => "NDJSON over HTTP".to_owned(),
+            SinkKind::Syslog(_) => "syslog over TCP".to_owned(),
+        };
+        let classes = self.classes.as_ref().map(|classes| {
+            let names: Vec<&str> = classes.iter().map(|class| policy.class_name(*class)).collect();
+            format!(", classes {}", names.join(" "))
+        });
+        format!("sink {}: {what}{}", self.name, classes.unwrap_or_default())
+    }
+}
+
+fn default_sources() -> Vec<Source> {
+    let (tcp, udp) = (Some(local(5514)), Some(local(5514)));
+    vec![
+        Source::Syslog(source::syslog::Settings { name: "syslog".into(), tcp, udp }),
+        Source::Http(source::http::Settings {
+            name: "http".into(),
+            listen: local(8088),
+            limits: source::http::Limits::default(),
+        }),
+    ]
+}
+
+fn default_sinks() -> Vec<Sink> {
+    vec![Sink { name: "local".into(), classes: None, kind: SinkKind::Archive }]
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+#[cfg(test)]
+mod tests;

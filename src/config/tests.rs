@@ -1,0 +1,141 @@
+use super::*;
+
+const SAMPLE: &str = r#"
+data_dir: /var/lib/logveil
+policy: everything
+sources:
+  edge: { kind: syslog, tcp: "127.0.0.1:5514", udp: "127.0.0.1:5514" }
+  apps: { kind: http, listen: "localhost:8088" }
+routes:
+  - { when: { app: [nginx, envoy] }, class: access }
+  - { when: { source: apps, path: "*payment*" }, class: payment, stream: shop }
+queue: { mode: memory, max_bytes: 32MiB }
+sinks:
+  relay: { kind: http, url: "http://127.0.0.1:9000/logs", classes: [access, app] }
+  next: { kind: syslog, tcp: "collector:6514" }
+  copy: { kind: file, path: out.log, rotate: { bytes: 1MiB, age: 12h, keep: 3 } }
+  local: { kind: archive }
+keyring: { kek: "${file:/etc/logveil/kek}" }
+admin: { listen: "127.0.0.1:9598" }
+"#;
+
+#[test]
+fn reads_the_shape_that_is_documented() {
+    let settings = Settings::parse("c.yaml", SAMPLE).unwrap();
+    assert_eq!(settings.data_dir, PathBuf::from("/var/lib/logveil"));
+    assert_eq!(settings.queue_bytes_max, 32 << 20);
+    assert_eq!(settings.kek, Some(PathBuf::from("/etc/logveil/kek")));
+    assert_eq!(settings.sources.len(), 2);
+    assert_eq!(settings.sinks.len(), 4);
+    assert_eq!(settings.sinks[0].classes.as_ref().unwrap().len(), 2);
+    let SinkKind::File(file) = &settings.sinks[2].kind else { panic!("{:?}", settings.sinks[2]) };
+    assert_eq!((file.bytes_max, file.keep), (1 << 20, 3));
+    assert!(settings.summary().iter().any(|line| line.contains("classes access app")));
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let settings = Settings::parse("c.yaml", "# nothing\n").unwrap();
+    assert!(settings.needs_restart(&Settings::default()).is_empty());
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let error = Settings::parse("c.yaml", text).unwrap_err();
+    assert_eq!(error.lines.len(), expected.len(), "{error}");
+    for (line, expected) in error.lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn every_error_is_told_at_once_with_its_line() {
+    check(
+        "data_dri: x\nsources:\n  edge:\n    kind: syslog\n    tpc: 1.2.3.4:5\n    tcp: nowhere\nadmin: { listen: 5 }\n",
+        &[
+            "c.yaml:1: data_dri: is no key of this table; it may hold data_dir, policy",
+            "c.yaml:5: sources.edge.tpc: is no key of this table; it may hold kind, tcp, udp; did you mean tcp?",
+            "c.yaml:6: sources.edge.tcp: holds \"nowhere\", and may hold IP:PORT such as",
+            "c.yaml:7: admin.listen: holds the number 5, and may hold text",
+        ],
+    );
+}
+
+#[test]
+fn what_comes_later_is_refused_clearly() {
+    check(
+        "queue: { mode: durable }",
+        &["c.yaml:1: queue.mode: holds durable, which this version does not have"],
+    );
+    check("stores: {}", &["c.yaml:1: stores: is no key of this table; it may hold data_dir"]);
+    check(
+        "sinks:\n  s: { kind: http, url: \"https://x/\" }",
+        &["c.yaml:2: sinks.s.url: holds https://, which this version does not speak yet"],
+    );
+    check(
+        "sinks:\n  s: { kind: opensearch }",
+        &["c.yaml:2: sinks.s.kind: holds \"opensearch\", and may hold archive"],
+    );
+}
+
+#[test]
+fn names_that_do_not_exist_are_refused() {
+    check(
+        "policy: defalt",
+        &["c.yaml:1: policy: holds \"defalt\", and may hold default, everything or the path"],
+    );
+    check(
+        "policy: ./none.yaml",
+        &["c.yaml:1: policy: holds \"./none.yaml\", which cannot be read: No such file"],
+    );
+    check(
+        "routes:\n  - { when: { source: edge }, class: access }",
+        &["c.yaml:2: routes[0].when.source: holds \"edge\", and may hold the name of a source: syslog, http"],
+    );
+    check("routes:\n  - { when: {}, class: acces }", &["c.yaml:2: routes[0]: "]);
+    check(
+        "sinks:\n  s: { kind: stdout, classes: [acess] }",
+        &["c.yaml:2: sinks.s.classes[0]: holds \"acess\", and may hold a class of the policy: access"],
+    );
+}
+
+#[test]
+fn bounds_are_told_and_kept() {
+    let max_bytes = |bytes: u64| Settings::parse("c.yaml", &format!("queue: {{ max_bytes: {bytes} }}"));
+    assert!(max_bytes(crate::limit::QUEUE_BYTES_MIN).is_ok());
+    assert!(max_bytes(crate::limit::QUEUE_BYTES_MIN - 1).is_err());
+    assert!(max_bytes(crate::limit::QUEUE_BYTES_MAX).is_ok());
+    assert!(max_bytes(crate::limit::QUEUE_BYTES_MAX + 1).is_err());
+    check(
+        "queue: { max_bytes: 1 }",
+        &["c.yaml:1: queue.max_bytes: holds 1 bytes, and may hold 1048576 to 4294967295"],
+    );
+    check("sources: {}", &["c.yaml:1: sources: is empty, and needs one entry"]);
+    check(
+        "sinks:\n  a: { kind: archive }\n  b: { kind: archive }",
+        &["c.yaml:1: sinks: holds 2 sinks of kind archive"],
+    );
+}
+
+#[test]
+fn broken_yaml_is_told_with_its_line() {
+    let error = Settings::parse("c.yaml", "sources:\n  a: [1\nb: 2\n").unwrap_err();
+    assert_eq!(error.lines.len(), 1, "{error}");
+    assert!(error.lines[0].starts_with("c.yaml:"), "{error}");
+    assert!(Settings::parse("c.yaml", "a: 1\na: 2\n").is_err(), "a key written twice");
+    assert!(Settings::parse("c.yaml", &"[".repeat(100_000)).is_err(), "nested deep");
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("address");
+    std::fs::write(&path, "canary-7f3a\n").unwrap();
+    let text = format!(
+        "keyring: {{ kek: canary-7f3a }}\nadmin: {{ listen: \"${{file:{0}}}\" }}\nsinks:\n  s: {{ kind: http, url: \"http://u:canary-7f3a@h/\" }}\n",
+        path.display()
+    );
+    let error = Settings::parse("c.yaml", &text).unwrap_err();
+    assert_eq!(error.lines.len(), 3, "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
+}

@@ -1,0 +1,220 @@
+/*!
+A file of lines, rotated by size and by age.
+
+`NAME` is written, `NAME.1` is the one before it, and so on up to `keep`; what
+is older is deleted. So the oldest record is at most `age` times `keep + 1` old,
+as long as the process runs. Accepts once the file is synced.
+
+A sync that fails is never tried again on the same file, since the system may
+have dropped what it could not write: the file is set aside and the records are
+written to a new one.
+*/
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::act::Redacted;
+use crate::clock::{Clock, Timestamp};
+use crate::sink::line::{self, Form};
+use crate::sink::{Fault, Sink, Verdict};
+use crate::telemetry::SinkError;
+
+/// A file sink's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the lines go.
+    pub path: PathBuf,
+    /// What a line holds.
+    pub form: Form,
+    /// A file that reaches this size is rotated. Default 64 MiB.
+    pub bytes_max: u64,
+    /// A file whose first record is this old is rotated. Default 24 hours.
+    pub age_max: Duration,
+    /// Rotated files that are kept beside the one that is written; 0 keeps none. Default 7.
+    pub keep: u64,
+}
+
+/// An open or soon to be opened file.
+pub struct FileSink {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    open: Option<Open>,
+    lines: Vec<u8>,
+}
+
+struct Open {
+    file: File,
+    bytes: u64,
+    begun: Timestamp,
+}
+
+impl FileSink {
+    /// Writes to the file that the settings name; it is opened when there is something to write.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> FileSink {
+        FileSink { settings, clock, open: None, lines: Vec::new() }
+    }
+
+    /// Appends `self.lines` and syncs.
+    fn append(&mut self) -> io::Result<()> {
+        self.rotate_if_due()?;
+        let now = self.clock.now();
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => self.open.insert(open(&self.settings.path, now)?),
+        };
+        let written = open.file.write_all(&self.lines);
+        if let Err(error) = written {
+            // Half a line must not stay; if even that fails, the next attempt opens anew and says so again.
+            let _ = open.file.set_len(open.bytes);
+            self.open = None;
+            return Err(error);
+        }
+        if let Err(error) = open.file.sync_data() {
+            self.open = None;
+            rotate(&self.settings)?;
+            return Err(error);
+        }
+        open.bytes += self.lines.len() as u64;
+        Ok(())
+    }
+
+    fn rotate_if_due(&mut self) -> io::Result<()> {
+        let now = self.clock.now();
+        if self.open.is_none() && self.settings.path.exists() {
+            self.open = Some(open(&self.settings.path, now)?);
+        }
+        let due = self.open.as_ref().is_some_and(|open| {
+            let age = Duration::try_from(now.duration_since(open.begun)).unwrap_or_default();
+            open.bytes > 0 && (open.bytes >= self.settings.bytes_max || age >= self.settings.age_max)
+        });
+        if due {
+            self.open = None;
+            rotate(&self.settings)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for FileSink {
+    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+        self.lines.clear();
+        line::write(batches, self.settings.form, &mut self.lines);
+        match tokio::task::block_in_place(|| self.append()) {
+            Ok(()) => Verdict::Accept,
+            Err(error) => Verdict::Defer(Fault::io(SinkError::Storage, &error), None),
+        }
+    }
+
+    async fn tick(&mut self) {
+        if let Err(error) = tokio::task::block_in_place(|| self.rotate_if_due()) {
+            tracing::error!(%error, "cannot rotate a file; its records may outlive their age");
+        }
+    }
+}
+
+/// Opens for appending. What an earlier process left is as old as its creation, or as its last change where that is unknown.
+fn open(path: &Path, now: Timestamp) -> io::Result<Open> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let meta = file.metadata()?;
+    let made = meta.created().or_else(|_| meta.modified()).ok();
+    let made = made.and_then(|time| Timestamp::try_from(time).ok());
+    let begun = if meta.len() == 0 { now } else { made.unwrap_or(now).min(now) };
+    Ok(Open { file, bytes: meta.len(), begun })
+}
+
+/// `NAME` becomes `NAME.1`, and so on; the oldest goes.
+fn rotate(settings: &Settings) -> io::Result<()> {
+    let place = |n: u64| {
+        if n == 0 {
+            return settings.path.clone();
+        }
+        let mut name = OsString::from(&settings.path);
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    };
+    match std::fs::remove_file(place(settings.keep)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) | Ok(()) => {}
+    }
+    for n in (0..settings.keep).rev() {
+        match std::fs::rename(place(n), place(n + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) | Ok(()) => {}
+        }
+    }
+    let folder = settings.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn sink(folder: &Path, keep: u64) -> (FileSink, Arc<ManualClock>) {
+        let path = folder.join("out.log");
+        let age_max = Duration::from_secs(3600);
+        let settings = Settings { path, form: Form::Message, bytes_max: 10, age_max, keep };
+        let clock = Arc::new(ManualClock::at(Timestamp::from_second(1_500_000_000).unwrap()));
+        (FileSink::new(settings, clock.clone()), clock)
+    }
+
+    fn write(sink: &mut FileSink, line: &str) {
+        sink.lines = format!("{line}\n").into_bytes();
+        sink.append().unwrap();
+    }
+
+    fn read(folder: &Path, name: &str) -> Option<String> {
+        std::fs::read_to_string(folder.join(name)).ok()
+    }
+
+    #[test]
+    fn a_full_file_is_rotated_and_the_oldest_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sink, _) = sink(folder.path(), 2);
+        for line in ["first-line", "second-line", "third-line", "fourth-line"] {
+            write(&mut sink, line);
+        }
+        assert_eq!(read(folder.path(), "out.log").unwrap(), "fourth-line\n");
+        assert_eq!(read(folder.path(), "out.log.1").unwrap(), "third-line\n");
+        assert_eq!(read(folder.path(), "out.log.2").unwrap(), "second-line\n");
+        assert_eq!(read(folder.path(), "out.log.3"), None);
+    }
+
+    #[test]
+    fn an_old_file_is_rotated_though_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sink, clock) = sink(folder.path(), 1);
+        write(&mut sink, "a");
+        clock.advance(Duration::from_secs(3599));
+        sink.rotate_if_due().unwrap();
+        assert_eq!(read(folder.path(), "out.log.1"), None, "one second is left");
+        clock.advance(Duration::from_secs(1));
+        sink.rotate_if_due().unwrap();
+        assert_eq!(read(folder.path(), "out.log.1").unwrap(), "a\n");
+    }
+
+    #[test]
+    fn keeping_none_deletes_what_is_rotated() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut sink, _) = sink(folder.path(), 0);
+        write(&mut sink, "a-long-enough-line");
+        write(&mut sink, "b");
+        assert_eq!(read(folder.path(), "out.log").unwrap(), "b\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_process_wrote_is_appended_to() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("out.log"), "a\n").unwrap();
+        let (mut sink, _) = sink(folder.path(), 1);
+        // The clock of the test stands behind the file's, so it is as old as now.
+        write(&mut sink, "b");
+        assert_eq!(read(folder.path(), "out.log").unwrap(), "a\nb\n");
+    }
+}
