@@ -7,15 +7,24 @@ through that was not searched. [`splice`] is the same for one text that becomes
 no record.
 */
 
+mod field;
+mod mask;
+mod pseudonym;
 mod redacted;
+mod replace;
 mod state;
+mod structured;
 mod tally;
+mod truncate;
 
 pub use redacted::{Envelope, Redacted};
 pub use state::State;
 pub use tally::Tally;
 
 use std::sync::Arc;
+
+use field::Field;
+use replace::Replacer;
 
 use crate::action::Action;
 use crate::clock::Timestamp;
@@ -135,24 +144,69 @@ impl Pass {
     }
 }
 
-/// Appends `haystack` to `out` with every finding replaced as its action says. `findings` are sorted and do not overlap.
+/// Appends `haystack` to `out` with every finding replaced as its action says; all else is copied as it is.
+///
+/// `findings` are sorted and do not overlap. Linear in the haystack. Each finding is counted with what was really
+/// done: what an action cannot be carried out on is redacted.
 pub fn splice(
     orders: &Orders,
-    _state: &mut State,
-    _part: Part,
+    state: &mut State,
+    part: Part,
     haystack: &[u8],
     findings: &[Finding],
     out: &mut Vec<u8>,
     tally: &mut Tally,
 ) -> Fate {
+    let start = out.len();
+    let replacer = Replacer { orders, part, haystack };
+    if let Some(fatal) = findings.iter().find(|finding| replacer.action(finding) == Action::DropRecord) {
+        tally.count(fatal.entity, Action::DropRecord);
+        return Fate::Dropped;
+    }
+    replacer.find_fields(findings, &mut state.bench.fields);
+    let fields = std::mem::take(&mut state.bench.fields);
+    state.bench.structured = structured::Reader::default();
+    let mut next_field = fields.iter().peekable();
     let mut cursor = 0;
     for finding in findings {
-        let action = orders.action(finding.entity);
+        if let Some(field) = next_field.next_if(|field| field.span.start <= finding.span.start) {
+            cursor = remove(haystack, cursor, field, out);
+        }
+        if finding.span.start < cursor {
+            tally.count(finding.entity, Action::DropField);
+            cursor = cursor.max(finding.span.end);
+            continue;
+        }
+        let action = replacer.action(finding);
+        if action == Action::Keep {
+            continue;
+        }
         out.extend_from_slice(&haystack[cursor..finding.span.start]);
-        mark::write_label(out, orders.rules.entities().name(finding.entity));
-        tally.count(finding.entity, action);
+        tally.count(finding.entity, replacer.replace(finding, action, &mut state.bench, out));
         cursor = finding.span.end;
     }
     out.extend_from_slice(&haystack[cursor..]);
+    state.bench.fields = fields;
+    if part == Part::Structured && !findings.is_empty() {
+        structured::mend(haystack, out, start);
+    }
     Fate::Passed
 }
+
+/// Copies up to a field and leaves it out with one of the separators next to it; returns where to go on.
+///
+/// The separator before it goes if it is still there. If it is not, because fields before went with it, or there is
+/// none, the one after goes.
+fn remove(haystack: &[u8], cursor: usize, field: &Field, out: &mut Vec<u8>) -> usize {
+    if field.lead < field.span.start && cursor <= field.lead {
+        out.extend_from_slice(&haystack[cursor..field.lead]);
+        return field.span.end;
+    }
+    if cursor < field.span.start {
+        out.extend_from_slice(&haystack[cursor..field.span.start]);
+    }
+    cursor.max(field.trail)
+}
+
+#[cfg(test)]
+mod tests;

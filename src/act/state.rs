@@ -1,5 +1,10 @@
 //! What a worker keeps from record to record.
 
+use zeroize::Zeroize;
+
+use super::field::Field;
+use super::pseudonym::Memory;
+use super::structured::Reader;
 use crate::detect::{self, Finding};
 
 /// A worker's own buffers and memory. Holds values in memory only, within bounds, and wipes them when dropped.
@@ -7,6 +12,28 @@ use crate::detect::{self, Finding};
 pub struct State {
     pub(in crate::act) detect: detect::Scratch,
     pub(in crate::act) findings: Vec<Finding>,
+    pub(in crate::act) bench: Bench,
+}
+
+/// What replacing needs besides the text.
+#[derive(Default)]
+pub(in crate::act) struct Bench {
+    /// Fields to be removed.
+    pub(in crate::act) fields: Vec<Field>,
+    /// A value without its escapes.
+    pub(in crate::act) plain: Vec<u8>,
+    /// A value in its canonical form, or a replacement in the making.
+    pub(in crate::act) other: Vec<u8>,
+    /// Where structured data is.
+    pub(in crate::act) structured: Reader,
+    pub(in crate::act) pseudonyms: Memory,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.plain.zeroize();
+        self.other.zeroize();
+    }
 }
 
 impl std::fmt::Debug for State {

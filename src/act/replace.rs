@@ -1,0 +1,203 @@
+/*!
+Writes what stands in a value's place.
+
+Where the value is a bare number of JSON, the replacement gets quotes, with
+the backslashes of its level. What an action cannot be carried out on is
+redacted.
+*/
+
+use super::field::{Field, Search};
+use super::mask::{self, Place};
+use super::pseudonym::{self, Pseudonym};
+use super::state::Bench;
+use super::{Orders, Part, truncate};
+use crate::action::Action;
+use crate::detect::Finding;
+use crate::entity::Entity;
+use crate::mark;
+use crate::structure::{self, Form};
+
+/// What is taken if the policy's action cannot be carried out.
+const REDACT: Action = Action::Redact { length: false };
+
+/// Deepest level of JSON at which a bare value gets quotes; deeper, where they would outgrow all text, it becomes `0`.
+const QUOTE_LEVEL_MAX: u8 = 4;
+
+/// Replaces findings in one text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replacer<'a> {
+    pub(super) orders: &'a Orders<'a>,
+    pub(super) part: Part,
+    pub(super) haystack: &'a [u8],
+}
+
+impl Replacer<'_> {
+    /// What is to be done with a finding. Our own labels and tags stay as they are.
+    pub(super) fn action(&self, finding: &Finding) -> Action {
+        let action = self.orders.action(finding.entity);
+        if action != Action::Keep && self.is_ours(&self.haystack[finding.span.range()]) {
+            return Action::Keep;
+        }
+        action
+    }
+
+    /// Replaces `fields` by the fields that are to be removed, sorted, none within another.
+    pub(super) fn find_fields(&self, findings: &[Finding], fields: &mut Vec<Field>) {
+        fields.clear();
+        let mut search = Search::new(self.haystack);
+        for finding in findings {
+            if self.action(finding) == Action::DropField {
+                fields.extend(search.field(finding));
+            }
+        }
+        fields.sort_unstable_by_key(|field| (field.span.start, std::cmp::Reverse(field.span.end)));
+        let mut end = 0;
+        fields.retain(|field| {
+            let is_outermost = field.span.start >= end;
+            end = end.max(field.span.end);
+            is_outermost
+        });
+    }
+
+    /// Appends what stands in the finding's place; returns the action that was carried out.
+    pub(super) fn replace(
+        &self,
+        finding: &Finding,
+        action: Action,
+        bench: &mut Bench,
+        out: &mut Vec<u8>,
+    ) -> Action {
+        let from = out.len();
+        let level = finding.form.json.max(1);
+        if finding.form.bare && level > QUOTE_LEVEL_MAX {
+            out.push(b'0');
+            return REDACT;
+        }
+        if finding.form.bare {
+            write_quote(level, out);
+        }
+        let done = self.write(finding, action, bench, out);
+        if finding.form.bare {
+            write_quote(level, out);
+        }
+        if self.part == Part::Structured {
+            bench.structured.fit(self.haystack, finding.span.start, out, from, &mut bench.other);
+        }
+        done
+    }
+
+    fn write(&self, finding: &Finding, action: Action, bench: &mut Bench, out: &mut Vec<u8>) -> Action {
+        let done = match action {
+            Action::Truncate { ipv4_prefix, ipv6_prefix } => {
+                self.write_truncated(finding, ipv4_prefix, ipv6_prefix, bench, out)
+            }
+            Action::Mask { first, last } => self.write_masked(finding, first, last, bench, out),
+            Action::Pseudonymize => self.write_pseudonym(finding, bench, out),
+            Action::Redact { length: true } if self.part != Part::Header => {
+                mark::write_label_with_length(out, self.name(finding.entity), finding.span.len());
+                true
+            }
+            Action::Redact { .. } | Action::DropField | Action::DropRecord => false,
+            Action::Keep => {
+                out.extend_from_slice(self.text(finding));
+                true
+            }
+        };
+        if done {
+            return action;
+        }
+        mark::write_label(out, self.name(finding.entity));
+        REDACT
+    }
+
+    fn write_truncated(
+        &self,
+        finding: &Finding,
+        ipv4_prefix: u8,
+        ipv6_prefix: u8,
+        bench: &mut Bench,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let plain = self.plain(finding, &mut bench.plain);
+        match finding.entity {
+            Entity::IPV4 | Entity::IPV6 => truncate::write_network(plain, ipv4_prefix, ipv6_prefix, out),
+            // A card's issuer number is to it what a network is to an address.
+            Entity::CARD => mask::write_card_mask(plain, ISSUER_DIGITS, 0, place(finding), out),
+            _ => false,
+        }
+    }
+
+    fn write_masked(
+        &self,
+        finding: &Finding,
+        first: u8,
+        last: u8,
+        bench: &mut Bench,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let plain = self.plain(finding, &mut bench.plain);
+        let is_card =
+            finding.entity == Entity::CARD && mask::write_card_mask(plain, first, last, place(finding), out);
+        if !is_card {
+            mask::write_mask(plain, last, place(finding), out);
+        }
+        true
+    }
+
+    fn write_pseudonym(&self, finding: &Finding, bench: &mut Bench, out: &mut Vec<u8>) -> bool {
+        let Some(key) = self.orders.key else { return false };
+        let text = self.text(finding);
+        let Bench { plain, other: canonical, pseudonyms, .. } = bench;
+        let make = || {
+            let plain = self.plain(finding, plain);
+            let entity = pseudonym::canonical(finding.entity, plain, canonical);
+            Pseudonym { entity, tag: key.tag(self.name(entity), canonical) }
+        };
+        let Pseudonym { entity, tag } = pseudonyms.recall(self.orders.class, key, finding, text, make);
+        mark::write_tag(out, self.name(entity), &key.id().0, &tag);
+        true
+    }
+
+    fn text(&self, finding: &Finding) -> &[u8] {
+        &self.haystack[finding.span.range()]
+    }
+
+    /// The value without its escapes; `buffer` holds it if there were any.
+    fn plain<'b>(&'b self, finding: &Finding, buffer: &'b mut Vec<u8>) -> &'b [u8] {
+        let text = self.text(finding);
+        if !text.contains(&b'\\') && !text.contains(&b'%') {
+            return text;
+        }
+        let crate::detect::Form { json, bare, percent } = finding.form;
+        structure::decode(text, Form { json, bare, percent }, buffer);
+        buffer
+    }
+
+    fn name(&self, entity: Entity) -> &str {
+        self.orders.rules.entities().name(entity)
+    }
+
+    fn is_ours(&self, text: &[u8]) -> bool {
+        let entities = self.orders.rules.entities();
+        let is_label = |text| mark::is_label(entities, text);
+        match text {
+            // As structured data writes it.
+            [label @ .., b'\\', b']'] if self.part == Part::Structured => is_label(&[label, b"]"].concat()),
+            [b'[', .., b']'] => is_label(text),
+            _ => mark::is_tag(entities, text),
+        }
+    }
+}
+
+/// Leading digits of a card that name its issuer (ISO/IEC 7812-1).
+const ISSUER_DIGITS: u8 = 6;
+
+fn place(finding: &Finding) -> Place {
+    if finding.form.percent > 0 { Place::Percent } else { Place::Text }
+}
+
+/// A quote of JSON at this level: each level doubles the backslashes and adds one.
+fn write_quote(level: u8, out: &mut Vec<u8>) {
+    out.extend(std::iter::repeat_n(b'\\', (1 << (level - 1)) - 1));
+    out.push(b'"');
+}
