@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and may say why")]
 
+mod real;
 mod support;
 mod tidy;

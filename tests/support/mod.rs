@@ -1,4 +1,61 @@
 /*!
-What tests of the whole program share: starting it, talking to it, looking for
-planted values in everything it left behind.
+What tests of the whole program share: starting it, talking to it, and looking
+for planted values in everything it left behind.
+
+Real servers and clients are named by [`tool`]; one that is missing fails its
+test with the command that installs it.
 */
+
+pub mod http;
+pub mod logveil;
+pub mod planted;
+pub mod process;
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longest wait for anything that a test waits for. A test that meets it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Path of a program that the tests need and `tests/run.sh` installs.
+#[track_caller]
+pub fn tool(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{name} is not installed; tests/run.sh installs what the tests need"))
+}
+
+/// Asks again and again until `done` says so, for at most [`PATIENCE`].
+#[track_caller]
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that is free on 127.0.0.1, for TCP and for UDP, and given to no other caller.
+///
+/// Taken from below the range from which the system gives ports to clients, so that nobody gets it by chance.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let spread = u16::try_from(std::process::id() % 80).expect("below 80") * 150;
+    for _ in 0..12_000 {
+        let port = 20_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port from 20000 to 31999 is free on 127.0.0.1");
+}

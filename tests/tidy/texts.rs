@@ -114,6 +114,7 @@ fn pages_name_no_person() {
 }
 
 /// E-mail addresses at domains that may belong to somebody: those with a top-level domain of letters that is not reserved.
+/// One letter before the `@` is nobody's name.
 fn addresses(line: &str) -> Vec<&str> {
     let local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     let mut found = Vec::new();
@@ -127,7 +128,7 @@ fn addresses(line: &str) -> Vec<&str> {
         let named =
             domain.contains('.') && top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_alphabetic());
         let reserved = NOBODYS.iter().any(|name| domain == *name || domain.ends_with(&format!(".{name}")));
-        if named && !reserved && start < at {
+        if named && !reserved && start + 1 < at {
             found.push(&line[start..at + 1 + domain.len()]);
         }
     }

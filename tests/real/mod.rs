@@ -1,0 +1,9 @@
+/*!
+The real binary with real clients and real servers: what was sent arrives,
+anonymised, once.
+*/
+
+mod clients;
+mod deploy;
+mod drain;
+mod relay;

@@ -1,0 +1,100 @@
+//! A real rsyslog on either side.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::logveil::Logveil;
+use crate::support::planted::{self, messages};
+use crate::support::process::Process;
+use crate::support::{free_port, http, tool, wait_until};
+
+const RECORDS: usize = 400;
+
+/// An rsyslog that takes syslog on a TCP port and does `action` with it.
+struct Rsyslog {
+    process: Process,
+    port: u16,
+}
+
+impl Rsyslog {
+    #[track_caller]
+    fn start(dir: &Path, action: &str) -> Rsyslog {
+        let port = free_port();
+        let config = dir.join("rsyslog.conf");
+        let text = format!(
+            "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\")\n\
+             module(load=\"imtcp\")\n\
+             template(name=\"message\" type=\"string\" string=\"%msg%\\n\")\n\
+             input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
+             {action}\n",
+            dir = dir.display(),
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new(tool("rsyslogd"));
+        command.arg("-n").arg("-f").arg(&config).arg("-i").arg(dir.join("rsyslogd.pid"));
+        let mut process = Process::start(&mut command, dir);
+        process.wait_until("rsyslog took connections", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Rsyslog { process, port }
+    }
+}
+
+/// Sends the messages to a port as RFC 5424 over TCP, a line each.
+fn send(port: u16, count: usize) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    for message in messages(count) {
+        writeln!(stream, "<14>1 2026-01-02T03:04:05Z web1 shop 77 - - {message}").unwrap();
+    }
+}
+
+/// rsyslog forwards to logveil, in the given framing and format; the archive has each record once.
+#[track_caller]
+fn rsyslog_forwards(framing: &str, template: &str) {
+    let logveil = Logveil::start();
+    let outside = TempDir::new().unwrap();
+    let action = format!(
+        "action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{}\" protocol=\"tcp\" TCP_Framing=\"{framing}\" \
+         template=\"{template}\")",
+        logveil.syslog
+    );
+    let rsyslog = Rsyslog::start(outside.path(), &action);
+    send(rsyslog.port, RECORDS);
+    logveil.archives_each_once(RECORDS);
+    rsyslog.process.stop();
+}
+
+#[test]
+fn rsyslog_forwards_lines() {
+    rsyslog_forwards("traditional", "RSYSLOG_TraditionalForwardFormat");
+}
+
+#[test]
+fn rsyslog_forwards_with_octet_counts() {
+    rsyslog_forwards("octet-counted", "RSYSLOG_SyslogProtocol23Format");
+}
+
+/// What a real rsyslog behind logveil's syslog sink wrote to its file.
+#[test]
+fn rsyslog_receives() {
+    let outside = TempDir::new().unwrap();
+    let file: PathBuf = outside.path().join("received.log");
+    let action = format!("action(type=\"omfile\" file=\"{}\" template=\"message\")", file.display());
+    let rsyslog = Rsyslog::start(outside.path(), &action);
+    let logveil =
+        Logveil::start_with(&format!("  next: {{ kind: syslog, tcp: \"127.0.0.1:{}\" }}\n", rsyslog.port));
+    send(logveil.syslog, RECORDS / 2);
+    let rest: String =
+        messages(RECORDS)[RECORDS / 2..].iter().map(|message| format!("{message}\n")).collect();
+    let answer =
+        http::post(logveil.http, "/v1/logs", &["Content-Type: text/plain"], rest.as_bytes()).unwrap();
+    assert!((200..300).contains(&answer.status), "status {}", answer.status);
+    let received = || fs::read_to_string(&file).unwrap_or_default();
+    wait_until("rsyslog has all records", || received().lines().count() >= RECORDS);
+    logveil.stop();
+    rsyslog.process.stop();
+    planted::each_once_and_clean(RECORDS, &received());
+}

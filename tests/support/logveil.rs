@@ -1,0 +1,138 @@
+//! The program under test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::process::{Ended, Process};
+use super::{free_port, http, planted, wait_until};
+
+/// The binary that this test run built.
+pub fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_logveil"))
+}
+
+/// A `logveil run` of its own: folder, configuration, ports.
+pub struct Logveil {
+    process: Process,
+    /// Port of the syslog source, UDP and TCP.
+    pub syslog: u16,
+    /// Port of the HTTP source.
+    pub http: u16,
+    /// Port of the admin listener.
+    pub admin: u16,
+    dir: TempDir,
+}
+
+impl Logveil {
+    /// Starts it with a syslog source, an HTTP source and the local archive, and waits until it is ready.
+    #[track_caller]
+    pub fn start() -> Logveil {
+        Logveil::start_with("  local: { kind: archive }\n")
+    }
+
+    /// The same, with other sinks: lines of YAML below `sinks:`.
+    #[track_caller]
+    pub fn start_with(sinks: &str) -> Logveil {
+        let dir = TempDir::new().unwrap();
+        let (syslog, http, admin) = (free_port(), free_port(), free_port());
+        let config = dir.path().join("logveil.yaml");
+        let data = dir.path().join("data");
+        let text = format!(
+            "data_dir: {}\nsources:\n  \
+             net: {{ kind: syslog, tcp: \"127.0.0.1:{syslog}\", udp: \"127.0.0.1:{syslog}\" }}\n  \
+             web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n\
+             sinks:\n{sinks}admin: {{ listen: \"127.0.0.1:{admin}\" }}\n",
+            data.display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = Command::new(binary());
+        command.arg("run").arg("--config").arg(&config).current_dir(dir.path());
+        let mut process = Process::start(&mut command, dir.path());
+        process.wait_until("it was ready", || ready(admin));
+        Logveil { process, syslog, http, admin, dir }
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("logveil.yaml")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// The page `/metrics`.
+    #[track_caller]
+    pub fn metrics(&self) -> String {
+        http::get(self.admin, "/metrics").expect("the admin listener answers").body
+    }
+
+    /// All messages that the archive holds, a line each.
+    #[track_caller]
+    pub fn archived(&self) -> String {
+        archive_cat(&self.config(), &[])
+    }
+
+    /// Waits until the archive holds `count` records, then stops the program, and fails unless the archive has
+    /// each of them once and nothing planted stands in any place that the program writes to.
+    #[track_caller]
+    pub fn archives_each_once(self, count: usize) {
+        wait_until(&format!("the archive holds {count} records"), || {
+            self.archived().lines().count() >= count
+        });
+        let metrics = self.metrics();
+        let Logveil { process, dir, .. } = self;
+        let ended = process.stop();
+        planted::each_once_and_clean(count, &archive_cat(&dir.path().join("logveil.yaml"), &[]));
+        clean_end(&ended, &metrics, dir.path());
+    }
+
+    /// Waits until the program ends, which a signal asked for; what the archive holds then.
+    #[track_caller]
+    pub fn ended(self) -> String {
+        let Logveil { process, dir, .. } = self;
+        clean_end(&process.ended(), "", dir.path());
+        archive_cat(&dir.path().join("logveil.yaml"), &[])
+    }
+
+    /// Stops the program by SIGTERM; fails unless it ends well and left nothing planted behind.
+    #[track_caller]
+    pub fn stop(self) {
+        let metrics = self.metrics();
+        let Logveil { process, dir, .. } = self;
+        clean_end(&process.stop(), &metrics, dir.path());
+    }
+}
+
+#[track_caller]
+fn clean_end(ended: &Ended, metrics: &str, dir: &Path) {
+    assert!(ended.status.success(), "logveil ended with {}:\n{}", ended.status, ended.err);
+    planted::nothing_in("standard output", ended.out.as_bytes());
+    planted::nothing_in("standard error", ended.err.as_bytes());
+    planted::nothing_in("/metrics", metrics.as_bytes());
+    planted::nothing_below(dir);
+}
+
+fn ready(admin: u16) -> bool {
+    http::get(admin, "/readyz").is_ok_and(|answer| answer.status == 200)
+}
+
+/// What `logveil archive cat` prints for the data of this configuration.
+#[track_caller]
+pub fn archive_cat(config: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(binary())
+        .args(["archive", "cat", "--config"])
+        .arg(config)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "archive cat failed ({}):\n{err}", output.status);
+    String::from_utf8(output.stdout).expect("what was sent is UTF-8")
+}
