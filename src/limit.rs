@@ -53,8 +53,46 @@ pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 16 * 1024;
 /// Longest value that is remembered with its pseudonym, in bytes.
 pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 256;
 
-/// Source connections open at the same time, over all listeners.
+/// Connections open at the same time, of each listener. More wait in the operating system's backlog.
 pub const CONNECTIONS_MAX: usize = 1024;
+
+/// Bytes that one read of a socket asks for: some hundred records a system call.
+pub const READ_BYTES: usize = 128 * 1024;
+
+/// Bytes that a connection still reads at a stop, about what the operating system may hold for it (Linux: 6 MiB).
+pub const STOP_READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a listener rests when the operating system has no connection to give, for want of files.
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Receive buffer that a UDP socket asks for, in bytes; the operating system may give less.
+pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Batches of datagrams that wait for room in the queues before datagrams are dropped.
+pub const DATAGRAM_BATCHES_MAX: usize = 32;
+
+/// Request body on the wire that is read to its end though it is refused, in bytes: a client that sends first and
+/// reads later is to see why.
+pub const BODY_BYTES_SPENT_MAX: usize = 4 * BODY_BYTES_MAX;
+
+/// Times that a request body may grow when it is unpacked, once it is past [`BODY_BYTES_ANY_RATIO`]. Logs grow by 5
+/// to 50, a body of one repeated line by 1000.
+pub const BODY_RATIO_MAX: usize = 1_100;
+
+/// Bytes that a request body may unpack to whatever its ratio.
+pub const BODY_BYTES_ANY_RATIO: usize = 4 * 1024 * 1024;
+
+/// Window of a zstd body as a power of two, 8 MiB (RFC 9659, section 3).
+pub const BODY_ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Bytes of all request bodies in hand, packed and unpacked, of each HTTP source.
+pub const BODIES_BYTES_MAX: usize = 192 * 1024 * 1024;
+
+/// Line and headers of a request, in bytes.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Headers of a request.
+pub const REQUEST_HEADERS_MAX: usize = 64;
 
 /// Batches that wait between the sources and the workers.
 pub const PIPELINE_BATCHES_MAX: usize = 8;

@@ -210,7 +210,7 @@ impl Sink {
 fn default_sources() -> Vec<Source> {
     let (tcp, udp) = (Some(local(5514)), Some(local(5514)));
     vec![
-        Source::Syslog(source::syslog::Settings { name: "syslog".into(), tcp, udp }),
+        Source::Syslog(source::syslog::Settings::new("syslog".into(), tcp, udp)),
         Source::Http(source::http::Settings {
             name: "http".into(),
             listen: local(8088),

@@ -103,7 +103,7 @@ fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
         return field.refuse("listens on nothing; set tcp, udp or both to an address such as 127.0.0.1:5514");
     }
     let (tcp, udp) = (table.find("tcp").and_then(listen), table.find("udp").and_then(listen));
-    Some(Source::Syslog(source::syslog::Settings { name, tcp, udp }))
+    Some(Source::Syslog(source::syslog::Settings::new(name, tcp, udp)))
 }
 
 fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {

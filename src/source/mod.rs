@@ -23,6 +23,8 @@ use crate::clock::Clock;
 use crate::record::Batch;
 use crate::telemetry::Metrics;
 
+mod accept;
+mod gather;
 pub mod http;
 pub mod syslog;
 
@@ -89,6 +91,12 @@ fn fix(cause: &std::io::Error) -> &'static str {
         }
         std::io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
         _ => "choose another address",
+    }
+}
+
+impl Error {
+    fn bind(source: &Arc<str>, protocol: &'static str, address: SocketAddr, cause: std::io::Error) -> Error {
+        Error::Bind { source_name: Arc::clone(source), protocol, address, cause }
     }
 }
 

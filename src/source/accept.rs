@@ -1,0 +1,79 @@
+//! Connections of one listener: how many, and that each is counted.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limit;
+use crate::telemetry::Metrics;
+
+/// A listener that holds back when enough connections are open.
+pub struct Door {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    source: Arc<str>,
+    metrics: Arc<Metrics>,
+}
+
+/// Holds a connection's place; dropped with the connection.
+pub struct Place {
+    _slot: OwnedSemaphorePermit,
+    source: Arc<str>,
+    metrics: Arc<Metrics>,
+}
+
+impl Door {
+    /// A door for up to `connections_max` connections at a time.
+    pub fn new(
+        listener: TcpListener,
+        connections_max: usize,
+        source: Arc<str>,
+        metrics: Arc<Metrics>,
+    ) -> Door {
+        Door { listener, slots: Arc::new(Semaphore::new(connections_max)), source, metrics }
+    }
+
+    /// The next connection, as soon as there is a place for it. May be dropped at any time.
+    pub async fn accept(&self) -> (TcpStream, Place) {
+        loop {
+            let slot = Arc::clone(&self.slots).acquire_owned().await;
+            let slot = slot.expect("nobody closes the semaphore");
+            match self.listener.accept().await {
+                Ok((stream, _peer)) => {
+                    settle(&stream);
+                    return (stream, self.place(slot));
+                }
+                // The client went away before we came; the next one is here already.
+                Err(err) if is_of_the_client(&err) => {}
+                Err(err) => {
+                    tracing::warn!(source = &*self.source, %err, "cannot accept a connection; trying again");
+                    tokio::time::sleep(limit::ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+
+    fn place(&self, slot: OwnedSemaphorePermit) -> Place {
+        self.metrics.connections.with_label_values(&[&*self.source]).inc();
+        Place { _slot: slot, source: Arc::clone(&self.source), metrics: Arc::clone(&self.metrics) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.connections.with_label_values(&[&*self.source]).dec();
+    }
+}
+
+/// Answers go out at once, and a peer that is gone without a word is noticed in time. Both are wishes.
+fn settle(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = rustix::net::sockopt::set_socket_keepalive(stream, true);
+}
+
+fn is_of_the_client(err: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(err.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

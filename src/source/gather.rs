@@ -1,0 +1,116 @@
+//! Records on their way into a batch.
+
+use std::sync::Arc;
+
+use super::World;
+use crate::clock::Timestamp;
+use crate::codec;
+use crate::frame;
+use crate::limit::{BATCH_BYTES, BATCH_RECORDS_MAX};
+use crate::mark;
+use crate::record::{Ack, Batch, Record};
+use crate::secret::Raw;
+use crate::span::Span;
+use crate::telemetry::Cut;
+
+/// Gathers a source's records until there are enough for a batch.
+///
+/// One copy of each record's bytes, one allocation a batch. The batch's receive time is that of its first record.
+pub struct Gather {
+    source: Arc<str>,
+    world: World,
+    raw: Vec<u8>,
+    records: Vec<Record>,
+    received: Option<Timestamp>,
+}
+
+impl Gather {
+    /// Nothing gathered yet.
+    pub fn new(source: Arc<str>, world: World) -> Gather {
+        Gather { source, world, raw: Vec::new(), records: Vec::new(), received: None }
+    }
+
+    /// Adds a frame of syslog.
+    pub fn push_syslog(&mut self, frame: &[u8]) {
+        let received = self.received();
+        let span = self.append(frame);
+        self.records.push(codec::syslog::parse(&self.raw, span, received));
+    }
+
+    /// Adds a record that is all message.
+    pub fn push_plain(&mut self, message: &[u8]) {
+        self.received();
+        let span = self.append(message);
+        self.records.push(Record::plain(span));
+    }
+
+    /// Adds a marker for a record that was cut, and counts it.
+    pub fn push_cut(&mut self, cut: frame::Cut) {
+        match cut.why {
+            frame::Why::TooLong => self.push_marker(cut.byte_len, "too long", Cut::TooLong),
+            frame::Why::Truncated => self.push_marker(cut.byte_len, "truncated", Cut::Truncated),
+        }
+    }
+
+    /// Adds a marker for a stream of which `byte_len` bytes are of no use, since its octet count is none; counts it.
+    pub fn push_lost(&mut self, byte_len: usize) {
+        self.push_marker(byte_len as u64, "octet count refused", Cut::OctetCount);
+    }
+
+    /// Whether a batch is full.
+    pub fn is_full(&self) -> bool {
+        self.raw.len() >= BATCH_BYTES || self.records.len() >= BATCH_RECORDS_MAX
+    }
+
+    /// Whether nothing is gathered.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Number of records gathered.
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The batch of all that is gathered, with its path and acknowledgement. Counts its bytes.
+    pub fn take(&mut self, path: &[u8], ack: Ack) -> Batch {
+        let received = self.received();
+        self.received = None;
+        let raw = std::mem::take(&mut self.raw);
+        self.world.metrics.received_bytes.with_label_values(&[&*self.source]).inc_by(raw.len() as u64);
+        Batch {
+            raw: Raw::new(raw),
+            records: std::mem::take(&mut self.records),
+            received,
+            source: Arc::clone(&self.source),
+            path: Raw::new(path.to_vec()),
+            ack,
+        }
+    }
+
+    /// Lets go of all that is gathered; says how many records that were.
+    pub fn discard(&mut self) -> u64 {
+        self.raw.clear();
+        self.received = None;
+        self.records.drain(..).count() as u64
+    }
+
+    fn push_marker(&mut self, byte_len: u64, reason: &'static str, why: Cut) {
+        self.received();
+        let start = self.raw.len();
+        mark::write_withheld(&mut self.raw, usize::try_from(byte_len).unwrap_or(usize::MAX), reason);
+        self.records.push(Record::plain(Span::new(start, self.raw.len())));
+        self.world.metrics.cut(&self.source, why);
+    }
+
+    /// Spans in a batch ascend: each record is appended behind the one before.
+    fn append(&mut self, bytes: &[u8]) -> Span {
+        let start = self.raw.len();
+        self.raw.extend_from_slice(bytes);
+        Span::new(start, self.raw.len())
+    }
+
+    fn received(&mut self) -> Timestamp {
+        *self.received.get_or_insert_with(|| self.world.clock.now())
+    }
+}

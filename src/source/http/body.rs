@@ -1,0 +1,186 @@
+//! A request's body, read to its end and unpacked, within bounds.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_ENCODING, EXPECT};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::Limits;
+use super::answer::Problem;
+use crate::limit;
+
+/// How a body is packed (RFC 9110, section 8.4.1; RFC 8878).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    Identity,
+    /// RFC 1952, of one or more members.
+    Gzip,
+    /// RFC 8878, of one or more frames.
+    Zstd,
+}
+
+impl Encoding {
+    /// What the headers say: one coding, or none.
+    pub fn of(headers: &HeaderMap) -> Result<Encoding, Problem> {
+        let mut values = headers.get_all(CONTENT_ENCODING).iter();
+        let (value, None) = (values.next(), values.next()) else { return Err(Problem::Encoding) };
+        match value.map(|value| value.as_bytes().trim_ascii().to_ascii_lowercase()).as_deref() {
+            None | Some(b"" | b"identity") => Ok(Encoding::Identity),
+            Some(b"gzip" | b"x-gzip") => Ok(Encoding::Gzip),
+            Some(b"zstd") => Ok(Encoding::Zstd),
+            Some(_) => Err(Problem::Encoding),
+        }
+    }
+}
+
+/// The bytes of bodies that all requests together may hold, in KiB.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// Room for so many bytes.
+    pub fn new(bytes_max: usize) -> Room {
+        Room(Arc::new(Semaphore::new((bytes_max / KIB).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Room for a request that holds nothing yet.
+    pub fn held(&self) -> Held {
+        Held { room: self.clone(), permit: None, bytes: 0 }
+    }
+}
+
+/// The room that one request has; given back when it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    room: Room,
+    permit: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes room for so many bytes more. To wait for it could be to wait for each other, so it is there or not.
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let before = self.bytes.div_ceil(KIB);
+        self.bytes += bytes;
+        let more = u32::try_from(self.bytes.div_ceil(KIB) - before).map_err(|_| Problem::Busy)?;
+        let more = Arc::clone(&self.room.0).try_acquire_many_owned(more).map_err(|_| Problem::Busy)?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body as it comes over the wire.
+pub async fn read(body: &mut Incoming, limits: &Limits, held: &mut Held) -> Result<Vec<u8>, Problem> {
+    if body.size_hint().lower() > limits.body_bytes_max as u64 {
+        return Err(Problem::TooLarge);
+    }
+    let deadline = Instant::now() + limits.body_wait;
+    let mut packed = Vec::new();
+    while let Some(data) = data(body, limits, deadline).await? {
+        if packed.len() + data.len() > limits.body_bytes_max {
+            return Err(Problem::TooLarge);
+        }
+        held.grow(data.len())?;
+        packed.extend_from_slice(&data);
+    }
+    Ok(packed)
+}
+
+/// Reads what is left of a refused body, within bounds: many clients read no answer before they have sent all.
+///
+/// A client that asked first (`Expect: 100-continue`) has its answer before it sends.
+pub async fn spend(body: &mut Incoming, headers: &HeaderMap, limits: &Limits) {
+    let is_waiting = headers.contains_key(EXPECT);
+    if is_waiting {
+        return;
+    }
+    let deadline = Instant::now() + limits.body_wait;
+    let mut left = limit::BODY_BYTES_SPENT_MAX;
+    while let Ok(Some(data)) = data(body, limits, deadline).await {
+        let Some(rest) = left.checked_sub(data.len()) else { return };
+        left = rest;
+    }
+}
+
+/// The next bytes of a body, within its waits.
+async fn data(
+    body: &mut Incoming,
+    limits: &Limits,
+    deadline: Instant,
+) -> Result<Option<bytes::Bytes>, Problem> {
+    loop {
+        let by = deadline.min(Instant::now() + limits.body_idle_wait);
+        let frame = timeout_at(by, body.frame()).await.map_err(|_| Problem::Timeout)?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(Problem::Body),
+            // Trailers are no data.
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// Unpacks a body to its end. One that ends early, or goes on as something else, is none.
+pub async fn unpack(
+    encoding: Encoding,
+    packed: Vec<u8>,
+    limits: &Limits,
+    held: &mut Held,
+) -> Result<Vec<u8>, Problem> {
+    if packed.is_empty() || encoding == Encoding::Identity {
+        return Ok(packed);
+    }
+    let bytes_max = bytes_max(packed.len(), limits);
+    let mut reader = reader(encoding, &packed)?;
+    let mut unpacked = Vec::new();
+    loop {
+        let start = unpacked.len();
+        held.grow(CHUNK_BYTES)?;
+        unpacked.resize(start + CHUNK_BYTES, 0);
+        let read = reader.read(&mut unpacked[start..]).map_err(|_| Problem::Body)?;
+        unpacked.truncate(start + read);
+        if read == 0 {
+            return Ok(unpacked);
+        }
+        if unpacked.len() > bytes_max {
+            return Err(Problem::TooLarge);
+        }
+        // Tenths of a second of work in all: others are to have their turn.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn bytes_max(packed_len: usize, limits: &Limits) -> usize {
+    let by_ratio = packed_len.saturating_mul(limit::BODY_RATIO_MAX).max(limit::BODY_BYTES_ANY_RATIO);
+    limits.body_bytes_max.min(by_ratio)
+}
+
+fn reader(encoding: Encoding, packed: &[u8]) -> Result<Box<dyn Read + Send + '_>, Problem> {
+    match encoding {
+        Encoding::Identity => Ok(Box::new(packed)),
+        Encoding::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(packed))),
+        Encoding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| Problem::Body)?;
+            decoder.window_log_max(limit::BODY_ZSTD_WINDOW_LOG_MAX).map_err(|_| Problem::Body)?;
+            Ok(Box::new(decoder))
+        }
+    }
+}
+
+const KIB: usize = 1024;
+
+/// Bytes unpacked between two looks at the bounds.
+const CHUNK_BYTES: usize = 64 * KIB;

@@ -1,0 +1,164 @@
+/*!
+HTTP/1.1: `POST /v1/logs` and any path below it, one record a line.
+
+A body is NDJSON or plain lines, as it is or packed by gzip or zstd. It is read
+and unpacked to its end, within bounds, before anything is made of it: of a
+request that fails nothing is forwarded, but where the queues fill up between
+two of its batches, and the client then sends all of it again. The answer is
+200 with the number of records once every holder has confirmed them.
+
+Every other answer has the form `{"error":{"code":"...","message":"..."}}` and
+holds nothing of the request.
+*/
+
+mod answer;
+mod body;
+mod request;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use super::accept::{Door, Place};
+use super::{Error, World, stopped};
+use crate::limit;
+use crate::telemetry::Refusal;
+use request::Desk;
+
+/// What an HTTP source listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The source's name in the configuration.
+    pub name: Arc<str>,
+    /// Address of the listener.
+    pub listen: SocketAddr,
+    /// How long it waits, and how much it holds.
+    pub limits: Limits,
+}
+
+/// How long an HTTP source waits, and how much it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at the same time; more wait. Default [`limit::CONNECTIONS_MAX`].
+    pub connections_max: usize,
+    /// For a request's line and headers, also on an idle connection. Default 30 s.
+    pub head_wait: Duration,
+    /// For the next bytes of a body. Default 10 s.
+    pub body_idle_wait: Duration,
+    /// For all of a body. Default 60 s.
+    pub body_wait: Duration,
+    /// For room in the queues, before the client is asked to come again. Default 1 s.
+    pub room_wait: Duration,
+    /// For the sinks to confirm the records. Default 20 s.
+    pub confirm_wait: Duration,
+    /// A body after unpacking, in bytes. Default [`limit::BODY_BYTES_MAX`].
+    pub body_bytes_max: usize,
+    /// All bodies in hand, packed and unpacked, in bytes. Default [`limit::BODIES_BYTES_MAX`].
+    pub bodies_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: limit::CONNECTIONS_MAX,
+            head_wait: Duration::from_secs(30),
+            body_idle_wait: Duration::from_secs(10),
+            body_wait: Duration::from_secs(60),
+            room_wait: Duration::from_secs(1),
+            confirm_wait: Duration::from_secs(20),
+            body_bytes_max: limit::BODY_BYTES_MAX,
+            bodies_bytes_max: limit::BODIES_BYTES_MAX,
+        }
+    }
+}
+
+/// An HTTP source with its socket bound.
+#[derive(Debug)]
+pub struct Listener {
+    settings: Settings,
+    tcp: TcpListener,
+}
+
+impl Listener {
+    /// The address that the listener has; port 0 in the settings makes the system choose.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.tcp.local_addr().ok()
+    }
+}
+
+/// Binds the socket. To be called within a runtime.
+pub async fn bind(settings: Settings) -> Result<Listener, Error> {
+    match TcpListener::bind(settings.listen).await {
+        Ok(tcp) => Ok(Listener { settings, tcp }),
+        Err(cause) => Err(Error::bind(&settings.name, "tcp", settings.listen, cause)),
+    }
+}
+
+/// Serves until the world stops; ends when every request in hand has been answered.
+pub async fn serve(listener: Listener, world: World) {
+    let Listener { settings, tcp } = listener;
+    let name = Arc::clone(&settings.name);
+    let door = Door::new(tcp, settings.limits.connections_max, name, Arc::clone(&world.metrics));
+    let mut stop = world.stop.clone();
+    let desk = Arc::new(Desk::new(settings, world));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            (stream, place) = door.accept() => {
+                connections.spawn(connection(stream, place, Arc::clone(&desk)));
+            }
+        }
+    }
+    drop(door);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Serves one connection, request after request; after a stop the one in hand is its last.
+async fn connection(stream: TcpStream, place: Place, desk: Arc<Desk>) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(desk.settings.limits.head_wait)
+        .max_header_size(limit::REQUEST_HEAD_BYTES_MAX)
+        .max_headers(limit::REQUEST_HEADERS_MAX)
+        .max_buf_size(limit::READ_BYTES)
+        .half_close(true)
+        .keep_alive(true);
+    let mut stop = desk.world.stop.clone();
+    let serve = service_fn(|request| {
+        let desk = Arc::clone(&desk);
+        async move { Ok::<_, std::convert::Infallible>(desk.answer(request).await) }
+    });
+    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(err) = served {
+        refused(&desk, &err);
+    }
+    drop(place);
+}
+
+/// Counts a connection that ended in a fault of the client's.
+fn refused(desk: &Desk, err: &hyper::Error) {
+    let why = match err {
+        err if err.is_timeout() => Refusal::Timeout,
+        err if err.is_parse_too_large() => Refusal::TooLarge,
+        err if err.is_parse() => Refusal::Malformed,
+        // The client went away: its own affair.
+        _ => return,
+    };
+    desk.world.metrics.refuse(&desk.settings.name, why);
+}

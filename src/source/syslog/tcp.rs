@@ -1,0 +1,188 @@
+/*!
+Syslog over TCP.
+
+A connection's task reads what there is, cuts it, and hands a batch on when it
+is full or when nothing more is there to read, so that a quiet stream waits for
+nothing. A record is copied once, from the read buffer into its batch.
+*/
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Settings;
+use crate::frame::{Cut, Framer, Step, Syslog, Why};
+use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX};
+use crate::record::Ack;
+use crate::source::accept::{Door, Place};
+use crate::source::gather::Gather;
+use crate::source::{Refused, World, stopped};
+use crate::telemetry::Refusal;
+
+/// Serves connections until the world stops, then those that are open or wait in the backlog.
+pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
+    let name = Arc::clone(&settings.name);
+    let door = Door::new(listener, settings.connections_max, name, Arc::clone(&world.metrics));
+    let mut stop = world.stop.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            (stream, place) = door.accept() => spawn(&mut connections, stream, place, settings, world),
+        }
+    }
+    // Clients whose connection waits in the backlog may have sent already: take those that are there.
+    while let Ok((stream, place)) = tokio::time::timeout(Duration::ZERO, door.accept()).await {
+        spawn(&mut connections, stream, place, settings, world);
+    }
+    drop(door);
+    while connections.join_next().await.is_some() {}
+}
+
+fn spawn(connections: &mut JoinSet<()>, stream: TcpStream, place: Place, settings: &Settings, world: &World) {
+    let mut connection = Connection {
+        stream,
+        framer: Syslog::new(settings.record_bytes_max),
+        unspent: Vec::new(),
+        gather: Gather::new(Arc::clone(&settings.name), world.clone()),
+        world: world.clone(),
+        name: Arc::clone(&settings.name),
+    };
+    connections.spawn(async move {
+        // Refused is a stop: what the queues no longer take is the client's to send again.
+        let _ = connection.run().await;
+        drop(place);
+    });
+}
+
+struct Connection {
+    stream: TcpStream,
+    framer: Syslog,
+    unspent: Vec<u8>,
+    gather: Gather,
+    world: World,
+    name: Arc<str>,
+}
+
+/// How a connection comes to its end.
+enum End {
+    /// The peer has sent everything.
+    Closed,
+    /// It broke, or we stop: the record in hand lacks its end.
+    Broken,
+    /// Its framing is lost.
+    Lost,
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<(), Refused> {
+        let end = self.read().await?;
+        match end {
+            End::Closed => match self.framer.finish(&self.unspent) {
+                Step::Frame(frame) => self.gather.push_syslog(&self.unspent[frame.range()]),
+                Step::Cut(cut) => self.gather.push_cut(cut),
+                Step::More | Step::Lost => {}
+            },
+            End::Broken => match self.framer.finish(&self.unspent) {
+                Step::Frame(frame) => {
+                    let byte_len = frame.len() as u64;
+                    self.gather.push_cut(Cut { byte_len, why: Why::Truncated });
+                }
+                Step::Cut(cut) => self.gather.push_cut(cut),
+                Step::More | Step::Lost => {}
+            },
+            End::Lost => {
+                self.gather.push_lost(self.unspent.len());
+                self.world.metrics.refuse(&self.name, Refusal::Malformed);
+            }
+        }
+        self.hand_on().await
+    }
+
+    /// Reads and hands on until there is no more to read.
+    async fn read(&mut self) -> Result<End, Refused> {
+        let mut stop: watch::Receiver<bool> = self.world.stop.clone();
+        let mut left_at_stop = STOP_READ_BYTES_MAX;
+        loop {
+            let is_stopping = *stop.borrow();
+            if is_stopping && left_at_stop == 0 {
+                return Ok(End::Broken);
+            }
+            match self.read_once() {
+                Ok(0) => return Ok(End::Closed),
+                Ok(read) => {
+                    if is_stopping {
+                        left_at_stop = left_at_stop.saturating_sub(read);
+                    }
+                    if let Some(end) = self.cut().await? {
+                        return Ok(end);
+                    }
+                    tokio::task::coop::consume_budget().await;
+                }
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                    self.hand_on().await?;
+                    if is_stopping {
+                        return Ok(End::Broken);
+                    }
+                    tokio::select! {
+                        _ = self.stream.readable() => {}
+                        () = stopped(&mut stop) => {}
+                    }
+                }
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Ok(End::Broken),
+            }
+        }
+    }
+
+    fn read_once(&mut self) -> io::Result<usize> {
+        self.unspent.reserve(READ_BYTES);
+        self.stream.try_read_buf(&mut self.unspent)
+    }
+
+    /// Cuts what is there, handing full batches on; says so if the stream is at its end by that.
+    async fn cut(&mut self) -> Result<Option<End>, Refused> {
+        let mut spent = 0;
+        loop {
+            let haystack = &self.unspent[spent..];
+            let (step, here) = self.framer.step(haystack);
+            match step {
+                Step::Frame(frame) => self.gather.push_syslog(&haystack[frame.range()]),
+                Step::Cut(cut) => self.gather.push_cut(cut),
+                Step::More | Step::Lost => {}
+            }
+            spent += here;
+            if self.gather.is_full() {
+                self.hand_on().await?;
+            }
+            match step {
+                Step::Frame(_) | Step::Cut(_) => {}
+                Step::More => break,
+                Step::Lost => {
+                    self.unspent.drain(..spent);
+                    return Ok(Some(End::Lost));
+                }
+            }
+        }
+        self.unspent.drain(..spent);
+        if self.unspent.is_empty() && self.unspent.capacity() > 2 * READ_BYTES {
+            // A long record has made it big; connections are many.
+            self.unspent = Vec::new();
+        }
+        Ok(None)
+    }
+
+    async fn hand_on(&mut self) -> Result<(), Refused> {
+        if self.gather.is_empty() {
+            return Ok(());
+        }
+        let batch = self.gather.take(b"", Ack::none());
+        self.world.intake.take(batch, Duration::MAX).await
+    }
+}
