@@ -14,6 +14,7 @@ mod guard;
 mod output;
 mod progress;
 mod redact;
+mod scan;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -38,12 +39,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Redact(redact::Arguments),
+    Scan(scan::Arguments),
     Completions(completions::Arguments),
 }
 
 fn run(verb: Verb) -> Result<Exit, Error> {
     match verb {
         Verb::Redact(arguments) => redact::run(arguments),
+        Verb::Scan(arguments) => scan::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }
