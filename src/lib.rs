@@ -48,7 +48,11 @@ pub mod pipeline;
 // 6: telling
 pub mod telemetry;
 
+// 7: outside
+pub mod vault;
+
 // 8: the world
+pub mod archive;
 pub mod filter;
 pub mod queue;
 pub mod sink;

@@ -141,3 +141,36 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 
 /// How long the admin listener waits for a request's header and for its answer to be taken.
 pub const ADMIN_WAIT: Duration = Duration::from_secs(10);
+
+/// How long wall and monotonic time must run in step before the wall clock is believed: a broken time server is noticed within it.
+pub const BELIEF_WAIT: Duration = Duration::from_secs(3600);
+
+/// Forward step of the wall clock in a running process beyond which only an operator's word makes it believed.
+pub const STEP_MAX: Duration = Duration::from_secs(86_400);
+
+/// Difference between wall and monotonic time that is drift and slew, not a step.
+pub const STEP_TOLERANCE: Duration = Duration::from_secs(120);
+
+/// How often keys and partitions are looked after: deadlines leave room for far more.
+pub const TEND_EVERY: Duration = Duration::from_secs(60);
+
+/// Shortest limit of a class that can be kept, given [`BELIEF_WAIT`] and the length of a partition.
+pub const CLASS_TTL_MIN: Duration = Duration::from_secs(3 * 3600);
+
+/// Least time before the limit at which things are destroyed: [`BELIEF_WAIT`] and half an hour for everything else.
+pub const DEADLINE_MARGIN_MIN: Duration = Duration::from_secs(90 * 60);
+
+/// Most time before the limit at which things are destroyed: a restart, [`BELIEF_WAIT`], and two hours for an operator.
+pub const DEADLINE_MARGIN_MAX: Duration = Duration::from_secs(4 * 3600);
+
+/// Bytes of encoded records after which the archive closes a block: larger ones compress little better.
+pub const ARCHIVE_BLOCK_BYTES: usize = 512 * 1024;
+
+/// Encoded records in one block of the archive at most, in bytes: one record of the largest size, grown by replacements.
+pub const ARCHIVE_BLOCK_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Partitions that the archive holds open for writing.
+pub const ARCHIVE_OPEN_MAX: usize = 32;
+
+/// Key, key-encryption key or state file of the data directory, in bytes.
+pub const VAULT_FILE_BYTES_MAX: u64 = 64 * 1024;

@@ -1,10 +1,15 @@
 /*!
 Epochs and the keys of pseudonyms, in memory and pure: no files, no clock.
 
-An epoch is one UTC day. Each class has its own independent random key in each
-epoch, because classes live for different times. The `vault` keeps the keys on
-disk; here they are looked up and used.
+An epoch is one UTC day, and one hour for classes that live shorter than two
+days. Each class has its own independent random key in each epoch, because
+classes live for different times. The `vault` keeps the keys on disk; here they
+are looked up and used. [`schedule`] says when what is due, [`belief`] what the
+time is.
 */
+
+pub mod belief;
+pub mod schedule;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,6 +29,12 @@ impl Epoch {
     /// The epoch in which `at` falls.
     pub fn of(at: Timestamp) -> Epoch {
         Epoch(at.as_second().div_euclid(86_400))
+    }
+
+    /// Its first moment, and the first moment after it.
+    pub fn bounds(self) -> (Timestamp, Timestamp) {
+        let moment = |day: i64| Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or(Timestamp::MAX);
+        (moment(self.0), moment(self.0.saturating_add(1)))
     }
 }
 
@@ -83,9 +94,17 @@ impl fmt::Debug for EpochKey {
 /// The live keys.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring {
-    keys: HashMap<(String, Epoch), Arc<EpochKey>>,
+    /// By class, in the order in which they were added.
+    keys: HashMap<String, Vec<Live>>,
     /// One key for every class and epoch: the filter's, which lives as long as the run.
     run: Option<Arc<EpochKey>>,
+}
+
+#[derive(Clone, Debug)]
+struct Live {
+    from: Timestamp,
+    until: Timestamp,
+    key: Arc<EpochKey>,
 }
 
 impl Keyring {
@@ -99,14 +118,57 @@ impl Keyring {
         Keyring { keys: HashMap::new(), run: Some(Arc::new(key)) }
     }
 
-    /// Adds a class's key for an epoch.
+    /// Adds a class's key for a day.
     pub fn insert(&mut self, class: &str, epoch: Epoch, key: EpochKey) {
-        self.keys.insert((class.to_owned(), epoch), Arc::new(key));
+        let (from, until) = epoch.bounds();
+        self.insert_between(class, from, until, key);
+    }
+
+    /// Adds a class's key for records received at `from` or later and before `until`.
+    pub fn insert_between(&mut self, class: &str, from: Timestamp, until: Timestamp, key: EpochKey) {
+        let live = Live { from, until, key: Arc::new(key) };
+        self.keys.entry(class.to_owned()).or_default().push(live);
     }
 
     /// The class's key for records received at `at`, if it is there. Without one the records must be held.
     pub fn key(&self, class: &str, at: Timestamp) -> Option<&EpochKey> {
-        let live = self.keys.get(&(class.to_owned(), Epoch::of(at)));
-        live.or(self.run.as_ref()).map(Arc::as_ref)
+        let lives = self.keys.get(class).into_iter().flatten();
+        let live = lives.rev().find(|live| live.from <= at && at < live.until);
+        live.map(|live| &live.key).or(self.run.as_ref()).map(Arc::as_ref)
+    }
+
+    /// Every live key's class and name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, KeyId)> + '_ {
+        self.keys.iter().flat_map(|(class, lives)| lives.iter().map(|live| (class.as_str(), live.key.id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> EpochKey {
+        EpochKey::new(KeyId([b'k', byte, b'a', b'a', b'a']), &Secret::new(vec![byte; 32]))
+    }
+
+    #[test]
+    fn a_key_serves_its_class_and_epoch_alone() {
+        let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let mut keyring = Keyring::empty();
+        keyring.insert("access", Epoch::of(noon), key(b'b'));
+        assert!(keyring.key("access", noon).is_some());
+        assert!(keyring.key("app", noon).is_none());
+        let (from, until) = Epoch::of(noon).bounds();
+        assert!(keyring.key("access", from).is_some());
+        assert!(keyring.key("access", until).is_none());
+    }
+
+    #[test]
+    fn the_key_that_was_added_last_wins() {
+        let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let mut keyring = Keyring::empty();
+        keyring.insert("access", Epoch::of(noon), key(b'b'));
+        keyring.insert("access", Epoch::of(noon), key(b'c'));
+        assert_eq!(keyring.key("access", noon).unwrap().id(), key(b'c').id());
     }
 }

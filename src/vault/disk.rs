@@ -1,0 +1,189 @@
+/*!
+The few file operations that keys, evidence and partitions rest on.
+
+Every operation that changes the disk goes through a [`Disk`], so that a test can
+stop a program after any one of them, or let the disk be full.
+*/
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The disk, or a disk with a fault.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    fault: Option<Arc<Fault>>,
+}
+
+/// What goes wrong, and after how many operations.
+#[derive(Debug)]
+pub struct Fault {
+    kind: FaultKind,
+    left: AtomicI64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum FaultKind {
+    /// Nothing is written any more, as after a crash.
+    Stop,
+    /// Nothing is allocated any more, as on a full disk.
+    Full,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Space,
+    Nothing,
+}
+
+impl Disk {
+    /// The disk as it is.
+    pub fn real() -> Disk {
+        Disk::default()
+    }
+
+    /// For tests: fails every operation after the first `operations`, as if the program had ended there.
+    pub fn stopping_after(operations: i64) -> Disk {
+        Disk::with(FaultKind::Stop, operations)
+    }
+
+    /// For tests: every operation that needs space fails after the first `operations` of these, until [`Disk::relieve`].
+    pub fn full_after(operations: i64) -> Disk {
+        Disk::with(FaultKind::Full, operations)
+    }
+
+    fn with(kind: FaultKind, operations: i64) -> Disk {
+        Disk { fault: Some(Arc::new(Fault { kind, left: AtomicI64::new(operations) })) }
+    }
+
+    /// For tests: the fault is gone.
+    pub fn relieve(&self) {
+        if let Some(fault) = &self.fault {
+            fault.left.store(i64::MAX, Ordering::SeqCst);
+        }
+    }
+
+    /// For tests: the fault is there from now on.
+    pub fn break_down(&self) {
+        if let Some(fault) = &self.fault {
+            fault.left.store(0, Ordering::SeqCst);
+        }
+    }
+
+    fn step(&self, needs: Needs) -> io::Result<()> {
+        let Some(fault) = &self.fault else { return Ok(()) };
+        if fault.kind == FaultKind::Full && needs == Needs::Nothing {
+            return Ok(());
+        }
+        if fault.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        Err(match fault.kind {
+            FaultKind::Stop => io::Error::other("stopped here by a test"),
+            FaultKind::Full => io::ErrorKind::StorageFull.into(),
+        })
+    }
+
+    /// Makes a directory and its parents, for their owner alone.
+    pub fn make_dir(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        self.step(Needs::Space)?;
+        fs::create_dir_all(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => self.sync_dir(parent),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the directory's entries durable.
+    pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        File::open(path)?.sync_all()
+    }
+
+    /// Puts a file in place whole or not at all, readable by its owner alone, durable on return.
+    pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let temporary = dir.join(format!(".{}.new", name.to_string_lossy()));
+        let written = self.write_new(&temporary, content).and_then(|()| {
+            self.step(Needs::Nothing)?;
+            fs::rename(&temporary, path)
+        });
+        if written.is_err() {
+            // Best effort: the name is overwritten by the next attempt.
+            let _ = fs::remove_file(&temporary);
+        }
+        written?;
+        self.sync_dir(dir)
+    }
+
+    fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.step(Needs::Space)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(content)?;
+        self.step(Needs::Space)?;
+        file.sync_all()
+    }
+
+    /// Writes over the first bytes of a file without needing space, durable on return.
+    pub fn overwrite(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        file.write_all(content)?;
+        self.step(Needs::Nothing)?;
+        file.sync_all()
+    }
+
+    /// Removes a file, durable on return; one that is not there is removed already.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match path.parent() {
+            Some(parent) if parent.is_dir() => self.sync_dir(parent),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends to an open file.
+    pub fn append(&self, file: &mut File, content: &[u8]) -> io::Result<()> {
+        self.step(Needs::Space)?;
+        file.write_all(content)
+    }
+
+    /// Makes what was appended durable (`fdatasync`).
+    pub fn sync_data(&self, file: &File) -> io::Result<()> {
+        self.step(Needs::Space)?;
+        file.sync_data()
+    }
+
+    /// Cuts a file off.
+    pub fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        file.set_len(length)
+    }
+}
+
+/// Reads a file of at most `bytes_max` bytes.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > bytes_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(content)
+}
+
+/// The permission bits of a file.
+pub fn mode(path: &Path) -> io::Result<u32> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o777)
+}

@@ -1,0 +1,190 @@
+/*!
+A key on disk: one small file, wrapped, with what is to be known of it in plain.
+
+The plain part is authenticated with the wrapped key, so that no deadline can be
+moved. Destruction writes `-` over the wrapped key in place: that needs no space
+on a full disk, and every torn write of it is still a destroyed key.
+*/
+
+use std::path::Path;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::disk::{Disk, read_bounded};
+use super::kek::{KEY_BYTES, Kek, check_value};
+use super::{Error, format_of};
+use crate::clock::Timestamp;
+use crate::keys::schedule::deadline;
+use crate::limit::VAULT_FILE_BYTES_MAX;
+
+pub(crate) const FORMAT: &str = "logveil-key/1";
+const ALGORITHM: &str = "XChaCha20-Poly1305";
+const GONE: u8 = b'-';
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Pseudonyms of one class in one epoch.
+    Epoch,
+    /// One partition of the archive.
+    Partition,
+}
+
+impl Kind {
+    /// The kind's name in key files, evidence and listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Epoch => "epoch",
+            Kind::Partition => "partition",
+        }
+    }
+}
+
+/// A key file's content. The format, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyFile {
+    pub(crate) format: String,
+    pub(crate) kind: Kind,
+    /// Public name, unique among the live keys of its kind.
+    pub id: String,
+    /// Name of the policy, without its version.
+    pub policy: String,
+    /// Retention class.
+    pub class: String,
+    /// Receive time of the oldest record it may serve.
+    pub from: Timestamp,
+    /// Receive time at and after which it serves no record.
+    pub until: Timestamp,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The class's limit then, in seconds.
+    pub ttl_s: u64,
+    /// When it is destroyed, unless the class's limit became shorter since.
+    pub destroy_at: Timestamp,
+    alg: String,
+    /// Check value of the key-encryption key.
+    kek: String,
+    /// Check value of the key itself; public.
+    pub check: String,
+    wrapped: String,
+}
+
+/// What a new key is made for.
+pub(crate) struct Purpose<'a> {
+    pub kind: Kind,
+    pub id: &'a str,
+    pub policy: &'a str,
+    pub class: &'a str,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub ttl: Duration,
+}
+
+impl KeyFile {
+    /// Makes a new random key.
+    pub(crate) fn make(
+        kek: &Kek,
+        purpose: &Purpose<'_>,
+        now: Timestamp,
+    ) -> Result<(KeyFile, Zeroizing<[u8; KEY_BYTES]>), Error> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        super::kek::random(key.as_mut_slice())?;
+        let mut file = KeyFile {
+            format: FORMAT.to_owned(),
+            kind: purpose.kind,
+            id: purpose.id.to_owned(),
+            policy: purpose.policy.to_owned(),
+            class: purpose.class.to_owned(),
+            from: purpose.from,
+            until: purpose.until,
+            created: now,
+            ttl_s: purpose.ttl.as_secs(),
+            destroy_at: deadline(purpose.from, purpose.ttl),
+            alg: ALGORITHM.to_owned(),
+            kek: kek.check(),
+            check: check_value(key.as_slice()),
+            wrapped: String::new(),
+        };
+        file.wrapped = BASE64.encode(&kek.wrap(&key, &file.bound())?);
+        Ok((file, key))
+    }
+
+    /// Reads a key file. The key stays wrapped.
+    pub(crate) fn read(path: &Path) -> Result<KeyFile, Error> {
+        let content = read_bounded(path, VAULT_FILE_BYTES_MAX).map_err(Error::io(path))?;
+        format_of(path, &content, FORMAT)?;
+        serde_json::from_slice(&content).map_err(|error| Error::corrupt(path, &error))
+    }
+
+    /// Puts the file in place, durable.
+    pub(crate) fn write(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
+        disk.replace(path, &self.encode()).map_err(Error::io(path))
+    }
+
+    /// The key itself.
+    pub(crate) fn unwrap(&self, kek: &Kek, path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
+        if self.kek != kek.check() {
+            return Err(Error::WrongKek {
+                path: path.to_owned(),
+                made: self.kek_shown(),
+                given: kek.check(),
+            });
+        }
+        let wrapped = BASE64.decode(self.wrapped.as_bytes()).ok();
+        let key = wrapped.and_then(|wrapped| kek.unwrap(&wrapped, &self.bound()));
+        let key = key.filter(|key| check_value(key.as_slice()) == self.check);
+        key.ok_or(Error::Forged { path: path.to_owned() })
+    }
+
+    /// Whether the key is gone and only what is known of it is left.
+    pub(crate) fn is_destroyed(&self) -> bool {
+        self.wrapped.bytes().any(|byte| byte == GONE)
+    }
+
+    /// When it is destroyed, given the class's limit today. A longer limit never lengthens.
+    pub fn destroy_at(&self, ttl_today: Option<Duration>) -> Timestamp {
+        let today = ttl_today.map(|ttl| deadline(self.from, ttl));
+        today.map_or(self.destroy_at, |today| today.min(self.destroy_at))
+    }
+
+    /// Lets it be destroyed no later than `at`. A new file must be written.
+    pub(crate) fn shorten(&mut self, kek: &Kek, path: &Path, at: Timestamp) -> Result<(), Error> {
+        let key = self.unwrap(kek, path)?;
+        self.destroy_at = self.destroy_at.min(at);
+        self.wrapped = BASE64.encode(&kek.wrap(&key, &self.bound())?);
+        Ok(())
+    }
+
+    /// Destroys the key in the file at `path`, which holds this content.
+    pub(crate) fn shred(&mut self, disk: &Disk, path: &Path) -> std::io::Result<()> {
+        self.mark_destroyed();
+        disk.overwrite(path, &self.encode())
+    }
+
+    /// Forgets the wrapped key here, not on disk.
+    pub(crate) fn mark_destroyed(&mut self) {
+        self.wrapped = "-".repeat(self.wrapped.len());
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut content = serde_json::to_vec(self).expect("strings and numbers are always JSON");
+        content.push(b'\n');
+        content
+    }
+
+    /// What is authenticated with the wrapped key: everything else in the file.
+    fn bound(&self) -> Vec<u8> {
+        let plain = KeyFile { wrapped: String::new(), ..self.clone() };
+        plain.encode()
+    }
+
+    /// A check value as it may be shown: it came from a file.
+    fn kek_shown(&self) -> String {
+        self.kek.chars().filter(char::is_ascii_hexdigit).take(6).collect()
+    }
+}

@@ -1,0 +1,349 @@
+/*!
+Keys on disk: made ahead, wrapped, destroyed in time, with evidence.
+
+Keys are independent and random, one per policy, class and epoch, and each lies in
+a file of its own, wrapped by the [`Kek`]. So destroying one is overwriting and
+removing one small file, which works on a full disk, too; and the same files can
+later live in a shared store, where making one is a compare-and-set.
+
+What deliberately is not here: a long-lived secret from which keys are derived. It
+would bring every destroyed key back.
+*/
+
+mod dir;
+mod disk;
+mod error;
+mod evidence;
+mod kek;
+mod keyfile;
+mod state;
+mod timekeeper;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use data_encoding::BASE32_NOPAD;
+use zeroize::Zeroizing;
+
+pub use dir::{DataDir, is_class_name};
+pub use disk::Disk;
+pub use error::Error;
+pub(crate) use error::format_of;
+pub(crate) use evidence::Destruction;
+pub use evidence::{Chain, Evidence, Line};
+pub(crate) use kek::{KEY_BYTES, random};
+pub use kek::{Kek, Placement};
+pub(crate) use keyfile::Purpose;
+pub use keyfile::{KeyFile, Kind};
+pub use state::{State, high_water};
+pub use timekeeper::Timekeeper;
+
+use crate::clock::Timestamp;
+use crate::keys::belief::Moments;
+use crate::keys::schedule::Schedule;
+use crate::keys::{EpochKey, KeyId, Keyring};
+use crate::secret::Secret;
+use crate::ttl::Ttl;
+
+/// The keys of a data directory.
+#[derive(Debug)]
+pub struct Vault {
+    dir: Arc<DataDir>,
+    kek: Arc<Kek>,
+    evidence: Evidence,
+    state: State,
+    held: Vec<Held>,
+    keyring: Arc<Keyring>,
+}
+
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    file: KeyFile,
+    secret: Secret,
+}
+
+/// What a round of tending did and found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tended {
+    /// Keys made.
+    pub created: usize,
+    /// Keys destroyed.
+    pub destroyed: usize,
+    /// Keys that can be used.
+    pub live: usize,
+    /// Keys that are due and not destroyed yet.
+    pub overdue: usize,
+    /// What is believed about the time.
+    pub moments: Moments,
+}
+
+impl Vault {
+    /// Reads the keys of a directory that this program holds. Refuses what is damaged, forged, restored or not its own.
+    pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Vault, Error> {
+        let state = State::read(&dir)?;
+        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+        let mut vault =
+            Vault { dir, kek, evidence, state, held: Vec::new(), keyring: Arc::new(Keyring::empty()) };
+        vault.held = vault.load()?;
+        vault.refuse_restored()?;
+        Ok(vault)
+    }
+
+    /// Destroys what is due, makes today's and tomorrow's keys of `classes`, and persists the high-water mark.
+    ///
+    /// Each of these is tried whatever becomes of the others; the first error is returned.
+    /// To be called at start, on each reload, and every [`crate::limit::TEND_EVERY`].
+    pub fn tend(
+        &mut self,
+        policy: &str,
+        classes: &[(String, Ttl)],
+        time: &Timekeeper,
+    ) -> Result<Tended, Error> {
+        let policy = policy.split('@').next().unwrap_or(policy);
+        let moments = self.look(time);
+        for (class, ttl) in classes {
+            self.state.ttl_s.insert(class.clone(), ttl.duration().as_secs());
+        }
+        self.state.ttl_s.retain(|class, _| classes.iter().any(|(name, _)| name == class));
+        let (destroyed, first) = self.destroy_due(&moments);
+        let (created, second) = self.make_missing(policy, classes, &moments);
+        let third = self.persist(&moments);
+        let live = self.publish(policy, &moments);
+        let overdue = self.held.iter().filter(|held| self.due(held) <= moments.unreadable).count();
+        first.and(second).and(third)?;
+        Ok(Tended { created, destroyed, live, overdue, moments })
+    }
+
+    /// The keys that can be used now; swapped whole by [`Vault::tend`].
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// What is known of each key, oldest first.
+    pub fn list(&self) -> impl Iterator<Item = &KeyFile> + '_ {
+        self.held.iter().map(|held| &held.file)
+    }
+
+    /// The chain of evidence of this directory.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Arc<DataDir> {
+        &self.dir
+    }
+
+    /// The key-encryption key.
+    pub fn kek(&self) -> &Arc<Kek> {
+        &self.kek
+    }
+
+    /// Destroys the key of this name now, by an operator's word. False if there is none.
+    pub fn destroy(&mut self, id: &str, now: Timestamp) -> Result<bool, Error> {
+        let Some(at) = self.held.iter().position(|held| held.file.id == id) else { return Ok(false) };
+        let due = self.due(&self.held[at]);
+        self.destruction(now).carry_out(&self.held[at].path, self.held[at].file.clone(), due, None)?;
+        self.held.remove(at);
+        Ok(true)
+    }
+
+    fn look(&self, time: &Timekeeper) -> Moments {
+        let path = self.dir.join("clock-confirmed");
+        if path.exists() && self.dir.disk().remove(&path).is_ok() {
+            return time.confirm();
+        }
+        time.look()
+    }
+
+    fn due(&self, held: &Held) -> Timestamp {
+        held.file.destroy_at(self.state.ttl(&held.file.class))
+    }
+
+    fn destruction(&self, at: Timestamp) -> Destruction<'_> {
+        Destruction { evidence: &self.evidence, disk: self.dir.disk(), at }
+    }
+
+    fn destroy_due(&mut self, moments: &Moments) -> (usize, Result<(), Error>) {
+        let Some(limit) = moments.destroyable else { return (0, Ok(())) };
+        let (mut kept, mut destroyed, mut first) = (Vec::new(), 0, Ok(()));
+        for mut held in std::mem::take(&mut self.held) {
+            let due = self.due(&held);
+            if due > limit {
+                kept.push(held);
+                continue;
+            }
+            match self.destruction(limit).carry_out(&held.path, held.file.clone(), due, None) {
+                Ok(()) => destroyed += 1,
+                Err(error) => {
+                    // It may be gone already, and the evidence still missing: it is tried again.
+                    held.file.mark_destroyed();
+                    held.secret.wipe();
+                    kept.push(held);
+                    first = first.and(Err(error));
+                }
+            }
+        }
+        self.held = kept;
+        (destroyed, first)
+    }
+
+    fn make_missing(
+        &mut self,
+        policy: &str,
+        classes: &[(String, Ttl)],
+        moments: &Moments,
+    ) -> (usize, Result<(), Error>) {
+        let (mut created, mut first) = (0, Ok(()));
+        for (class, ttl) in classes {
+            match self.make_for_class(policy, class, *ttl, moments) {
+                Ok(made) => created += made,
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        (created, first)
+    }
+
+    fn make_for_class(
+        &mut self,
+        policy: &str,
+        class: &str,
+        ttl: Ttl,
+        moments: &Moments,
+    ) -> Result<usize, Error> {
+        if !is_class_name(class) {
+            return Err(Error::ClassName { class: class.to_owned() });
+        }
+        let schedule = Schedule::try_new(ttl.duration())
+            .map_err(|source| Error::TtlTooShort { class: class.to_owned(), source })?;
+        let today = schedule.epoch(moments.now);
+        let mut made = 0;
+        for (from, until) in [today, schedule.epoch(today.1)] {
+            let serves = |held: &Held| {
+                let (file, at) = (&held.file, from.max(moments.now));
+                file.policy == policy && file.class == class && file.from <= at && at < file.until
+            };
+            if self.held.iter().any(|held| serves(held) && self.due(held) > moments.now) {
+                continue;
+            }
+            let id = self.fresh_id()?;
+            let purpose =
+                Purpose { kind: Kind::Epoch, id: &id, policy, class, from, until, ttl: ttl.duration() };
+            let (file, key) = KeyFile::make(&self.kek, &purpose, moments.now)?;
+            let dir = self.dir.join("keys").join(class);
+            self.dir.disk().make_dir(&dir).map_err(Error::io(&dir))?;
+            let path = dir.join(format!("{}-{id}.key", from.strftime("%Y-%m-%dT%H")));
+            file.write(self.dir.disk(), &path)?;
+            self.held.push(Held { path, file, secret: Secret::new(key.to_vec()) });
+            made += 1;
+        }
+        Ok(made)
+    }
+
+    /// `k` and 20 random bits in base32, unlike any live key's.
+    fn fresh_id(&self) -> Result<String, Error> {
+        loop {
+            let mut bytes = [0; 5];
+            random(&mut bytes)?;
+            let text = BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+            let id = format!("k{}", &text[..4]);
+            if self.held.iter().all(|held| held.file.id != id) {
+                return Ok(id);
+            }
+        }
+    }
+
+    fn persist(&mut self, moments: &Moments) -> Result<(), Error> {
+        let lines = self.evidence.last()?.lines;
+        self.state.evidence = self.state.evidence.max(lines);
+        self.state.high_water = self.state.high_water.max(moments.destroyable);
+        self.state.write(&self.dir)
+    }
+
+    fn publish(&mut self, policy: &str, moments: &Moments) -> usize {
+        let mut keyring = Keyring::empty();
+        let mut live = 0;
+        for held in &self.held {
+            let file = &held.file;
+            let Ok(id) = <[u8; 5]>::try_from(file.id.as_bytes()) else { continue };
+            if self.due(held) > moments.now && file.policy == policy && !file.is_destroyed() {
+                let key = EpochKey::new(KeyId(id), &held.secret);
+                keyring.insert_between(&file.class, file.from, file.until, key);
+                live += 1;
+            }
+        }
+        self.keyring = Arc::new(keyring);
+        live
+    }
+
+    fn load(&self) -> Result<Vec<Held>, Error> {
+        let mut held = Vec::new();
+        for path in key_paths(&self.dir.join("keys"))? {
+            let file = KeyFile::read(&path)?;
+            if file.is_destroyed() {
+                // Stopped in the middle of its destruction: taken up again.
+                let (at, due) = (self.state.high_water.unwrap_or(file.destroy_at), file.destroy_at);
+                self.destruction(at).carry_out(&path, file, due, None)?;
+                continue;
+            }
+            let key: Zeroizing<[u8; KEY_BYTES]> = file.unwrap(&self.kek, &path)?;
+            held.push(Held { path, secret: Secret::new(key.to_vec()), file });
+        }
+        held.sort_by(|a, b| (a.file.from, a.file.created).cmp(&(b.file.from, b.file.created)));
+        Ok(held)
+    }
+
+    /// A key that was destroyed and is there again came from a backup, and so did evidence that became shorter.
+    fn refuse_restored(&self) -> Result<(), Error> {
+        let mut back = None;
+        let chain = self.evidence.verify(|line| {
+            let same = |held: &&Held| held.file.id == line.id && held.file.check == line.check;
+            if line.kind == Kind::Epoch
+                && let Some(held) = self.held.iter().find(same)
+            {
+                back = Some(held.path.clone());
+            }
+        })?;
+        if let Some(path) = back {
+            return Err(Error::Restored { path });
+        }
+        if chain.lines < self.state.evidence {
+            return Err(Error::Restored { path: self.dir.join("evidence") });
+        }
+        Ok(())
+    }
+}
+
+/// Every key file below `root/CLASS/`, sorted. What has another name is left alone.
+pub(crate) fn key_paths(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = Vec::new();
+    for class in entries(root)? {
+        if class.is_dir() {
+            paths.extend(entries(&class)?.into_iter().filter(|path| {
+                path.extension().is_some_and(|extension| extension == "key")
+                    && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+            }));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The entries of a directory; none if it is not there.
+pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.map_err(Error::io(dir))?,
+    };
+    let mut paths = Vec::new();
+    for entry in read {
+        paths.push(entry.map_err(Error::io(dir))?.path());
+    }
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A data directory, its clock, and how to open a vault on it.
+struct Bench {
+    root: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let clock = Arc::new(ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap()));
+        Bench { root: tempfile::tempdir().unwrap(), clock }
+    }
+
+    fn open(&self) -> Result<(Vault, Timekeeper), Error> {
+        self.open_on(Disk::real())
+    }
+
+    fn open_on(&self, disk: Disk) -> Result<(Vault, Timekeeper), Error> {
+        let dir = Arc::new(DataDir::open_on(disk, &self.root.path().join("data"))?);
+        let kek = Arc::new(Kek::beside(&dir)?);
+        let time = Timekeeper::new(Arc::clone(&self.clock) as Arc<dyn Clock>, high_water(&dir)?);
+        Ok((Vault::open(dir, kek)?, time))
+    }
+
+    /// Runs for `by`, tending every half hour, or four times a day if it is long.
+    fn run(&self, vault: &mut Vault, time: &Timekeeper, by: Duration) -> Tended {
+        let every = if by > 2 * DAY { 6 * HOUR } else { HOUR / 2 };
+        for _ in 0..by.as_secs() / every.as_secs() {
+            self.clock.advance(every);
+            vault.tend("default@1", &classes("90d"), time).unwrap();
+        }
+        vault.tend("default@1", &classes("90d"), time).unwrap()
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.root.path().join("data").join(name)
+    }
+
+    fn key_files(&self) -> Vec<PathBuf> {
+        key_paths(&self.data("keys")).unwrap()
+    }
+
+    fn evidence(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        Evidence::new(self.data("evidence"), Disk::real()).verify(|line| lines.push(line)).unwrap();
+        lines
+    }
+}
+
+fn classes(ttl: &str) -> Vec<(String, Ttl)> {
+    vec![("access".to_owned(), ttl.parse().unwrap())]
+}
+
+#[test]
+fn makes_the_keys_of_today_and_tomorrow_and_finds_them_again() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    let tended = vault.tend("default@1", &classes("90d"), &time).unwrap();
+    assert_eq!((tended.created, tended.live), (2, 2));
+    let now = bench.clock.now();
+    let tag =
+        |vault: &Vault, at| vault.keyring().key("access", at).unwrap().tag("email", b"jane@example.com");
+    let (today, tomorrow) = (tag(&vault, now), tag(&vault, now + DAY));
+    assert_ne!(today, tomorrow);
+    drop(vault);
+
+    let (mut vault, time) = bench.open().unwrap();
+    assert_eq!(
+        vault.tend("default@2", &classes("90d"), &time).unwrap().created,
+        0,
+        "a version is not a policy"
+    );
+    assert_eq!((tag(&vault, now), tag(&vault, now + DAY)), (today, tomorrow));
+}
+
+#[test]
+fn keys_are_destroyed_some_hours_before_their_oldest_record_is_overdue() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let first = bench.key_files()[0].clone();
+    bench.run(&mut vault, &time, 89 * DAY);
+    bench.run(&mut vault, &time, 9 * HOUR + HOUR / 2);
+    assert!(first.exists(), "2027-02-19T19:30 is before the deadline");
+    bench.run(&mut vault, &time, HOUR / 2);
+    assert!(
+        !first.exists(),
+        "2027-02-19T20:00 is four hours before the limit of a record of 2026-11-22T00:00"
+    );
+    let lines = bench.evidence();
+    assert_eq!((lines.len(), lines[0].kind, lines[0].class.as_str()), (1, Kind::Epoch, "access"));
+}
+
+#[test]
+fn a_step_ahead_destroys_no_key_until_it_is_confirmed() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    bench.run(&mut vault, &time, 2 * HOUR);
+    bench.clock.step_to(bench.clock.now() + 400 * DAY);
+    let tended = bench.run(&mut vault, &time, 5 * HOUR);
+    assert!(tended.moments.in_doubt && tended.destroyed == 0 && tended.overdue > 0);
+    assert!(vault.keyring().key("access", time.now()).is_some(), "records go on being handled");
+    fs::write(bench.data("clock-confirmed"), "").unwrap();
+    let tended = vault.tend("default@1", &classes("90d"), &time).unwrap();
+    assert!(!tended.moments.in_doubt && tended.destroyed == 2 && tended.live == 2);
+}
+
+#[test]
+fn a_clock_that_goes_back_neither_destroys_nor_stalls() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    bench.run(&mut vault, &time, 2 * HOUR);
+    let mark = bench.clock.now();
+    bench.clock.step_to(mark.checked_sub(400 * DAY).unwrap());
+    let tended = bench.run(&mut vault, &time, 5 * HOUR);
+    assert_eq!((tended.destroyed, tended.live), (0, 2));
+    assert!(vault.keyring().key("access", time.now()).is_some());
+    drop(vault);
+    let (_, time) = bench.open().unwrap();
+    assert!(time.look().unreadable >= mark + 5 * HOUR, "the mark is kept over a restart");
+}
+
+#[test]
+fn a_shorter_limit_reaches_keys_that_are_there() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    bench.run(&mut vault, &time, 8 * DAY);
+    let tended = vault.tend("default@1", &classes("3d"), &time).unwrap();
+    assert_eq!(tended.destroyed, 6, "of the days 22 to 27; 28 is due at 20:00");
+    assert_eq!(vault.tend("default@1", &classes("5y"), &time).unwrap().destroyed, 0);
+    bench.run(&mut vault, &time, 88 * DAY);
+    assert!(bench.evidence().iter().any(|line| line.from == "2026-11-28T00:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn a_class_of_a_few_hours_has_hourly_keys_and_a_shorter_one_is_refused() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("3h"), &time).unwrap();
+    for _ in 0..40 {
+        bench.clock.advance(HOUR / 4);
+        let tended = vault.tend("default@1", &classes("3h"), &time).unwrap();
+        assert!(vault.keyring().key("access", bench.clock.now()).is_some());
+        assert!(tended.live <= 3, "what is due is gone");
+    }
+    assert!(matches!(vault.tend("default@1", &classes("2h"), &time), Err(Error::TtlTooShort { .. })));
+}
+
+/// Whatever file operation a destruction is stopped after, the next start ends it, and one line says so.
+#[test]
+fn a_destruction_that_is_stopped_anywhere_is_ended_once() {
+    let mut stops = 0;
+    for operations in 0.. {
+        let bench = Bench::new();
+        let (mut vault, time) = bench.open().unwrap();
+        vault.tend("default@1", &classes("90d"), &time).unwrap();
+        let victim = vault.list().next().unwrap().clone();
+        drop(vault);
+        let (mut vault, _) = bench.open_on(Disk::stopping_after(operations)).unwrap();
+        let ended = vault.destroy(&victim.id, bench.clock.now()).is_ok();
+        drop(vault);
+        let gone = |vault: &Vault| vault.list().all(|file| file.check != victim.check);
+        let (mut vault, _) = bench.open().unwrap();
+        if !gone(&vault) {
+            assert_eq!(operations, 0, "after the first write the key is gone");
+            assert!(vault.destroy(&victim.id, bench.clock.now()).unwrap());
+        }
+        assert!(gone(&vault));
+        assert_eq!(bench.evidence().len(), 1, "stopped after {operations} operations");
+        if ended {
+            break;
+        }
+        stops += 1;
+    }
+    assert!(stops >= 5, "{stops} places to stop at");
+}
+
+#[test]
+fn a_full_disk_keeps_no_key_alive() {
+    let bench = Bench::new();
+    let disk = Disk::full_after(i64::MAX);
+    let (mut vault, time) = bench.open_on(disk.clone()).unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let wrapped: Vec<Vec<u8>> = bench.key_files().iter().map(|path| fs::read(path).unwrap()).collect();
+    disk.break_down();
+    for _ in 0..92 * 4 {
+        bench.clock.advance(6 * HOUR);
+        let _ = vault.tend("default@1", &classes("90d"), &time);
+    }
+    for path in bench.key_files() {
+        assert!(!wrapped.contains(&fs::read(&path).unwrap()), "the key is overwritten where it lies");
+        assert!(KeyFile::read(&path).unwrap().is_destroyed());
+    }
+    assert_eq!(vault.keyring().iter().count(), 0, "records are held");
+    disk.relieve();
+    let tended = vault.tend("default@1", &classes("90d"), &time).unwrap();
+    assert_eq!((tended.destroyed, tended.live, bench.evidence().len()), (2, 2, 2));
+}
+
+#[test]
+fn a_second_program_is_told_so() {
+    let bench = Bench::new();
+    let (_vault, _) = bench.open().unwrap();
+    let error = bench.open().unwrap_err();
+    assert!(matches!(error, Error::Held { .. }) && error.to_string().contains("in use by another logveil"));
+}
+
+#[test]
+fn refuses_keys_that_are_damaged_forged_foreign_newer_or_back_from_a_backup() {
+    let refused = |damage: &dyn Fn(&Bench, &Path)| {
+        let bench = Bench::new();
+        let (mut vault, time) = bench.open().unwrap();
+        vault.tend("default@1", &classes("90d"), &time).unwrap();
+        drop(vault);
+        damage(&bench, &bench.key_files()[0]);
+        let error = bench.open().unwrap_err();
+        assert!(!error.to_string().contains('\n'));
+        error
+    };
+    let edit = |path: &Path, from: &str, to: &str| {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(from));
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    let forged = refused(&|_, path| edit(path, "2027-02-19", "2029-02-19"));
+    assert!(matches!(forged, Error::Forged { .. }), "{forged}");
+    let newer = refused(&|_, path| edit(path, "logveil-key/1", "logveil-key/2"));
+    assert!(matches!(newer, Error::Newer { .. }), "{newer}");
+    let empty = refused(&|_, path| fs::write(path, "").unwrap());
+    assert!(matches!(empty, Error::Corrupt { .. }), "{empty}");
+    let unknown = refused(&|_, path| edit(path, "\"alg\"", "\"algo\""));
+    assert!(matches!(unknown, Error::Corrupt { .. }), "{unknown}");
+    let foreign = refused(&|bench, _| fs::write(bench.data("kek"), "ab".repeat(32)).unwrap());
+    assert!(matches!(foreign, Error::WrongKek { .. }), "{foreign}");
+    let open =
+        refused(&|bench, _| fs::set_permissions(bench.data("kek"), Permissions::from_mode(0o644)).unwrap());
+    assert!(matches!(open, Error::Permissions { mode: 0o644, .. }), "{open}");
+    let missing = refused(&|bench, _| fs::remove_file(bench.data("kek")).unwrap());
+    assert!(matches!(missing, Error::KekMissing { .. }), "{missing}");
+    let malformed = refused(&|bench, _| fs::write(bench.data("kek"), "too short").unwrap());
+    assert!(matches!(malformed, Error::KekForm), "{malformed}");
+    let restored = refused(&|bench, path| {
+        let copy = fs::read(path).unwrap();
+        let (mut vault, _) = bench.open().unwrap();
+        let id = vault.list().next().unwrap().id.clone();
+        assert!(vault.destroy(&id, bench.clock.now()).unwrap());
+        fs::write(path, copy).unwrap();
+    });
+    assert!(matches!(restored, Error::Restored { .. }), "{restored}");
+}
+
+#[test]
+fn evidence_that_was_changed_or_cut_is_refused() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    bench.run(&mut vault, &time, 95 * DAY);
+    drop(vault);
+    let text = fs::read_to_string(bench.data("evidence")).unwrap();
+    assert!(text.lines().count() > 3);
+    fs::write(bench.data("evidence"), text.replacen("\"default\"", "\"defauld\"", 1)).unwrap();
+    assert!(matches!(bench.open(), Err(Error::BrokenChain { line: 2, .. })));
+    let cut: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    fs::write(bench.data("evidence"), cut).unwrap();
+    assert!(matches!(bench.open(), Err(Error::Restored { .. })));
+    fs::write(bench.data("evidence"), text + "{\"format\":\"logveil-ev").unwrap();
+    assert!(bench.open().is_ok(), "an unfinished line is a crash, not a change");
+}
+
+#[test]
+fn nothing_prints_a_key() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let secret = vault.held[0].secret.expose();
+    let shown = format!("{vault:?} {time:?}");
+    for form in [
+        data_encoding::HEXLOWER.encode(secret),
+        data_encoding::BASE64.encode(secret),
+        format!("{secret:?}"),
+        fs::read_to_string(bench.data("kek")).unwrap().trim().to_owned(),
+    ] {
+        assert!(!shown.contains(&form));
+    }
+}
