@@ -10,6 +10,7 @@ standard output is no error: the reader has what it wanted.
 
 mod choice;
 mod completions;
+mod explain;
 mod guard;
 mod output;
 mod progress;
@@ -40,6 +41,7 @@ struct Arguments {
 enum Verb {
     Redact(redact::Arguments),
     Scan(scan::Arguments),
+    Explain(explain::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -47,6 +49,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
     match verb {
         Verb::Redact(arguments) => redact::run(arguments),
         Verb::Scan(arguments) => scan::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }

@@ -70,6 +70,16 @@ pub(super) fn sized(bytes: u64) -> String {
     if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
 }
 
+/// Text that moves no cursor: control characters are written as escapes.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let escaped = |sign: char| match sign.is_control() {
+        true => sign.escape_default().collect::<String>(),
+        false => sign.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,7 +66,7 @@ pub(super) fn stopped(stopped: Stopped<Error>) -> Error {
 }
 
 /// A key that nobody keeps.
-fn run_key() -> Result<EpochKey, Error> {
+pub(super) fn run_key() -> Result<EpochKey, Error> {
     let random = |bytes: &mut [u8]| {
         getrandom::fill(bytes)
             .map_err(|_| Error::Failure("the operating system gives no random bytes for a key".to_owned()))

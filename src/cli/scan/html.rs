@@ -10,9 +10,8 @@ use std::fmt::Write;
 
 use super::charts::{INK, PALETTE, RULE, bars, columns};
 use super::count::{Counts, named};
-use super::lines::printable;
 use super::{Examples, Values};
-use crate::cli::output::{counted, grouped, sized};
+use crate::cli::output::{counted, grouped, printable, sized};
 use crate::detect::Rules;
 use crate::entity::Entity;
 use crate::policy::Policy;

@@ -5,6 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::Hit;
+use crate::cli::output::printable;
 use crate::detect::Rules;
 
 /// Appends `file:line:start-end entity rule`, and the value if it is to be shown.
@@ -42,14 +43,4 @@ struct Found<'a> {
     rule: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
-}
-
-/// Text that moves no cursor: control characters are written as escapes.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let escaped = |sign: char| match sign.is_control() {
-        true => sign.escape_default().collect::<String>(),
-        false => sign.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }
