@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and may say why")]
 
 mod real;
+mod sources;
 mod support;
 mod tidy;

@@ -1,0 +1,193 @@
+//! Syslog over TCP and UDP.
+
+use std::net::SocketAddr;
+
+use logveil::limit::RECORD_BYTES_MAX;
+use logveil::source::syslog::{Listener, Settings, bind, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::{Fate, LONG, Scene, marker};
+
+async fn listener() -> (Listener, SocketAddr, SocketAddr) {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let listener = bind(Settings::new("edge".into(), Some(any), Some(any))).await.unwrap();
+    let (tcp, udp) = (listener.tcp_addr().unwrap(), listener.udp_addr().unwrap());
+    (listener, tcp, udp)
+}
+
+/// What the intake sees of a connection that sends these pieces, each by itself, and ends.
+async fn sent(pieces: &[&[u8]]) -> Scene {
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, tcp, _) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in pieces {
+        // The peer may have closed on us already, which is what some of these are about.
+        let _ = stream.write_all(piece).await;
+        let _ = stream.flush().await;
+    }
+    let _ = stream.shutdown().await;
+    // The other end closes when it has handed on all.
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await.expect("the connection ends");
+    scene.stopped(serving).await;
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_arrive_however_they_are_split() {
+    let stream = b"<13>1 - h app - - - one\r\n\n<13>Oct 11 22:14:15 h su[1]: two\nno priority\n<13>last";
+    let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+    for pieces in [vec![&stream[..]], bytes] {
+        let scene = sent(&pieces).await;
+        assert_eq!(scene.messages(), ["one", "two", "no priority", "last"]);
+        assert_eq!(scene.seen()[0].app, "app");
+        assert_eq!(scene.seen()[1].app, "su");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_stream_is_handed_on_at_once() {
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, tcp, _) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    for count in 1..=3 {
+        stream.write_all(b"<13>a\n").await.unwrap();
+        scene.records(count).await;
+    }
+    assert_eq!(scene.metric("logveil_connections"), ["logveil_connections{source=\"edge\"} 1"]);
+    scene.stopped(serving).await;
+    assert_eq!(scene.metric("logveil_connections"), ["logveil_connections{source=\"edge\"} 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_ends_records_with_nul() {
+    let scene = sent(&[b"<14>one\0<14>two\nlines\0"]).await;
+    assert_eq!(scene.messages(), ["one", "two\nlines"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counted_frames_hold_newlines() {
+    let scene = sent(&[b"11 <13>one\ntwo8 <13>four"]).await;
+    assert_eq!(scene.messages(), ["one\ntwo", "four"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_counted_frame_is_one_marker() {
+    let len = RECORD_BYTES_MAX + 1;
+    let mut body = b"<13>".to_vec();
+    while body.len() < len {
+        body.extend_from_slice(b"\n9 <1>forged canary");
+    }
+    body.truncate(len);
+    let scene = sent(&[format!("{len} ").as_bytes(), &body, b"9 <13>after"]).await;
+    assert_eq!(scene.messages(), [marker(len, "too long"), "after".into()]);
+    assert_eq!(
+        scene.metric("logveil_records_cut_total"),
+        ["logveil_records_cut_total{reason=\"too_long\",source=\"edge\"} 1"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nonsensical_count_ends_the_connection() {
+    let count = "1234567890".repeat(4);
+    let stream = format!("8 <13>good{count} <13>canary\n<13>canary\n");
+    let scene = sent(&[stream.as_bytes()]).await;
+    let messages = scene.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[0], "good");
+    assert!(messages[1].ends_with("octet count refused]"), "{}", messages[1]);
+    assert_eq!(
+        scene.metric("logveil_requests_refused_total"),
+        ["logveil_requests_refused_total{reason=\"malformed\",source=\"edge\"} 1"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_its_stream_cuts_off_is_withheld() {
+    let scene = sent(&[b"8 <13>good20 <13>canary"]).await;
+    assert_eq!(scene.messages(), ["good".into(), marker(13, "truncated")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_100_mib_is_one_marker() {
+    let mebibyte = vec![b'x'; 1024 * 1024];
+    let mut pieces = vec![&mebibyte[..]; 100];
+    pieces.insert(0, b"<13>before\n");
+    pieces.push(b"\n<13>after\n");
+    let scene = sent(&pieces).await;
+    assert_eq!(scene.messages(), ["before".into(), marker(100 * 1024 * 1024, "too long"), "after".into()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nuls_and_bytes_that_are_no_text_pass() {
+    let zeros = vec![0; 1024 * 1024];
+    let scene = sent(&[&zeros, b"<13>a\xff\xfe\n", &zeros, b"<13>b\n"]).await;
+    assert_eq!(scene.messages(), ["a\u{fffd}\u{fffd}", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_loses_nothing_that_was_sent() {
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, tcp, udp) = listener().await;
+    // These wait in the backlog, in the sockets' buffers, and one sender has gone already.
+    let mut open = TcpStream::connect(tcp).await.unwrap();
+    for at in 0..1000 {
+        open.write_all(format!("<13>open {at}\n").as_bytes()).await.unwrap();
+    }
+    open.write_all(b"<13>canary with no end").await.unwrap();
+    let mut gone = TcpStream::connect(tcp).await.unwrap();
+    gone.write_all(b"<13>gone").await.unwrap();
+    drop(gone);
+    let datagrams = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for at in 0..100 {
+        datagrams.send_to(format!("<13>datagram {at}").as_bytes(), udp).await.unwrap();
+    }
+    scene.stop.send(true).unwrap();
+    tokio::time::timeout(LONG, serve(listener, scene.world.clone())).await.expect("the source ends");
+
+    let messages = scene.messages();
+    for at in 0..1000 {
+        assert!(messages.contains(&format!("open {at}")), "open {at}");
+    }
+    for at in 0..100 {
+        assert!(messages.contains(&format!("datagram {at}")), "datagram {at}");
+    }
+    assert!(messages.contains(&"gone".into()));
+    assert!(messages.contains(&marker(22, "truncated")));
+    assert_eq!(messages.len(), 1000 + 100 + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datagram_is_a_record() {
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, _, udp) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let largest = vec![b'x'; 65_507];
+    for datagram in
+        [&b"<14>python\0"[..], b"<14>two\nlines\n", b"", b"\n", b"<34>1 2003-10-11T22:14:15", &largest]
+    {
+        socket.send_to(datagram, udp).await.unwrap();
+    }
+    scene.records(4).await;
+    scene.stopped(serving).await;
+    let largest = String::from_utf8(largest).unwrap();
+    assert_eq!(scene.messages(), ["python", "two\nlines", "1 2003-10-11T22:14:15", &largest]);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_with_the_fix() {
+    let (_holder, tcp, udp) = listener().await;
+    for (settings, protocol, address) in [
+        (Settings::new("edge".into(), Some(tcp), None), "tcp", tcp),
+        (Settings::new("edge".into(), None, Some(udp)), "udp", udp),
+    ] {
+        let text = bind(settings).await.unwrap_err().to_string();
+        assert!(text.starts_with(&format!("source edge: cannot listen on {protocol} {address}: ")), "{text}");
+        assert!(text.ends_with("stop the program that has the port, or choose another port"), "{text}");
+    }
+}
