@@ -7,6 +7,7 @@ tree that has no `.git`.
 
 mod code;
 mod layers;
+mod metrics;
 mod texts;
 
 use std::fs;
