@@ -31,6 +31,7 @@ pub mod ttl;
 pub mod frame;
 pub mod keys;
 pub mod structure;
+pub mod yaml;
 
 // 2: understanding
 pub mod codec;

@@ -9,8 +9,6 @@ line: `file:line: key: what it holds, what it may hold`.
 
 mod expand;
 mod read;
-mod tree;
-mod unit;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +18,7 @@ use std::sync::Arc;
 use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::policy::Policy;
 use crate::record::ClassId;
+use crate::yaml;
 use crate::{sink, source};
 
 /// What `run` does.
@@ -118,9 +117,9 @@ impl Settings {
 
     /// Reads a configuration's text; `file` is what errors call it.
     pub fn parse(file: &str, text: &str) -> Result<Settings, Error> {
-        let report = tree::Report::default();
-        let settings = match tree::parse(text) {
-            Ok(root) => read::settings(&tree::Field::root(&root, &report)),
+        let report = yaml::Report::default();
+        let settings = match yaml::parse(text) {
+            Ok(root) => read::settings(&yaml::Field::root(&root, &report)),
             Err((line, what)) => {
                 report.add(line, "", what);
                 None

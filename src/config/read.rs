@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expand::{expand, file_path, read};
-use super::tree::{Field, Table, nearest};
 use super::{Settings, Sink, SinkKind, Source};
 use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN, ROTATED_FILES_MAX};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
 use crate::record::ClassId;
 use crate::sink::{self, Form};
 use crate::source;
+use crate::yaml::{Field, Table, nearest};
 
 /// The whole file. `None` if anything in it was reported.
 pub(super) fn settings(root: &Field<'_>) -> Option<Settings> {

@@ -2,20 +2,28 @@
 What is to be done with each kind of value in each class, and where records belong.
 
 A [`Policy`] is compiled and never changes; it is swapped whole, between
-batches. [`Routes`] put a record into a class and a stream.
+batches. [`Routes`] put a record into a class and a stream. `read` says what a
+policy file may hold. Where no line speaks of an entity it is redacted: a new
+rule never lets a value through because nobody has thought of it.
 */
 
+mod member;
+mod read;
 mod route;
 
+pub use read::CLASSES;
 pub use route::{Glob, Route, RouteError, Routes, When};
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use read::Draft;
 
 use crate::action::Action;
 use crate::detect::{Rules, Wanted};
 use crate::entity::Entity;
 use crate::record::{ClassId, Names};
 use crate::ttl::Ttl;
+use crate::yaml;
 
 /// The built-in policies: name and text.
 pub const BUILTIN: &[(&str, &str)] = &[
@@ -23,14 +31,13 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("everything", include_str!("../../deploy/policies/everything.yaml")),
 ];
 
-/// The built-in classes, in the order of their [`ClassId`]s.
-pub const CLASSES: &[&str] = &["access", "app", "activity", "auth", "payment", "support", "audit"];
-
 /// A policy, its classes and its routes, ready for use.
 #[derive(Clone, Debug)]
 pub struct Policy {
     rules: Arc<Rules>,
     names: Arc<Names>,
+    about: String,
+    unfound: Vec<String>,
     classes: Vec<Class>,
     routes: Routes,
 }
@@ -42,13 +49,24 @@ struct Class {
     actions: Vec<Action>,
     wanted: Wanted,
     pseudonymizes: bool,
+    /// By [`Entity::index`]: the clauses that the policy cites for it.
+    cites: Vec<Vec<String>>,
+}
+
+impl Class {
+    fn new(draft: read::DraftClass) -> Class {
+        let read::DraftClass { actions, cites, .. } = draft;
+        let wanted = Wanted::new(actions.iter().map(|action| action.strength()).collect());
+        let pseudonymizes = actions.contains(&Action::Pseudonymize);
+        Class { actions, wanted, pseudonymizes, cites }
+    }
 }
 
 /// Why a policy is refused: all its faults, each one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.faults.join("\n"))]
 pub struct Error {
-    /// `file:line: what is wrong and how to mend it`, in the order of the lines.
+    /// `file:line: key: what is wrong and how to mend it`, in the order of the lines.
     pub faults: Vec<String>,
 }
 
@@ -59,25 +77,39 @@ impl Policy {
         Some(Policy::parse(name, text).expect("the built-in policies are tested"))
     }
 
-    /// Reads a policy from YAML. `file` is what errors call it.
+    /// Reads a policy from YAML, for the packs that are compiled in. `file` is what errors call it.
     pub fn parse(file: &str, text: &str) -> Result<Policy, Error> {
-        let _ = text;
-        let rules = Rules::builtin();
-        let mut actions = vec![Action::Redact { length: false }; rules.entities().len()];
-        if file == "default" {
-            actions[Entity::IPV4.index()] = Action::Truncate { ipv4_prefix: 24, ipv6_prefix: 48 };
-            actions[Entity::EMAIL.index()] = Action::Pseudonymize;
-        }
-        let wanted = Wanted::new(actions.iter().map(|action| action.strength()).collect());
-        let pseudonymizes = actions.contains(&Action::Pseudonymize);
-        let class = Class { actions, wanted, pseudonymizes };
-        let names = Names {
-            policy: format!("{file}@1"),
-            classes: CLASSES.iter().map(|name| ((*name).to_owned(), Ttl::days(90))).collect(),
-            streams: CLASSES.iter().map(|name| (*name).to_owned()).collect(),
+        static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
+        let rules = RULES.get_or_init(|| Arc::new(Rules::builtin()));
+        Policy::parse_for(Arc::clone(rules), file, text)
+    }
+
+    /// Reads a policy from YAML, for these rules.
+    pub fn parse_for(rules: Arc<Rules>, file: &str, text: &str) -> Result<Policy, Error> {
+        let report = yaml::Report::default();
+        let draft = match yaml::parse(text) {
+            Ok(root) => read::draft(&yaml::Field::root(&root, &report), rules.entities()),
+            Err((line, what)) => {
+                report.add(line, "", what);
+                None
+            }
         };
+        let faults: Vec<String> = report.into_problems().iter().map(|problem| problem.line(file)).collect();
+        match draft {
+            Some(draft) if faults.is_empty() => Ok(Policy::compile(rules, draft)),
+            _ => Err(Error { faults }),
+        }
+    }
+
+    fn compile(rules: Arc<Rules>, draft: Draft) -> Policy {
+        let names = Names {
+            policy: format!("{}@{}", draft.name, draft.version),
+            classes: draft.classes.iter().map(|class| (class.name.clone(), class.ttl)).collect(),
+            streams: draft.classes.iter().map(|class| class.name.clone()).collect(),
+        };
+        let classes = draft.classes.into_iter().map(Class::new).collect();
         let routes = Routes::builtin(&names);
-        Ok(Policy { rules: rules.into(), names: names.into(), classes: vec![class; CLASSES.len()], routes })
+        Policy { rules, names: names.into(), about: draft.about, unfound: draft.unfound, classes, routes }
     }
 
     /// The same policy with a configuration's routes before the built-in ones. Streams that they name are added.
@@ -94,6 +126,21 @@ impl Policy {
     /// The same policy with every record put into one class, whatever it says of itself.
     pub fn routed_to(self, class: ClassId) -> Policy {
         Policy { routes: Routes::all_to(class), ..self }
+    }
+
+    /// What the policy says of itself, one line.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// Entities that the policy names and no rule finds, so that what it says of them has no effect.
+    pub fn unfound(&self) -> &[String] {
+        &self.unfound
+    }
+
+    /// The clauses that the policy cites for what happens to an entity in this class.
+    pub fn cites(&self, class: ClassId, entity: Entity) -> &[String] {
+        &self.class(class).cites[entity.index()]
     }
 
     /// Which class and stream a record belongs to.
@@ -156,3 +203,6 @@ impl Policy {
         &self.classes[usize::from(class.0)]
     }
 }
+
+#[cfg(test)]
+mod tests;

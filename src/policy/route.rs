@@ -7,6 +7,7 @@ class leaves the class to the built-in routes. No route makes a name up from
 what a record says: classes and streams are a fixed list.
 */
 
+use super::member;
 use crate::record::{Batch, ClassId, Names, Record, StreamId};
 
 /// One rule of the configuration: every condition that it names must hold.
@@ -201,10 +202,9 @@ impl When {
         self.source.as_ref().is_none_or(|name| **name == *batch.source)
             && (self.app.is_empty() || self.app.iter().any(|name| name.as_bytes() == part(record.app)))
             && self.path.as_ref().is_none_or(|glob| glob.is_match(batch.path.bytes()))
-            && self.field.iter().all(|(key, value)| has_member(part(record.message), key, value))
+            && self
+                .field
+                .iter()
+                .all(|(key, value)| member::has(part(record.message), key.as_bytes(), value.as_bytes()))
     }
-}
-
-fn has_member(_message: &[u8], _key: &str, _value: &str) -> bool {
-    false
 }

@@ -3,8 +3,10 @@ YAML text as a tree in which every key and value knows its line.
 
 serde's derives stop at the first error and lose the line of an unknown key; an
 operator wants them all at once. So the text is read once into [`Node`]s, and
-[`Report`] gathers what is wrong while the settings are made from them.
+[`Report`] gathers what is wrong while settings or a policy are made from them.
 */
+
+mod unit;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,16 +16,22 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// A value and the line it stands on.
-pub(super) type Node = Spanned<Value>;
+pub type Node = Spanned<Value>;
 
 /// What YAML can hold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing, `null` or `~`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number, whole or not.
     Number(f64),
+    /// Text, quoted or not.
     Text(String),
+    /// A list.
     List(Vec<Node>),
+    /// A table, in the order of the file.
     Map(Vec<(Spanned<String>, Node)>),
 }
 
@@ -42,7 +50,7 @@ impl Value {
 }
 
 /// Reads one YAML document. The error is one line: where, and what.
-pub(super) fn parse(text: &str) -> Result<Node, (u64, String)> {
+pub fn parse(text: &str) -> Result<Node, (u64, String)> {
     let options = serde_saphyr::options! { with_snippet: false, };
     serde_saphyr::from_str_with_options::<Node>(text, options).map_err(|err| {
         let line = err.location().map_or(1, |at| at.line());
@@ -115,9 +123,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// One thing that is wrong with the configuration.
+/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub struct Problem {
     line: u64,
     key: String,
     what: Said,
@@ -133,7 +141,7 @@ enum Said {
 
 impl Problem {
     /// The problem in one line.
-    pub(super) fn line(&self, file: &str) -> String {
+    pub fn line(&self, file: &str) -> String {
         match &self.what {
             Said::Here(what) if self.key.is_empty() => format!("{file}:{}: {what}", self.line),
             Said::Here(what) => format!("{file}:{}: {}: {what}", self.line, self.key),
@@ -144,18 +152,19 @@ impl Problem {
 
 /// Gathers what is wrong.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub struct Report {
     problems: RefCell<Vec<Problem>>,
 }
 
 impl Report {
-    pub(super) fn add(&self, line: u64, key: &str, what: impl Into<String>) {
+    /// Adds what is wrong with a key.
+    pub fn add(&self, line: u64, key: &str, what: impl Into<String>) {
         let what = Said::Here(what.into());
         self.problems.borrow_mut().push(Problem { line, key: key.to_owned(), what });
     }
 
     /// What is wrong, by line.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|problem| problem.line);
         problems
@@ -164,15 +173,18 @@ impl Report {
 
 /// A value with its full key, and where to report what is wrong with it.
 #[derive(Clone, Debug)]
-pub(super) struct Field<'a> {
-    pub(super) key: String,
-    pub(super) line: u64,
+pub struct Field<'a> {
+    /// The full key, such as `sinks.local.kind`.
+    pub key: String,
+    /// The line it stands on, from 1.
+    pub line: u64,
     value: &'a Value,
     report: &'a Report,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn root(node: &'a Node, report: &'a Report) -> Field<'a> {
+    /// The whole document.
+    pub fn root(node: &'a Node, report: &'a Report) -> Field<'a> {
         Field { key: String::new(), line: node.defined.line().max(1), value: &node.value, report }
     }
 
@@ -181,19 +193,24 @@ impl<'a> Field<'a> {
     }
 
     /// Reports `what` of this value and gives nothing.
-    pub(super) fn refuse<T>(&self, what: impl Into<String>) -> Option<T> {
+    pub fn refuse<T>(&self, what: impl Into<String>) -> Option<T> {
         self.report.add(self.line, &self.key, what);
         None
     }
 
     /// Reports a line that names its own place.
-    pub(super) fn pass_on(&self, whole: &str) {
+    pub fn pass_on(&self, whole: &str) {
         let what = Said::Elsewhere(whole.to_owned());
         self.report.problems.borrow_mut().push(Problem { line: self.line, key: self.key.clone(), what });
     }
 
+    /// Whether it holds a table.
+    pub fn is_table(&self) -> bool {
+        matches!(self.value, Value::Map(_))
+    }
+
     /// Whether it holds nothing: an empty file is a configuration, too.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
         *self.value == Value::Null
     }
 
@@ -201,7 +218,8 @@ impl<'a> Field<'a> {
         self.refuse(format!("holds {}, and may hold {want}", self.value.kind()))
     }
 
-    pub(super) fn text(&self) -> Option<&'a str> {
+    /// Text.
+    pub fn text(&self) -> Option<&'a str> {
         match self.value {
             Value::Text(text) => Some(text),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
@@ -211,12 +229,13 @@ impl<'a> Field<'a> {
     }
 
     /// Text that `read` turns into a value; `want` says what it may be.
-    pub(super) fn parse<T>(&self, want: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub fn parse<T>(&self, want: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let text = self.text()?;
         read(text).or_else(|| self.refuse(format!("holds {text:?}, and may hold {want}")))
     }
 
-    pub(super) fn boolean(&self) -> Option<bool> {
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
         match self.value {
             Value::Bool(value) => Some(*value),
             Value::Null | Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
@@ -226,7 +245,7 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn count(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    pub fn count(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let want = format!("a whole number from {} to {}", range.start(), range.end());
         let Value::Number(number) = *self.value else { return self.refuse_kind(&want) };
         let whole = number.fract() == 0.0 && number >= 0.0 && number <= u64::MAX as f64;
@@ -237,10 +256,10 @@ impl<'a> Field<'a> {
     }
 
     /// Bytes: a whole number, or text such as `16MiB`.
-    pub(super) fn bytes(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+    pub fn bytes(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let bytes = match self.value {
             Value::Number(number) if number.fract() == 0.0 && *number >= 0.0 => *number as u64,
-            Value::Text(text) => match super::unit::bytes(text) {
+            Value::Text(text) => match unit::bytes(text) {
                 Some(bytes) => bytes,
                 None => {
                     return self
@@ -259,12 +278,12 @@ impl<'a> Field<'a> {
     }
 
     /// A length of time, such as `10s`.
-    pub(super) fn duration(&self) -> Option<std::time::Duration> {
-        self.parse("a time such as 500ms, 30s, 5m, 24h or 7d", super::unit::duration)
+    pub fn duration(&self) -> Option<std::time::Duration> {
+        self.parse("a time such as 500ms, 30s, 5m, 24h or 7d", unit::duration)
     }
 
     /// The members of a list; one text alone is a list of one.
-    pub(super) fn list(&self) -> Option<Vec<Field<'a>>> {
+    pub fn list(&self) -> Option<Vec<Field<'a>>> {
         match self.value {
             Value::List(nodes) => {
                 let member = |(at, node): (usize, &'a Node)| {
@@ -278,12 +297,12 @@ impl<'a> Field<'a> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self) -> Option<Vec<String>> {
+    pub fn texts(&self) -> Option<Vec<String>> {
         self.list()?.iter().map(|member| member.text().map(str::to_owned)).collect()
     }
 
     /// A table whose keys the user chooses.
-    pub(super) fn entries(&self) -> Option<Vec<(String, Field<'a>)>> {
+    pub fn entries(&self) -> Option<Vec<(String, Field<'a>)>> {
         let Value::Map(entries) = self.value else { return self.refuse_kind("a table") };
         let entry = |(key, node): &'a (Spanned<String>, Node)| {
             (key.value.clone(), self.child(self.path_of(&key.value), key.defined.line(), node))
@@ -292,7 +311,7 @@ impl<'a> Field<'a> {
     }
 
     /// A table whose keys are known: `known` says all of them. Others are reported.
-    pub(super) fn table(&self, known: &[&str]) -> Option<Table<'a>> {
+    pub fn table(&self, known: &[&str]) -> Option<Table<'a>> {
         let entries = self.entries()?;
         let names: BTreeSet<&str> = known.iter().copied().collect();
         for (key, field) in &entries {
@@ -310,20 +329,21 @@ impl<'a> Field<'a> {
 
 /// The entries of a table with known keys.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
-    pub(super) of: Field<'a>,
+pub struct Table<'a> {
+    /// The table itself.
+    pub of: Field<'a>,
     entries: Vec<(String, Field<'a>)>,
 }
 
 impl<'a> Table<'a> {
     /// The value of a key, if the key is there and holds something.
-    pub(super) fn find(&self, key: &str) -> Option<&Field<'a>> {
+    pub fn find(&self, key: &str) -> Option<&Field<'a>> {
         let (_, field) = self.entries.iter().find(|(name, _)| name == key)?;
         (*field.value != Value::Null).then_some(field)
     }
 
     /// The value of a key that has no default; its absence is reported as what it is for.
-    pub(super) fn need(&self, key: &str, want: &str) -> Option<&Field<'a>> {
+    pub fn need(&self, key: &str, want: &str) -> Option<&Field<'a>> {
         self.find(key).or_else(|| {
             let path = self.of.path_of(key);
             self.of.report.add(
@@ -342,7 +362,7 @@ fn unknown(key: &str, known: &[&str]) -> String {
 }
 
 /// `; did you mean NAME?`, if one of the names is near enough to be a slip of the finger.
-pub(super) fn nearest(text: &str, known: &[&str]) -> String {
+pub fn nearest(text: &str, known: &[&str]) -> String {
     let near = known.iter().map(|name| (distance(text, name), name)).min();
     match near {
         Some((edits, name)) if edits <= 1 + name.len() / 3 => format!("; did you mean {name}?"),
