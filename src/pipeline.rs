@@ -12,9 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use crate::act::{State, Tally};
 
 use crate::act::{Orders, Pass, Redacted};
+use crate::clock::Timestamp;
 use crate::keys::Keyring;
 use crate::policy::Policy;
-use crate::record::{Ack, Batch, ClassId, Record};
+use crate::record::{Ack, Batch, ClassId};
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -40,14 +41,15 @@ pub enum Outcome {
 /// Cleans a batch. The epoch of its keys is that of its receive time.
 pub fn process(policy: &Policy, keyring: &Keyring, state: &mut State, mut batch: Batch) -> Outcome {
     route(policy, &mut batch);
-    if let Some(class) = keyless(policy, keyring, &batch) {
+    let orders = orders(policy, keyring, batch.received);
+    if let Some(class) = keyless(policy, &orders, &batch) {
         return Outcome::Held { batch, class };
     }
     let mut tally = Tally::default();
-    let redacted = whole(policy, keyring, state, &batch, &mut tally).unwrap_or_else(|| {
+    let redacted = whole(policy, &orders, state, &batch, &mut tally).unwrap_or_else(|| {
         *state = State::default();
         tally = Tally::default();
-        one_by_one(policy, keyring, state, &batch, &mut tally)
+        one_by_one(policy, &orders, state, &batch, &mut tally)
     });
     tally.records_in = batch.records.len() as u64;
     tally.bytes_in = batch.raw.len() as u64;
@@ -63,19 +65,28 @@ fn route(policy: &Policy, batch: &mut Batch) {
     batch.records = records;
 }
 
-/// The first class of the batch that needs a key and has none.
-fn keyless(policy: &Policy, keyring: &Keyring, batch: &Batch) -> Option<ClassId> {
-    let lacks = |class: &ClassId| keyring.key(policy.class_name(*class), batch.received).is_none();
-    policy
-        .classes()
-        .filter(|class| policy.pseudonymizes(*class) && lacks(class))
-        .find(|class| batch.records.iter().any(|record| record.class == *class))
+/// What is to be done in each class, with its key of the epoch: looked up once per batch.
+fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> Vec<Orders<'a>> {
+    let of = |class| Orders {
+        class,
+        rules: policy.rules(),
+        wanted: policy.wanted(class),
+        actions: policy.actions(class),
+        key: keyring.key(policy.class_name(class), received),
+    };
+    policy.classes().map(of).collect()
+}
+
+/// The class of the first record that needs a key and has none.
+fn keyless(policy: &Policy, orders: &[Orders<'_>], batch: &Batch) -> Option<ClassId> {
+    let lacks = |class: &ClassId| policy.pseudonymizes(*class) && orders[usize::from(class.0)].key.is_none();
+    batch.records.iter().map(|record| record.class).find(lacks)
 }
 
 /// The common case: one guard around all records. `None` if one of them made a stage panic.
 fn whole(
     policy: &Policy,
-    keyring: &Keyring,
+    orders: &[Orders<'_>],
     state: &mut State,
     batch: &Batch,
     tally: &mut Tally,
@@ -83,7 +94,7 @@ fn whole(
     let mut pass = Pass::new(batch.received, policy.names().clone());
     let all = AssertUnwindSafe(|| {
         for record in &batch.records {
-            clean(policy, keyring, state, batch, record, &mut pass, tally);
+            pass.record(&orders[usize::from(record.class.0)], state, &batch.raw, record, tally);
         }
     });
     catch_unwind(all).ok().map(|()| pass.finish())
@@ -92,7 +103,7 @@ fn whole(
 /// One guard a record: what panics is withheld, the others go on. State and pass are made whole again after a panic.
 fn one_by_one(
     policy: &Policy,
-    keyring: &Keyring,
+    orders: &[Orders<'_>],
     state: &mut State,
     batch: &Batch,
     tally: &mut Tally,
@@ -100,7 +111,8 @@ fn one_by_one(
     let mut pass = Pass::new(batch.received, policy.names().clone());
     for record in &batch.records {
         let mut counted = tally.clone();
-        let one = AssertUnwindSafe(|| clean(policy, keyring, state, batch, record, &mut pass, &mut counted));
+        let of_class = &orders[usize::from(record.class.0)];
+        let one = AssertUnwindSafe(|| pass.record(of_class, state, &batch.raw, record, &mut counted));
         if catch_unwind(one).is_ok() {
             *tally = counted;
         } else {
@@ -111,22 +123,131 @@ fn one_by_one(
     pass.finish()
 }
 
-fn clean(
-    policy: &Policy,
-    keyring: &Keyring,
-    state: &mut State,
-    batch: &Batch,
-    record: &Record,
-    pass: &mut Pass,
-    tally: &mut Tally,
-) {
-    let class = record.class;
-    let orders = Orders {
-        class,
-        rules: policy.rules(),
-        wanted: policy.wanted(class),
-        actions: policy.actions(class),
-        key: keyring.key(policy.class_name(class), batch.received),
-    };
-    pass.record(&orders, state, &batch.raw, record, tally);
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::entity::Entity;
+    use crate::keys::{Epoch, EpochKey, KeyId};
+    use crate::record::Record;
+    use crate::secret::{Raw, Secret};
+    use crate::span::Span;
+
+    fn key() -> EpochKey {
+        EpochKey::new(KeyId(*b"k7f3a"), &Secret::new(vec![7; 32]))
+    }
+
+    fn policy(name: &str) -> Policy {
+        Policy::builtin(name).expect("it is built in")
+    }
+
+    fn batch(messages: &[&str]) -> Batch {
+        let mut raw = Raw::default();
+        let records = messages.iter().map(|text| Record::plain(raw.push(text.as_bytes()))).collect();
+        let path = Raw::default();
+        Batch { raw, records, received: Timestamp::UNIX_EPOCH, source: "test".into(), path, ack: Ack::none() }
+    }
+
+    #[track_caller]
+    fn clean(policy: &Policy, keyring: &Keyring, batch: Batch) -> (Vec<String>, Tally) {
+        let outcome = process(policy, keyring, &mut State::default(), batch);
+        let Outcome::Clean { redacted, tally, .. } = outcome else { panic!("the batch was held") };
+        let text =
+            |envelope: crate::act::Envelope<'_>| String::from_utf8_lossy(envelope.message).into_owned();
+        (redacted.iter().map(text).collect(), tally)
+    }
+
+    #[test]
+    fn records_come_out_in_order_and_are_counted() {
+        let (messages, tally) =
+            clean(&policy("everything"), &Keyring::empty(), batch(&["by 192.0.2.7", "", "nothing"]));
+        assert_eq!(messages, ["by [ipv4]", "", "nothing"]);
+        let counted = (tally.records_in, tally.records_out, tally.bytes_in, tally.bytes_out);
+        assert_eq!(counted, (3, 3, 19, 16));
+        assert_eq!(tally.found(Entity::IPV4, "redact"), 1);
+    }
+
+    #[test]
+    fn without_a_key_the_batch_is_held_as_it_was() {
+        let (mut state, policy) = (State::default(), policy("default"));
+        let sent = ["by jane@example.com"];
+        let outcome = process(&policy, &Keyring::empty(), &mut state, batch(&sent));
+        let Outcome::Held { batch: held, class } = outcome else { panic!("no key is there") };
+        assert_eq!(policy.class_name(class), "app");
+        assert_eq!(held.raw.bytes(), sent[0].as_bytes());
+        let mut keyring = Keyring::empty();
+        keyring.insert("app", Epoch(1), key());
+        let outcome = process(&policy, &keyring, &mut state, held);
+        let Outcome::Held { batch: held, .. } = outcome else { panic!("the key is tomorrow's") };
+        keyring.insert("app", Epoch(0), key());
+        let (messages, _) = clean(&policy, &keyring, held);
+        assert!(messages[0].starts_with("by email_k7f3a."), "{messages:?}");
+    }
+
+    #[test]
+    fn a_class_without_records_needs_no_key() {
+        let mut keyring = Keyring::empty();
+        keyring.insert("app", Epoch(0), key());
+        clean(&policy("default"), &keyring, batch(&["x"]));
+    }
+
+    /// A span beyond the buffer stands for any fault of ours.
+    #[test]
+    fn a_record_that_makes_a_stage_panic_is_withheld_alone() {
+        let mut broken = batch(&["by 192.0.2.7", "secret", "by 192.0.2.8"]);
+        broken.records[1].message = Span::new(15, 1_000);
+        broken.records[1].host = Span::new(0, 3);
+        let outcome = process(&policy("everything"), &Keyring::empty(), &mut State::default(), broken);
+        let Outcome::Clean { redacted, tally, .. } = outcome else { panic!("no key is needed") };
+        let all: Vec<_> = redacted.iter().collect();
+        assert_eq!(all[0].message, b"by [ipv4]");
+        assert_eq!(all[1].message, b"[logveil: record withheld, 985 bytes, it made a stage fail]");
+        assert_eq!(all[1].host, b"", "nothing else of it goes on");
+        assert_eq!(all[2].message, b"by [ipv4]");
+        assert_eq!((tally.records_in, tally.records_out, tally.withheld), (3, 3, 1));
+        assert_eq!(tally.found(Entity::IPV4, "redact"), 2, "each finding is counted once");
+    }
+
+    #[test]
+    fn a_dropped_record_leaves_nothing() {
+        let text = "policy: p\nclasses: { app: { entities: { email: drop_record } } }";
+        let policy = Policy::parse("p", text).expect("it is right");
+        let (messages, tally) =
+            clean(&policy, &Keyring::empty(), batch(&["a", "by 192.0.2.7 jane@example.com", "b"]));
+        assert_eq!(messages, ["a", "b"]);
+        assert_eq!((tally.records_in, tally.records_out, tally.dropped), (3, 2, 1));
+    }
+
+    #[test]
+    fn every_part_of_a_record_is_searched() {
+        let mut batch =
+            batch(&["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", r#"[a b="192.0.2.5"]"#, "x"]);
+        let spans: Vec<Span> = batch.records.iter().map(|record| record.message).collect();
+        let mut record = batch.records[5];
+        for (part, span) in record.parts_mut().into_iter().zip(spans) {
+            *part = span;
+        }
+        batch.records = vec![record];
+        let outcome = process(&policy("everything"), &Keyring::empty(), &mut State::default(), batch);
+        let Outcome::Clean { redacted, .. } = outcome else { panic!("no key is needed") };
+        let clean = redacted.iter().next().expect("one record");
+        for part in [clean.host, clean.app, clean.procid, clean.msgid] {
+            assert_eq!(part, b"[ipv4]");
+        }
+        assert_eq!(clean.structured, br#"[a b="[ipv4\]"]"#);
+    }
+
+    #[test]
+    fn the_ack_goes_along() {
+        let told = Arc::new(std::sync::Mutex::new(None));
+        let ear = Arc::clone(&told);
+        let mut batch = batch(&["x"]);
+        batch.ack = Ack::new(move |safe| *ear.lock().unwrap() = Some(safe));
+        let outcome = process(&policy("everything"), &Keyring::empty(), &mut State::default(), batch);
+        let Outcome::Clean { ack, .. } = outcome else { panic!("no key is needed") };
+        assert_eq!(*told.lock().unwrap(), None);
+        ack.confirm();
+        assert_eq!(*told.lock().unwrap(), Some(true));
+    }
 }

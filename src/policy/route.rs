@@ -208,3 +208,114 @@ impl When {
                 .all(|(key, value)| member::has(part(record.message), key.as_bytes(), value.as_bytes()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::record::Ack;
+    use crate::secret::Raw;
+
+    /// Where a record goes: stream and class.
+    fn route(routes: &[Route], app: &str, message: &str) -> (String, String) {
+        let policy =
+            Policy::builtin("everything").expect("it is built in").routed(routes).expect("they are right");
+        let mut raw = Raw::default();
+        let record = Record {
+            app: raw.push(app.as_bytes()),
+            message: raw.push(message.as_bytes()),
+            ..Record::default()
+        };
+        let batch = Batch {
+            raw,
+            records: Vec::new(),
+            received: crate::clock::Timestamp::UNIX_EPOCH,
+            source: "edge".into(),
+            path: Raw::new(b"/var/log/containers/payment-7.log".to_vec()),
+            ack: Ack::none(),
+        };
+        let (stream, class) = policy.routes().route(&batch, &record);
+        (policy.names().streams[usize::from(stream.0)].clone(), policy.class_name(class).to_owned())
+    }
+
+    #[track_caller]
+    fn check(routes: &[Route], app: &str, message: &str, stream: &str, class: &str) {
+        assert_eq!(route(routes, app, message), (stream.to_owned(), class.to_owned()));
+    }
+
+    fn to(class: Option<&str>, stream: Option<&str>, when: When) -> Route {
+        Route { when, class: class.map(str::to_owned), stream: stream.map(str::to_owned) }
+    }
+
+    #[test]
+    fn apps_have_their_class() {
+        for app in ["nginx", "apache", "httpd", "haproxy", "envoy", "traefik", "caddy", "istio-proxy"] {
+            check(&[], app, "", "access", "access");
+        }
+        for app in ["sshd", "sudo", "login", "su"] {
+            check(&[], app, "", "auth", "auth");
+        }
+        for app in ["", "Nginx", "nginx:", "/usr/sbin/nginx", "sum"] {
+            check(&[], app, "", "app", "app");
+        }
+    }
+
+    #[test]
+    fn the_first_route_whose_conditions_all_hold_wins() {
+        let field = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        let app = |name: &str| vec!["x".to_owned(), name.to_owned()];
+        let routes = [
+            to(Some("audit"), None, When { source: Some("other".into()), ..When::default() }),
+            to(Some("payment"), None, When { path: Some(Glob::new("*paymant*")), ..When::default() }),
+            to(
+                Some("support"),
+                Some("desk"),
+                When { app: app("chat"), field: field("kind", "note"), ..When::default() },
+            ),
+            to(None, Some("web"), When { source: Some("edge".into()), app: app("nginx"), ..When::default() }),
+            to(
+                Some("payment"),
+                None,
+                When { path: Some(Glob::new("*payment*")), app: app("shop"), ..When::default() },
+            ),
+            to(Some("activity"), None, When::default()),
+        ];
+        check(&routes, "chat", r#"{"kind":"note"}"#, "desk", "support");
+        check(&routes, "chat", r#"{"kind":"call"}"#, "activity", "activity");
+        check(&routes, "nginx", "", "web", "access");
+        check(&routes, "shop", "", "payment", "payment");
+        check(&routes, "", "", "activity", "activity");
+    }
+
+    #[test]
+    fn every_wrong_route_is_told() {
+        let policy = Policy::builtin("everything").expect("it is built in");
+        let wrong = [
+            to(Some("app"), None, When::default()),
+            to(Some("acess"), None, When::default()),
+            to(None, None, When::default()),
+        ];
+        let errors = policy.routed(&wrong).expect_err("two are wrong");
+        assert_eq!(errors.iter().map(RouteError::route).collect::<Vec<_>>(), [1, 2]);
+        assert!(errors[0].to_string().starts_with("unknown class \"acess\"; the policy has access, app, "));
+    }
+
+    #[test]
+    fn globs_fit_whole_texts() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a", "", false),
+            ("", "a", false),
+            ("*payment*", "/x/payment-7.log", true),
+            ("*payment", "/x/payment-7.log", false),
+            ("/v?/*.log", "/v1/a/b.log", true),
+            ("/v?/*.log", "/v12/a.log", false),
+            ("a*b*c", "abcbd", false),
+            ("a*b*c", "abcbdc", true),
+            ("**a**", "a", true),
+        ] {
+            assert_eq!(Glob::new(pattern).is_match(text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+}
