@@ -6,4 +6,5 @@ anonymised, once.
 mod clients;
 mod deploy;
 mod drain;
+mod readme;
 mod relay;

@@ -98,3 +98,33 @@ fn rsyslog_receives() {
     rsyslog.process.stop();
     planted::each_once_and_clean(RECORDS, &received());
 }
+
+/// One logveil behind another: what is clean already goes through as it is.
+#[track_caller]
+fn a_second_logveil_changes_nothing(sink: impl Fn(&Logveil) -> String) {
+    let behind = Logveil::start();
+    let copy = TempDir::new().unwrap();
+    let file = copy.path().join("copy.log");
+    let sinks =
+        format!("  next: {}\n  copy: {{ kind: file, path: \"{}\" }}\n", sink(&behind), file.display());
+    let front = Logveil::start_with(&sinks);
+    send(front.syslog, RECORDS);
+    wait_until("the second has all records", || behind.archived().lines().count() >= RECORDS);
+    front.stop();
+    assert_eq!(behind.archived(), fs::read_to_string(&file).unwrap());
+    behind.archives_each_once(RECORDS);
+}
+
+#[test]
+fn a_second_logveil_changes_nothing_over_syslog() {
+    a_second_logveil_changes_nothing(|behind| {
+        format!("{{ kind: syslog, tcp: \"127.0.0.1:{}\" }}", behind.syslog)
+    });
+}
+
+#[test]
+fn a_second_logveil_changes_nothing_over_http() {
+    a_second_logveil_changes_nothing(|behind| {
+        format!("{{ kind: http, url: \"http://127.0.0.1:{}/v1/logs\", raw: true }}", behind.http)
+    });
+}

@@ -1,0 +1,101 @@
+/*!
+The examples of `README.md` are run, and print what the page says.
+
+A block that begins with three backticks and `console` holds commands after `$ ` and what they print. Commands run
+in one folder, beside one `logveil run`. What differs from run to run, or from machine to machine, is replaced on both
+sides: ports, and the random parts of pseudonyms.
+*/
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::support::logveil::{Logveil, archive_cat, binary};
+use crate::support::{root, wait_until};
+
+/// A command of the page and all that the page says it prints.
+struct Example {
+    command: String,
+    output: String,
+}
+
+/// The page's commands in order, but for those that build or test: these cannot run inside the tests.
+fn examples(page: &str) -> Vec<Example> {
+    let mut found: Vec<Example> = Vec::new();
+    let mut shown = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            shown = line == "```console";
+            continue;
+        }
+        if !shown {
+            continue;
+        }
+        match line.strip_prefix("$ ") {
+            Some(command) => found.push(Example { command: command.to_owned(), output: String::new() }),
+            None => {
+                let example = found.last_mut().expect("output follows a command");
+                example.output.push_str(line);
+                example.output.push('\n');
+            }
+        }
+    }
+    found.retain(|example| {
+        !["cargo ", "tests/", "git ", "cd "].iter().any(|word| example.command.starts_with(word))
+    });
+    found
+}
+
+/// Replaces the random parts of pseudonyms, `KIND_kXXXX.` and 20 signs of base32, by dots.
+fn without_keys(text: &str) -> String {
+    let base32 = |part: &str| part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("_k") {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        let random = tag.get(2..27).filter(|tag| base32(&tag[..4]) && &tag[4..5] == "." && base32(&tag[5..]));
+        let taken = if random.is_some() { 27 } else { 2 };
+        out.push_str(if random.is_some() { "_k...." } else { "_k" });
+        rest = &tag[taken..];
+    }
+    out + rest
+}
+
+#[test]
+fn the_random_parts_of_pseudonyms_are_dots() {
+    let tag = "by email_k7f3a.mfrggzdfmztwq2lkmfrg, not_known";
+    assert_eq!(without_keys(tag), "by email_k...., not_known");
+}
+
+#[test]
+fn the_examples_of_the_readme_are_true() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let logveil = Logveil::start();
+    let dir = logveil.config().parent().unwrap().to_owned();
+    std::os::unix::fs::symlink(dir.join("data"), dir.join("logveil-data")).unwrap();
+    let ports = [("5514", logveil.syslog), ("8088", logveil.http), ("9598", logveil.admin)];
+    let examples = examples(&page);
+    assert!(examples.len() >= 4, "the page shows only {} commands", examples.len());
+    for example in examples {
+        let mut command = example.command.replace("target/release/logveil", binary().to_str().unwrap());
+        for (default, port) in ports {
+            command = command.replace(default, &port.to_string());
+        }
+        if command.ends_with("archive cat") {
+            let want = example.output.lines().count();
+            let have = || archive_cat(&logveil.config(), &[]).lines().count();
+            wait_until(&format!("the archive holds {want} records"), || have() >= want);
+        }
+        let output = Command::new("bash")
+            .args(["-c", &format!("exec 2>&1; {command}")])
+            .current_dir(&dir)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let mut printed = String::from_utf8(output.stdout).unwrap();
+        for (default, port) in ports {
+            printed = printed.replace(&port.to_string(), default);
+        }
+        assert_eq!(without_keys(&printed), without_keys(&example.output), "{}", example.command);
+    }
+}
