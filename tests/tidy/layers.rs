@@ -134,3 +134,15 @@ fn pure_layers_have_no_input_and_no_output() {
     }
     none(offences, "layers 0 to 5 do no I/O, wait for nothing, read no clock, log and count nothing");
 }
+
+#[test]
+fn the_code_map_names_every_module() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
+    let unnamed = table()
+        .into_keys()
+        .filter(|module| !rows.iter().any(|row| row.contains(&format!("`{module}`"))))
+        .map(|module| format!("docs/architecture.md: no row with `{module}`"))
+        .collect();
+    none(unnamed, "the code map is whole");
+}
