@@ -67,16 +67,50 @@ fn the_random_parts_of_pseudonyms_are_dots() {
     assert_eq!(without_keys(tag), "by email_k...., not_known");
 }
 
+/// The page with other output below its commands.
+fn with_output(page: &str, examples: &[Example]) -> String {
+    let mut examples = examples.iter().peekable();
+    let mut out = String::new();
+    let mut replaced = false;
+    for line in page.lines() {
+        let command = line.strip_prefix("$ ");
+        replaced = replaced && command.is_none() && !line.starts_with("```");
+        if replaced {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+        if let Some(example) = examples.next_if(|example| Some(example.command.as_str()) == command) {
+            out.push_str(&example.output);
+            replaced = true;
+        }
+    }
+    out
+}
+
+/// Runs a command in the folder of the program; what it prints on both outputs.
+fn printed(command: &str, logveil: &Logveil) -> String {
+    let output = Command::new("bash")
+        .args(["-c", &format!("exec 2>&1; {command}")])
+        .current_dir(logveil.dir())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `UPDATE_DOCS=1` writes what is printed into the page.
 #[test]
 fn the_examples_of_the_readme_are_true() {
-    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let path = root().join("README.md");
+    let page = fs::read_to_string(&path).unwrap();
     let logveil = Logveil::start();
-    let dir = logveil.config().parent().unwrap().to_owned();
-    std::os::unix::fs::symlink(dir.join("data"), dir.join("logveil-data")).unwrap();
+    std::os::unix::fs::symlink(logveil.dir().join("data"), logveil.dir().join("logveil-data")).unwrap();
     let ports = [("5514", logveil.syslog), ("8088", logveil.http), ("9598", logveil.admin)];
-    let examples = examples(&page);
+    let mut examples = examples(&page);
     assert!(examples.len() >= 4, "the page shows only {} commands", examples.len());
-    for example in examples {
+    let update = std::env::var_os("UPDATE_DOCS").is_some();
+    for example in &mut examples {
         let mut command = example.command.replace("target/release/logveil", binary().to_str().unwrap());
         for (default, port) in ports {
             command = command.replace(default, &port.to_string());
@@ -86,16 +120,17 @@ fn the_examples_of_the_readme_are_true() {
             let have = || archive_cat(&logveil.config(), &[]).lines().count();
             wait_until(&format!("the archive holds {want} records"), || have() >= want);
         }
-        let output = Command::new("bash")
-            .args(["-c", &format!("exec 2>&1; {command}")])
-            .current_dir(&dir)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let mut printed = String::from_utf8(output.stdout).unwrap();
+        let mut output = printed(&command, &logveil);
         for (default, port) in ports {
-            printed = printed.replace(&port.to_string(), default);
+            output = output.replace(&port.to_string(), default);
         }
-        assert_eq!(without_keys(&printed), without_keys(&example.output), "{}", example.command);
+        if update {
+            example.output = output;
+        } else {
+            assert_eq!(without_keys(&output), without_keys(&example.output), "{}", example.command);
+        }
+    }
+    if update {
+        fs::write(path, with_output(&page, &examples)).unwrap();
     }
 }

@@ -56,6 +56,11 @@ impl Logveil {
         Logveil { process, syslog, http, admin, dir }
     }
 
+    /// Folder of the run; removed at its end.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Its configuration file.
     pub fn config(&self) -> PathBuf {
         self.dir.path().join("logveil.yaml")
