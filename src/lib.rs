@@ -63,4 +63,6 @@ pub mod source;
 pub mod config;
 
 // 10: the program
+pub mod admin;
+pub mod app;
 pub mod cli;

@@ -174,3 +174,6 @@ pub const ARCHIVE_OPEN_MAX: usize = 32;
 
 /// Key, key-encryption key or state file of the data directory, in bytes.
 pub const VAULT_FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long a batch that needs a key waits before it asks for it again.
+pub const KEY_WAIT: Duration = Duration::from_secs(1);

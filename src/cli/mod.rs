@@ -8,6 +8,7 @@ was, what may be, and the fix; it never carries a record's bytes. Closed
 standard output is no error: the reader has what it wanted.
 */
 
+mod check;
 mod choice;
 mod completions;
 mod explain;
@@ -15,6 +16,7 @@ mod guard;
 mod output;
 mod progress;
 mod redact;
+mod run;
 mod scan;
 
 use std::fmt;
@@ -42,6 +44,8 @@ enum Verb {
     Redact(redact::Arguments),
     Scan(scan::Arguments),
     Explain(explain::Arguments),
+    Run(run::Arguments),
+    Check(check::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -50,6 +54,8 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Redact(arguments) => redact::run(arguments),
         Verb::Scan(arguments) => scan::run(arguments),
         Verb::Explain(arguments) => explain::run(arguments),
+        Verb::Run(arguments) => run::run(arguments),
+        Verb::Check(arguments) => check::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }

@@ -42,6 +42,11 @@ pub struct Sender {
 pub struct Full;
 
 impl Sender {
+    /// Whether there is any room at all.
+    pub fn has_room(&self) -> bool {
+        self.room.available_permits() > 0
+    }
+
     /// Waits up to `patience` for room for `bytes`.
     pub async fn reserve(&self, bytes: usize, patience: Duration) -> Result<Slot, Full> {
         let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.room_max);

@@ -56,14 +56,15 @@ macro_rules! metrics {
 
 metrics! {
     build_info: IntGaugeVec "logveil_build_info" [version] "Always 1; the label says which version runs.";
-    records_received: IntCounterVec "logveil_records_received_total" [source class] "Records that a source took, by the class they were routed to.";
+    records_received: IntCounterVec "logveil_records_received_total" [source] "Records that were taken from a source.";
     received_bytes: IntCounterVec "logveil_received_bytes_total" [source] "Bytes of records that a source took.";
     records_cut: IntCounterVec "logveil_records_cut_total" [source reason] "Records cut out at a limit, each replaced by a marker record.";
     records_discarded: IntCounterVec "logveil_records_discarded_total" [source reason] "Records that a source had to drop: UDP alone may lose any.";
     requests_refused: IntCounterVec "logveil_requests_refused_total" [source reason] "Requests and connections that a source turned away; the client knows of it.";
     connections: IntGaugeVec "logveil_connections" [source] "Connections open at a source.";
     findings: IntCounterVec "logveil_findings_total" [entity action] "Sensitive values found, and what was done to them.";
-    records_dropped: IntCounterVec "logveil_records_dropped_total" [class] "Records that the policy dropped.";
+    records_redacted: IntCounterVec "logveil_records_redacted_total" [class] "Records that came out of redaction, by the class they were routed to.";
+    records_dropped: IntCounter "logveil_records_dropped_total" [] "Records that the policy dropped.";
     records_withheld: IntCounterVec "logveil_records_withheld_total" [reason] "Records withheld because a stage failed on them; none of them left.";
     redacted_bytes: IntCounter "logveil_redacted_bytes_total" [] "Clean bytes that came out of redaction.";
     batches_held: IntCounter "logveil_batches_held_total" [] "Batches that had to wait for a pseudonym key.";
@@ -77,10 +78,12 @@ metrics! {
     delivery_seconds: HistogramVec "logveil_delivery_duration_seconds" [sink] "Time of one attempt to deliver.";
     reloads: IntCounterVec "logveil_reloads_total" [outcome] "Reloads of the configuration: applied, or refused.";
     archive_partitions: IntGauge "logveil_archive_partitions" [] "Partitions in the archive.";
-    archive_oldest: IntGauge "logveil_archive_oldest_record_timestamp_seconds" [] "Receive time of the archive's oldest record; 0 if it is empty.";
+    archive_bytes: IntGauge "logveil_archive_size_bytes" [] "Bytes of the archive's partitions.";
+    archive_overdue: IntGauge "logveil_archive_partitions_overdue" [] "Partitions that are due and not destroyed yet; nothing reads them.";
     partitions_destroyed: IntCounter "logveil_archive_partitions_destroyed_total" [] "Partitions destroyed since the start.";
     sweep_errors: IntCounter "logveil_archive_sweep_errors_total" [] "Sweeps of the archive that failed.";
     keys_live: IntGauge "logveil_keys_live" [] "Pseudonym keys in the keyring.";
+    keys_overdue: IntGauge "logveil_keys_overdue" [] "Pseudonym keys that are due and not destroyed yet; nothing uses them.";
     keys_destroyed: IntCounter "logveil_keys_destroyed_total" [] "Pseudonym keys destroyed since the start.";
     clock_believed: IntGauge "logveil_clock_believed" [] "1 once the clock is believed, so that what is overdue is destroyed; else 0.";
 }

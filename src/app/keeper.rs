@@ -1,0 +1,148 @@
+/*!
+What lies in the data directory: time, keys and archive, and their care.
+
+Everything here blocks the thread.
+*/
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::act::Redacted;
+use crate::archive::{self, Archive};
+use crate::clock::Clock;
+use crate::config::{Settings, SinkKind};
+use crate::keys::Keyring;
+use crate::policy::Policy;
+use crate::sink::{Fault, Sink, Verdict};
+use crate::telemetry::{Metrics, SinkError};
+use crate::vault::{self, DataDir, Kek, Tended, Timekeeper, Vault};
+
+/// Holds the data directory.
+pub struct Keeper {
+    time: Arc<Timekeeper>,
+    vault: Mutex<Vault>,
+    archive: Archive,
+    metrics: Arc<Metrics>,
+    /// Whether the archive took what it was last given.
+    archive_well: AtomicBool,
+    warning: Option<&'static str>,
+}
+
+/// Why the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory, its keys, or the key-encryption key.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+}
+
+impl Keeper {
+    /// Takes the data directory for this program alone, makes the keys that the policy needs, and destroys what is due.
+    pub fn open(settings: &Settings, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Keeper, Error> {
+        let dir = Arc::new(DataDir::open(&settings.data_dir)?);
+        let kek = Arc::new(match &settings.kek {
+            Some(path) => Kek::from_file(path)?,
+            None => Kek::beside(&dir)?,
+        });
+        let time = Arc::new(Timekeeper::new(clock, vault::high_water(&dir)?));
+        let vault = Vault::open(Arc::clone(&dir), Arc::clone(&kek))?;
+        let archive = Archive::open(dir, Arc::clone(&kek))?;
+        let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
+        let keeper = Keeper { time, vault, archive, metrics, archive_well, warning: kek.warning() };
+        let tended = keeper.tend(&settings.policy)?;
+        keeper.sweep(&tended);
+        Ok(keeper)
+    }
+
+    /// The time to stamp records with.
+    pub fn time(&self) -> &Arc<Timekeeper> {
+        &self.time
+    }
+
+    /// What an operator should know of where the key-encryption key lies.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.warning
+    }
+
+    /// Makes and destroys keys. Afterwards [`Keeper::keyring`] has all that could be made, also if this fails.
+    pub fn tend(&self, policy: &Policy) -> Result<Tended, vault::Error> {
+        let names = policy.names();
+        let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        let tended = vault.tend(&names.policy, &names.classes, &self.time)?;
+        self.metrics.keys_live.set(tended.live as i64);
+        self.metrics.keys_overdue.set(tended.overdue as i64);
+        self.metrics.keys_destroyed.inc_by(tended.destroyed as u64);
+        self.metrics.clock_believed.set(i64::from(tended.moments.settled && !tended.moments.in_doubt));
+        Ok(tended)
+    }
+
+    /// The live keys.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.vault.lock().unwrap_or_else(PoisonError::into_inner).keyring()
+    }
+
+    /// Destroys the partitions that are due.
+    pub fn sweep(&self, tended: &Tended) {
+        match self.archive.sweep(&tended.moments) {
+            Ok(swept) => {
+                self.metrics.archive_partitions.set(swept.partitions as i64);
+                self.metrics.archive_bytes.set(i64::try_from(swept.bytes).unwrap_or(i64::MAX));
+                self.metrics.archive_overdue.set(swept.overdue as i64);
+                self.metrics.partitions_destroyed.inc_by(swept.destroyed as u64);
+                if swept.destroyed > 0 {
+                    tracing::info!(partitions = swept.destroyed, "destroyed what was due in the archive");
+                }
+            }
+            Err(error) => {
+                self.metrics.sweep_errors.inc();
+                tracing::error!(%error, "cannot destroy what is due in the archive; it is unreadable all the same");
+            }
+        }
+    }
+
+    /// One round of care: keys first, then partitions.
+    pub fn care(&self, policy: &Policy) {
+        match self.tend(policy) {
+            Ok(tended) => {
+                if tended.moments.in_doubt {
+                    tracing::error!(
+                        "the wall clock jumped ahead by more than a day; confirm it, or set it right"
+                    );
+                }
+                self.sweep(&tended);
+            }
+            Err(error) => tracing::error!(%error, "cannot look after the keys"),
+        }
+    }
+
+    /// Whether the archive took what it was last given.
+    pub fn archive_is_well(&self) -> bool {
+        self.archive_well.load(Ordering::Relaxed)
+    }
+
+    fn append(&self, batches: &[Arc<Redacted>]) -> Verdict {
+        let appended = self.archive.append(batches, self.time.now());
+        self.archive_well.store(appended.is_ok(), Ordering::Relaxed);
+        match appended {
+            Ok(_) => Verdict::Accept,
+            Err(error) => Verdict::Defer(Fault { kind: SinkError::Storage, detail: error.to_string() }, None),
+        }
+    }
+}
+
+/// The archive as a sink: several batches share one sync.
+pub struct ArchiveSink(pub Arc<Keeper>);
+
+impl Sink for ArchiveSink {
+    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+        tokio::task::block_in_place(|| self.0.append(batches))
+    }
+}
+
+/// Whether a configuration keeps anything in the archive.
+pub fn keeps(settings: &Settings) -> bool {
+    settings.sinks.iter().any(|sink| sink.kind == SinkKind::Archive)
+}

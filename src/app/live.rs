@@ -1,0 +1,76 @@
+/*!
+What holds for a batch: policy, keys, and which sink gets which class.
+
+Swapped whole, between batches: no batch sees two.
+*/
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Sink;
+use crate::keys::Keyring;
+use crate::policy::Policy;
+use crate::record::ClassId;
+
+/// One state of things.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// What is done with findings.
+    pub policy: Arc<Policy>,
+    /// The keys of its pseudonyms.
+    pub keyring: Arc<Keyring>,
+    /// For each sink in their order: the classes that it gets; all without this.
+    pub wants: Vec<Option<Vec<ClassId>>>,
+}
+
+impl Live {
+    /// Whether every class that pseudonymizes has its key for records received at `now`.
+    pub fn has_keys(&self, now: crate::clock::Timestamp) -> bool {
+        let needs = self.policy.classes().filter(|class| self.policy.pseudonymizes(*class));
+        let mut names = needs.map(|class| self.policy.class_name(class));
+        names.all(|name| self.keyring.key(name, now).is_some())
+    }
+}
+
+/// Where the present state stands; everybody who holds a clone sees the swap.
+#[derive(Clone, Debug)]
+pub struct Now(Arc<watch::Sender<Arc<Live>>>);
+
+impl Now {
+    /// Begins with `live`.
+    pub fn new(live: Live) -> Now {
+        Now(Arc::new(watch::Sender::new(Arc::new(live))))
+    }
+
+    /// The present state.
+    pub fn look(&self) -> Arc<Live> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Swaps policy, keys and classes at once.
+    pub fn swap(&self, live: Live) {
+        self.0.send_replace(Arc::new(live));
+    }
+
+    /// Swaps the keys of the present state.
+    pub fn rekey(&self, keyring: Arc<Keyring>) {
+        self.0.send_modify(|live| *live = Arc::new(Live { keyring, ..Live::clone(live) }));
+    }
+
+    /// To wait for the next swap.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Live>> {
+        self.0.subscribe()
+    }
+}
+
+/// The classes of the running sinks, as `sinks` of a new configuration say.
+///
+/// A sink that the new configuration does not have keeps running until the restart that it needs, and gets nothing.
+pub fn wants(running: &[Arc<str>], sinks: &[Sink]) -> Vec<Option<Vec<ClassId>>> {
+    let of = |name: &Arc<str>| match sinks.iter().find(|sink| sink.name == *name) {
+        Some(sink) => sink.classes.clone(),
+        None => Some(Vec::new()),
+    };
+    running.iter().map(of).collect()
+}

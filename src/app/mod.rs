@@ -1,0 +1,168 @@
+/*!
+The running program: it alone ties the parts together, and it alone spawns
+(listeners spawn their connections).
+
+```text
+sources ──► Intake: clean, then into every queue or none ──► queue ──► drive ──► sink
+                 ▲ Live: policy, keys, classes                            (one a sink)
+   reload ───────┘         ▲
+   care, each minute ──────┘ keys made and destroyed, partitions swept
+```
+
+Start: everything that can be refused is refused before the first record is
+taken. Stop: the sources are told; the rest ends when what feeds it is gone and
+it is empty, within [`DRAIN_WAIT`].
+*/
+
+mod drive;
+mod intake;
+mod keeper;
+mod live;
+mod reload;
+mod start;
+
+pub use keeper::Error as KeeperError;
+pub use reload::{Reloaded, Reloader};
+pub use start::{Error, Listening, start};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::limit::{DRAIN_WAIT, TEND_EVERY};
+use crate::telemetry::Metrics;
+
+use intake::Intake;
+use keeper::Keeper;
+use live::Now;
+
+/// A program that runs.
+pub struct App {
+    listening: Vec<Listening>,
+    warning: Option<&'static str>,
+    stop: watch::Sender<bool>,
+    health: Arc<Health>,
+    intake: Arc<Intake>,
+    reloader: Arc<Reloader>,
+    sources: JoinSet<()>,
+    sinks: JoinSet<()>,
+    /// Care and admin: they run to the end.
+    services: JoinSet<()>,
+    /// For each sink: its name, and how many records it has not settled.
+    waiting: Vec<(Arc<str>, Arc<AtomicU64>)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything taken was delivered.
+    Drained,
+    /// Time was up, or a second signal came. Per sink, the records that it did not get.
+    Left(Vec<(Arc<str>, u64)>),
+}
+
+/// What the operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Stop in order; a second time: stop now.
+    Stop,
+    /// Read the configuration again.
+    Reload,
+}
+
+impl App {
+    /// Where it listens.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
+    }
+
+    /// What an operator should know of where the key-encryption key lies.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.warning
+    }
+
+    /// Runs until it is told to stop, then drains. `signal` gives the next signal.
+    pub async fn run(mut self, mut signal: impl AsyncFnMut() -> Signal) -> Ended {
+        while signal().await == Signal::Reload {
+            // Told in the log by the reloader.
+            let _ = self.reloader.reload().await;
+        }
+        tracing::info!(wait_s = DRAIN_WAIT.as_secs(), "stopping: taking no more, delivering what was taken");
+        self.health.draining.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + DRAIN_WAIT;
+        let again = async { while signal().await != Signal::Stop {} };
+        tokio::select! {
+            _ = tokio::time::timeout_at(deadline, self.drain()) => {}
+            () = again => tracing::warn!("told to stop again: leaving at once"),
+        }
+        self.services.abort_all();
+        let waiting = |(name, records): &(Arc<str>, Arc<AtomicU64>)| {
+            let records = records.load(Ordering::Relaxed);
+            (records > 0).then(|| (Arc::clone(name), records))
+        };
+        let left: Vec<_> = self.waiting.iter().filter_map(waiting).collect();
+        if left.is_empty() && self.sources.is_empty() { Ended::Drained } else { Ended::Left(left) }
+    }
+
+    /// Sources first; a queue ends when nobody can put anything into it and it is empty.
+    async fn drain(&mut self) {
+        self.stop.send_replace(true);
+        while self.sources.join_next().await.is_some() {}
+        self.intake.close();
+        while self.sinks.join_next().await.is_some() {}
+    }
+}
+
+/// What readiness depends on.
+pub struct Health {
+    now: Now,
+    keeper: Arc<Keeper>,
+    draining: AtomicBool,
+    keeps: bool,
+}
+
+impl Health {
+    /// Why the program is not ready; nothing if it is.
+    pub fn reasons(&self) -> Vec<&'static str> {
+        let mut reasons = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            reasons.push("stopping");
+        }
+        if !self.now.look().has_keys(self.keeper.time().now()) {
+            reasons.push("a pseudonym key is missing");
+        }
+        if self.keeps && !self.keeper.archive_is_well() {
+            reasons.push("the archive cannot be written");
+        }
+        reasons
+    }
+}
+
+/// Looks after keys and partitions each [`TEND_EVERY`], and whenever a batch waits for a key.
+async fn care(keeper: Arc<Keeper>, now: Now, keys_wanted: Arc<Notify>) {
+    loop {
+        let _ = tokio::time::timeout(TEND_EVERY, keys_wanted.notified()).await;
+        let policy = Arc::clone(&now.look().policy);
+        let at_work = Arc::clone(&keeper);
+        let cared = tokio::task::spawn_blocking(move || at_work.care(&policy)).await;
+        if cared.is_err() {
+            tracing::error!("looking after keys and archive failed on a fault of our own; trying again");
+        }
+        now.rekey(keeper.keyring());
+    }
+}
+
+/// What a sink and the admin page need of the surroundings.
+#[derive(Clone)]
+struct Surroundings {
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+/// How long blocking work may go on after the end.
+pub const LEAVE_WAIT: Duration = Duration::from_secs(2);

@@ -1,0 +1,200 @@
+/*!
+Start: bind, open, spawn, in this order.
+*/
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::drive::drive;
+use super::intake::Intake;
+use super::keeper::{self, ArchiveSink, Keeper};
+use super::live::{Live, Now, wants};
+use super::{App, Health, Reloader, Surroundings, care};
+use crate::admin::{self, Admin};
+use crate::clock::Clock;
+use crate::config::{Settings, Sink, SinkKind, Source};
+use crate::queue::memory::{self, Receiver, Sender};
+use crate::sink::{Context, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
+use crate::source::{self, World};
+use crate::telemetry::Metrics;
+
+/// Why the program cannot start. Each is one line, and the operator can mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A source's address is not to be had.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// The admin address is not to be had.
+    #[error(
+        "admin: cannot listen on tcp {address}: {cause}; stop the program that has the port, or set admin.listen"
+    )]
+    Admin {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The data directory is not to be had.
+    #[error(transparent)]
+    Keeper(#[from] keeper::Error),
+}
+
+/// An address that the program listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The source's name, or `admin`.
+    pub name: Arc<str>,
+    /// `syslog/tcp`, `syslog/udp` or `http`.
+    pub protocol: &'static str,
+    /// The address, its port never 0.
+    pub address: SocketAddr,
+}
+
+/// A source with its sockets bound.
+enum Bound {
+    Syslog(source::syslog::Listener),
+    Http(source::http::Listener),
+}
+
+/// Starts the program. `path` is where the settings came from, for reloads.
+pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clock>) -> Result<App, Error> {
+    let mut listening = Vec::new();
+    let mut bound = Vec::new();
+    for source in &settings.sources {
+        bound.push(bind(source, &mut listening).await?);
+    }
+    let admin = bind_admin(settings.admin, &mut listening).await?;
+
+    let metrics = Arc::new(Metrics::new());
+    let opened = tokio::task::block_in_place(|| Keeper::open(&settings, clock, Arc::clone(&metrics)));
+    let keeper = Arc::new(opened?);
+    let warning = keeper.warning();
+    let around =
+        Surroundings { clock: Arc::clone(keeper.time()) as Arc<dyn Clock>, metrics: Arc::clone(&metrics) };
+
+    let names: Vec<Arc<str>> = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
+    let wants = wants(&names, &settings.sinks);
+    let live = Live { policy: Arc::clone(&settings.policy), keyring: keeper.keyring(), wants };
+    let now = Now::new(live);
+
+    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
+    for sink in &settings.sinks {
+        let (sender, records) = spawn_sink(&mut sinks, sink, settings.queue_bytes_max, &keeper, &around);
+        queues.push(sender);
+        waiting.push((Arc::clone(&sink.name), records));
+    }
+
+    let keys_wanted = Arc::new(Notify::new());
+    let intake = Arc::new(Intake::new(now.clone(), queues, Arc::clone(&metrics), Arc::clone(&keys_wanted)));
+    let (stop, stopped) = watch::channel(false);
+    let world = World {
+        intake: Arc::clone(&intake) as Arc<dyn source::Intake>,
+        clock: Arc::clone(&around.clock),
+        metrics: Arc::clone(&metrics),
+        stop: stopped,
+    };
+    let sources = spawn_sources(bound, &world);
+
+    let keeps = keeper::keeps(&settings);
+    let draining = AtomicBool::new(false);
+    let health = Arc::new(Health { now: now.clone(), keeper: Arc::clone(&keeper), draining, keeps });
+    let reloader = Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics));
+    let reloader = Arc::new(reloader);
+    let mut services = JoinSet::new();
+    services.spawn(care(keeper, now, keys_wanted));
+    services.spawn(admin::serve(
+        admin,
+        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader) },
+    ));
+    Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, services, waiting })
+}
+
+async fn bind(source: &Source, listening: &mut Vec<Listening>) -> Result<Bound, Error> {
+    let name = source.name();
+    let mut told = |protocol, address: Option<SocketAddr>| {
+        listening.extend(address.map(|address| Listening { name: Arc::clone(name), protocol, address }));
+    };
+    match source {
+        Source::Syslog(settings) => {
+            let listener = source::syslog::bind(settings.clone()).await?;
+            told("syslog/tcp", listener.tcp_addr());
+            told("syslog/udp", listener.udp_addr());
+            Ok(Bound::Syslog(listener))
+        }
+        Source::Http(settings) => {
+            let listener = source::http::bind(settings.clone()).await?;
+            told("http", listener.addr());
+            Ok(Bound::Http(listener))
+        }
+    }
+}
+
+async fn bind_admin(address: SocketAddr, listening: &mut Vec<Listening>) -> Result<TcpListener, Error> {
+    let refused = |cause| Error::Admin { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    listening.push(Listening { name: "admin".into(), protocol: "http", address });
+    Ok(listener)
+}
+
+fn spawn_sources(bound: Vec<Bound>, world: &World) -> JoinSet<()> {
+    let mut sources = JoinSet::new();
+    for source in bound {
+        match source {
+            Bound::Syslog(listener) => sources.spawn(source::syslog::serve(listener, world.clone())),
+            Bound::Http(listener) => sources.spawn(source::http::serve(listener, world.clone())),
+        };
+    }
+    sources
+}
+
+/// Spawns a sink with its queue; gives the queue's end and the number of records that wait.
+fn spawn_sink(
+    tasks: &mut JoinSet<()>,
+    sink: &Sink,
+    queue_bytes_max: usize,
+    keeper: &Arc<Keeper>,
+    around: &Surroundings,
+) -> (Sender, Arc<AtomicU64>) {
+    let name = &sink.name;
+    let gauge = around.metrics.queue_bytes.with_label_values(&[&**name]);
+    around.metrics.queue_limit_bytes.with_label_values(&[&**name]).set(queue_bytes_max as i64);
+    let (sender, receiver) = memory::queue(queue_bytes_max, gauge);
+    let records = receiver.records_waiting();
+    let context = Context {
+        name: Arc::clone(name),
+        metrics: Arc::clone(&around.metrics),
+        clock: Arc::clone(&around.clock),
+    };
+    // Two programs that lost the same store at the same time must not come back together.
+    let seed = around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id());
+    spawn_kind(tasks, &sink.kind, receiver, context, seed, keeper);
+    (sender, records)
+}
+
+fn spawn_kind(
+    tasks: &mut JoinSet<()>,
+    kind: &SinkKind,
+    queue: Receiver,
+    context: Context,
+    seed: u64,
+    keeper: &Arc<Keeper>,
+) {
+    match kind {
+        SinkKind::Archive => tasks.spawn(drive(ArchiveSink(Arc::clone(keeper)), queue, context, seed)),
+        SinkKind::Stdout(form) => tasks.spawn(drive(Stdout::new(*form), queue, context, seed)),
+        SinkKind::File(settings) => {
+            let clock = Arc::clone(&context.clock);
+            tasks.spawn(drive(FileSink::new(settings.clone(), clock), queue, context, seed))
+        }
+        SinkKind::Http(settings) => tasks.spawn(drive(Http::new(settings.clone()), queue, context, seed)),
+        SinkKind::Syslog(settings) => tasks.spawn(drive(Syslog::new(settings.clone()), queue, context, seed)),
+    };
+}

@@ -1,0 +1,28 @@
+//! `logveil check`: reads a configuration and says what it means, or all that is wrong with it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::{Error, Exit};
+use crate::config::Settings;
+
+/// Read a configuration and the policy that it names, and say what they mean.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: logveil check --config /etc/logveil/logveil.yaml\n\n\
+    Exits with 2 and one line an error, FILE:LINE: KEY: WHAT, if anything is wrong.")]
+pub(super) struct Arguments {
+    /// The configuration, a YAML file. Without it: what `logveil run` does by default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
+    let settings = match &arguments.config {
+        Some(path) => Settings::load(path).map_err(Error::usage)?,
+        None => Settings::default(),
+    };
+    let mut text = settings.summary().join("\n");
+    text.push('\n');
+    io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
+    Ok(Exit::Done)
+}
