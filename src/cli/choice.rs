@@ -26,7 +26,7 @@ pub(super) struct Choice {
 impl Choice {
     /// The policy, with every record routed to the class.
     pub(super) fn load(&self) -> Result<(Policy, ClassId), Error> {
-        let policy = self.policy()?;
+        let policy = policy("--policy", &self.policy)?;
         let Some(class) = policy.class_named(&self.class) else {
             let known: Vec<&str> = policy.classes().map(|class| policy.class_name(class)).collect();
             let (class, known) = (&self.class, known.join(", "));
@@ -34,23 +34,22 @@ impl Choice {
         };
         Ok((policy.routed_to(class), class))
     }
+}
 
-    fn policy(&self) -> Result<Policy, Error> {
-        if let Some(policy) = Policy::builtin(&self.policy) {
-            return Ok(policy);
-        }
-        let text = read_settings(Path::new(&self.policy)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-                let (policy, names) = (&self.policy, names.join(", "));
-                Error::Usage(format!(
-                    "--policy: `{policy}` is no file and no built-in policy; built in are {names}"
-                ))
-            }
-            _ => Error::Usage(format!("--policy: cannot read {}: {}", self.policy, reason(&error))),
-        })?;
-        Policy::parse(&self.policy, &text).map_err(Error::usage)
+/// The policy that a name or a path stands for; `asked` says in errors where it was named.
+pub(super) fn policy(asked: &str, name: &str) -> Result<Policy, Error> {
+    if let Some(policy) = Policy::builtin(name) {
+        return Ok(policy);
     }
+    let text = read_settings(Path::new(name)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            Error::Usage(format!("{asked}: `{name}` is no file and no built-in policy; built in are {names}"))
+        }
+        _ => Error::Usage(format!("{asked}: cannot read {name}: {}", reason(&error))),
+    })?;
+    Policy::parse(name, &text).map_err(Error::usage)
 }
 
 /// Reads a file of settings, which is text and of limited size.

@@ -14,6 +14,7 @@ mod completions;
 mod explain;
 mod guard;
 mod output;
+mod policy;
 mod progress;
 mod redact;
 mod run;
@@ -46,6 +47,7 @@ enum Verb {
     Explain(explain::Arguments),
     Run(run::Arguments),
     Check(check::Arguments),
+    Policy(policy::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -56,6 +58,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Run(arguments) => run::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
+        Verb::Policy(arguments) => policy::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }

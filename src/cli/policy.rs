@@ -1,0 +1,128 @@
+//! `logveil policy`: which policies there are, and what one does with each entity in each class.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Error, Exit, choice};
+use crate::action::Action;
+use crate::policy::{BUILTIN, Policy};
+use crate::record::ClassId;
+
+/// List the built-in policies, or show what one does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: logveil policy show default")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// The built-in policies, a line each.
+    List,
+    /// What a policy does with each entity in each class, and how long records live.
+    Show {
+        /// A built-in policy's name, or a policy file.
+        #[arg(default_value = "default")]
+        policy: String,
+    },
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
+    let text = match arguments.verb {
+        Verb::List => list()?,
+        Verb::Show { policy } => show(&choice::policy("policy show", &policy)?),
+    };
+    io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
+    Ok(Exit::Done)
+}
+
+fn list() -> Result<String, Error> {
+    let mut text = String::new();
+    for (name, _) in BUILTIN {
+        let policy = choice::policy("policy list", name)?;
+        line(&mut text, format_args!("{name:<12} {}", policy.about()));
+    }
+    Ok(text)
+}
+
+/// Classes of which the policy says the same stand together.
+fn show(policy: &Policy) -> String {
+    let mut text = String::new();
+    line(&mut text, format_args!("{}  {}", policy.names().policy, policy.about()));
+    let mut left: Vec<ClassId> = policy.classes().collect();
+    while let Some(&first) = left.first() {
+        let (same, others): (Vec<ClassId>, _) = left.iter().partition(|class| alike(policy, first, **class));
+        left = others;
+        let names: Vec<&str> = same.iter().map(|class| policy.class_name(*class)).collect();
+        line(&mut text, format_args!("\n{}: {}", names.join(", "), policy.ttl(first)));
+        show_class(policy, first, &mut text);
+    }
+    if !policy.unfound().is_empty() {
+        line(&mut text, format_args!("\nnamed, and found by no rule yet: {}", policy.unfound().join(", ")));
+    }
+    text
+}
+
+fn show_class(policy: &Policy, class: ClassId, text: &mut String) {
+    let entities = policy.rules().entities();
+    let width = entities.iter().map(|entity| entities.name(entity).len()).max().unwrap_or(0);
+    for entity in entities.iter() {
+        let (name, action) = (entities.name(entity), describe(policy.action(class, entity)));
+        let cites = policy.cites(class, entity);
+        let why = if cites.is_empty() { String::new() } else { format!("  ({})", cites.join("; ")) };
+        line(text, format_args!("  {name:<width$}  {action}{why}"));
+    }
+}
+
+fn alike(policy: &Policy, one: ClassId, other: ClassId) -> bool {
+    let cites = |class| policy.rules().entities().iter().map(move |entity| policy.cites(class, entity));
+    policy.ttl(one) == policy.ttl(other)
+        && policy.actions(one) == policy.actions(other)
+        && cites(one).eq(cites(other))
+}
+
+/// The action as a policy file writes it.
+fn describe(action: Action) -> String {
+    match action {
+        Action::Truncate { ipv4_prefix, ipv6_prefix } => {
+            format!("truncate: {{ ipv4: {ipv4_prefix}, ipv6: {ipv6_prefix} }}")
+        }
+        Action::Mask { first, last } => format!("mask: {{ first: {first}, last: {last} }}"),
+        Action::Redact { length: true } => "redact: { length: true }".to_owned(),
+        Action::Keep
+        | Action::Pseudonymize
+        | Action::Redact { length: false }
+        | Action::DropField
+        | Action::DropRecord => action.name().to_owned(),
+    }
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("a string takes every write");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_which_the_same_is_said_stand_together() {
+        let yaml = "policy: p\nabout: Short.\nclasses:\n  auth: { retention: 7d, entities: { ipv4: { truncate: , cites: [a] }, \
+                    fi_hetu: keep } }\n";
+        let policy = Policy::parse("p", yaml).expect("it is right");
+        let text = show(&policy);
+        assert!(
+            text.starts_with("p@1  Short.\n\naccess, app, activity, payment, support, audit: 90d\n  ipv4 "),
+            "{text}"
+        );
+        assert!(text.contains("\nauth: 7d\n"), "{text}");
+        assert!(text.contains("  truncate: { ipv4: 24, ipv6: 48 }  (a)\n"), "{text}");
+    }
+
+    #[test]
+    fn every_builtin_policy_is_listed() {
+        let text = list().expect("they are right");
+        assert_eq!(text.lines().count(), BUILTIN.len());
+    }
+}
