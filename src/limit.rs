@@ -59,14 +59,18 @@ pub const CONNECTIONS_MAX: usize = 1024;
 /// Bytes that one read of a socket asks for: some hundred records a system call.
 pub const READ_BYTES: usize = 128 * 1024;
 
-/// Bytes that a connection still reads at a stop, about what the operating system may hold for it (Linux: 6 MiB).
-pub const STOP_READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that a socket is still read for at a stop: all that the operating system may hold for it. Linux grants a
+/// UDP socket twice the [`SOCKET_BUFFER_BYTES`] asked for, and a TCP connection 6 to 32 MiB.
+pub const STOP_READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long a listener rests when the operating system has no connection to give, for want of files.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Receive buffer that a UDP socket asks for, in bytes; the operating system may give less.
 pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// How often the operating system is asked what it dropped of a socket's datagrams.
+pub const DROPS_ASKED_EVERY: Duration = Duration::from_secs(5);
 
 /// Batches of datagrams that wait for room in the queues before datagrams are dropped.
 pub const DATAGRAM_BATCHES_MAX: usize = 32;

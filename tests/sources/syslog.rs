@@ -179,6 +179,26 @@ async fn a_datagram_is_a_record() {
     assert_eq!(scene.messages(), ["python", "two\nlines", "1 2003-10-11T22:14:15", &largest]);
 }
 
+/// UDP alone may lose records, and every one is counted, also those that the operating system had no room for.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_system_drops_is_counted() {
+    const SENT: usize = 400;
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, _, udp) = listener().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for _ in 0..SENT {
+        socket.send_to(&vec![b'x'; 65_507], udp).await.unwrap();
+    }
+    scene.stop.send(true).unwrap();
+    tokio::time::timeout(LONG, serve(listener, scene.world.clone())).await.expect("the source ends");
+    let dropped = SENT - scene.messages().len();
+    assert!(dropped > 0, "no socket's buffer holds them all");
+    let counted = scene.metric("logveil_records_discarded_total");
+    let expected = "logveil_records_discarded_total{reason=\"socket_buffer\",source=\"edge\"}";
+    assert_eq!(counted, [format!("{expected} {dropped}")]);
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_told_with_the_fix() {
     let (_holder, tcp, udp) = listener().await;

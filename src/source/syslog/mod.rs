@@ -7,6 +7,7 @@ room is dropped and counted. See [`crate::frame::Syslog`] for the framing and
 [`crate::codec::syslog`] for the header.
 */
 
+mod drops;
 mod tcp;
 mod udp;
 

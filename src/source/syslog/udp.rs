@@ -14,6 +14,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::Settings;
+use super::drops::Drops;
 use crate::frame::{self, Cut, Why};
 use crate::limit;
 use crate::record::{Ack, Batch};
@@ -35,26 +36,45 @@ pub async fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 /// Serves until the world stops and what the system holds is read.
 pub async fn serve(socket: UdpSocket, settings: &Settings, world: &World) {
     let (give, mut take) = mpsc::channel::<Batch>(limit::DATAGRAM_BATCHES_MAX);
+    let mut drops = Drops::of(&socket);
+    let socket = Arc::new(socket);
     let reader = Reader {
-        socket,
+        socket: Arc::clone(&socket),
         gather: Gather::new(Arc::clone(&settings.name), world.clone()),
         give,
         world: world.clone(),
         name: Arc::clone(&settings.name),
     };
     let reader = tokio::spawn(reader.run());
-    while let Some(batch) = take.recv().await {
+    let mut ask = tokio::time::interval(limit::DROPS_ASKED_EVERY);
+    loop {
+        let batch = tokio::select! {
+            batch = take.recv() => batch,
+            _ = ask.tick() => {
+                count(&mut drops, settings, world);
+                continue;
+            }
+        };
+        let Some(batch) = batch else { break };
         let records = batch.records.len() as u64;
         if world.intake.take(batch, Duration::MAX).await.is_err() {
             world.metrics.discard(&settings.name, Discard::QueueFull, records);
         }
     }
+    count(&mut drops, settings, world);
     // It has ended: it alone held the sender.
     let _ = reader.await;
 }
 
+fn count(drops: &mut Option<Drops>, settings: &Settings, world: &World) {
+    let records = drops.as_mut().map_or(0, Drops::more);
+    if records > 0 {
+        world.metrics.discard(&settings.name, Discard::SocketBuffer, records);
+    }
+}
+
 struct Reader {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
     gather: Gather,
     give: mpsc::Sender<Batch>,
     world: World,
