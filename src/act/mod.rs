@@ -7,6 +7,7 @@ through that was not searched. [`splice`] is the same for one text that becomes
 no record.
 */
 
+mod envelope;
 mod field;
 mod mask;
 mod pseudonym;

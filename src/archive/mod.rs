@@ -8,25 +8,42 @@ archive/access/2026-11-22T10.key    the partition's key, wrapped; destroyed firs
 ```
 
 [`Archive`] writes and sweeps, for the program that holds the data directory.
-A reader needs the key-encryption key alone and stands next to it.
+A [`Reader`] needs the key-encryption key alone and stands next to it. [`purge`]
+is an operator's hand.
+
+What deliberately is not here: an index file. The headers of blocks say how many
+records of which time follow; skipping one costs one small read.
 */
 
+mod block;
 mod error;
+mod name;
+mod partition;
+mod reader;
+mod record;
+mod sweep;
+mod writer;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::Error;
+pub use reader::{Go, Listed, Read, Reader, Selection, Standing};
+pub use sweep::{Purge, Purged, purge};
 
 use crate::act::Redacted;
 use crate::clock::Timestamp;
-use crate::keys::belief::Moments;
-use crate::vault::{DataDir, Kek};
+use crate::vault::{DataDir, Destruction, Evidence, Kek};
 
 /// The archive, to write to. Shared: appending and sweeping may be called from different threads.
 #[derive(Debug)]
 pub struct Archive {
     dir: Arc<DataDir>,
     kek: Arc<Kek>,
+    root: PathBuf,
+    evidence: Evidence,
+    writer: Mutex<writer::Writer>,
+    known: Mutex<sweep::Known>,
 }
 
 /// What an append did.
@@ -58,19 +75,24 @@ pub struct Swept {
 impl Archive {
     /// Opens the archive of a directory that this program holds. Partitions are looked into when they are written to.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Archive, Error> {
-        Ok(Archive { dir, kek })
+        let root = dir.join("archive");
+        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+        let writer = Mutex::new(writer::Writer::new()?);
+        Ok(Archive { dir, kek, root, evidence, writer, known: Mutex::default() })
     }
 
     /// Writes batches, in order; durable on return (`fdatasync`). After an error none of them is there.
-    /// Blocks the thread. `now` is [`Moments::now`].
-    pub fn append(&self, _batches: &[Arc<Redacted>], _now: Timestamp) -> Result<Appended, Error> {
-        Ok(Appended::default())
+    /// Blocks the thread. `now` is [`crate::keys::belief::Moments::now`].
+    pub fn append(&self, batches: &[Arc<Redacted>], now: Timestamp) -> Result<Appended, Error> {
+        // Every path through an append leaves files and positions whole, a panic's included: it drops what it took out.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.append(self, batches, now)
     }
 
-    /// Destroys what is due; a full disk does not hinder it. The limits in force are those of the last
-    /// [`crate::vault::Vault::tend`]. Blocks the thread. To be called every [`crate::limit::TEND_EVERY`], after it.
-    pub fn sweep(&self, _moments: &Moments) -> Result<Swept, Error> {
-        let _ = (&self.dir, &self.kek);
-        Ok(Swept::default())
+    fn destruction(&self, at: Timestamp) -> Destruction<'_> {
+        Destruction { evidence: &self.evidence, disk: self.dir.disk(), at }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ Records as lines: what stdout, files and NDJSON have in common.
 
 use std::sync::Arc;
 
-use crate::act::{Envelope, Redacted};
+use crate::act::Redacted;
 
 /// What a line holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) fn write(batches: &[Arc<Redacted>], form: Form, out: &mut Vec<u8>) {
     for envelope in batches.iter().flat_map(|batch| batch.iter()) {
         match form {
             Form::Message => push_one_line(envelope.message, out),
-            Form::Json => write_json(&envelope, out),
+            Form::Json => envelope.write_json(out),
         }
         out.push(b'\n');
     }
@@ -36,9 +36,4 @@ pub(super) fn push_one_line(text: &[u8], out: &mut Vec<u8>) {
             *byte = b' ';
         }
     }
-}
-
-/// Stand-in.
-fn write_json(_: &Envelope<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{}");
 }

@@ -66,10 +66,10 @@ impl Disk {
         }
     }
 
-    /// For tests: the fault is there from now on.
-    pub fn break_down(&self) {
+    /// For tests: the fault is there after so many operations from now on.
+    pub fn break_down_after(&self, operations: i64) {
         if let Some(fault) = &self.fault {
-            fault.left.store(0, Ordering::SeqCst);
+            fault.left.store(operations, Ordering::SeqCst);
         }
     }
 

@@ -75,6 +75,7 @@ pub struct KeyFile {
 }
 
 /// What a new key is made for.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose<'a> {
     pub kind: Kind,
     pub id: &'a str,

@@ -292,7 +292,7 @@ impl Vault {
             let key: Zeroizing<[u8; KEY_BYTES]> = file.unwrap(&self.kek, &path)?;
             held.push(Held { path, secret: Secret::new(key.to_vec()), file });
         }
-        held.sort_by(|a, b| (a.file.from, a.file.created).cmp(&(b.file.from, b.file.created)));
+        held.sort_by_key(|held| (held.file.from, held.file.created));
         Ok(held)
     }
 

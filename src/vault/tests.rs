@@ -191,7 +191,7 @@ fn a_full_disk_keeps_no_key_alive() {
     let (mut vault, time) = bench.open_on(disk.clone()).unwrap();
     vault.tend("default@1", &classes("90d"), &time).unwrap();
     let wrapped: Vec<Vec<u8>> = bench.key_files().iter().map(|path| fs::read(path).unwrap()).collect();
-    disk.break_down();
+    disk.break_down_after(0);
     for _ in 0..92 * 4 {
         bench.clock.advance(6 * HOUR);
         let _ = vault.tend("default@1", &classes("90d"), &time);

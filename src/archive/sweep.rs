@@ -1,0 +1,181 @@
+/*!
+Destroying what is due: by the clock, or by an operator's word.
+*/
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::name::Name;
+use super::{Archive, Error, Selection, Swept};
+use crate::clock::Timestamp;
+use crate::keys::belief::{Moments, add};
+use crate::keys::schedule::deadline;
+use crate::limit::STEP_TOLERANCE;
+use crate::vault::{self, DataDir, Destruction, Disk, Evidence, KeyFile, State, entries};
+
+/// Key files as they were read: they change by destruction alone, so a sweep reads new ones only.
+pub(crate) type Known = BTreeMap<PathBuf, Option<KeyFile>>;
+
+impl Archive {
+    /// Destroys what is due; a full disk does not hinder it. The limits in force are those of the last
+    /// [`crate::vault::Vault::tend`]. Blocks the thread. To be called every [`crate::limit::TEND_EVERY`], after it.
+    ///
+    /// All partitions are tried; the first error is returned.
+    pub fn sweep(&self, moments: &Moments) -> Result<Swept, Error> {
+        let state = State::read(&self.dir)?;
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        refresh(&self.root, &mut known)?;
+        let (mut swept, mut first) = (Swept::default(), Ok(()));
+        for (path, key) in known.iter_mut() {
+            let Some(name) = Name::of(path) else { continue };
+            let ttl = state.ttl(&name.class);
+            if moments.settled {
+                first = first.and(self.bring_back(path, key.as_mut(), ttl, moments.now));
+            }
+            let Some(due) = due(&name, key.as_ref(), ttl) else { continue };
+            let begun = key.as_ref().is_some_and(KeyFile::is_destroyed);
+            swept.partitions += 1;
+            if begun || moments.destroyable.is_some_and(|limit| due <= limit) {
+                let at = moments.destroyable.unwrap_or(moments.now);
+                match self.destroy(&name, path, at, due) {
+                    Ok(()) => {
+                        swept.destroyed += 1;
+                        swept.partitions -= 1;
+                        continue;
+                    }
+                    Err(error) => first = first.and(Err(error)),
+                }
+            }
+            swept.overdue += usize::from(due <= moments.unreadable);
+            swept.bytes += fs::metadata(name.data_path(&self.root)).map_or(0, |found| found.len());
+        }
+        known.retain(|path, _| path.exists() || path.with_extension("lva").exists());
+        first.map(|()| swept)
+    }
+
+    fn destroy(&self, name: &Name, path: &Path, at: Timestamp, due: Timestamp) -> Result<(), Error> {
+        let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        writer.close(name);
+        destroy(&self.destruction(at), name, path, &self.root, due)
+    }
+
+    /// A partition from the future was stamped by a clock that was wrong: it lives no longer than one of now.
+    fn bring_back(
+        &self,
+        path: &Path,
+        key: Option<&mut KeyFile>,
+        ttl: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(key) = key else { return Ok(()) };
+        let life = Duration::from_secs(key.ttl_s);
+        let latest = deadline(now, ttl.map_or(life, |ttl| ttl.min(life)));
+        if key.is_destroyed() || key.from <= add(now, STEP_TOLERANCE) || key.destroy_at <= latest {
+            return Ok(());
+        }
+        key.shorten(&self.kek, path, latest)?;
+        Ok(key.write(self.dir.disk(), path)?)
+    }
+}
+
+/// What a purge by hand did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Partitions destroyed.
+    pub destroyed: usize,
+    /// Partitions that are due, but the clock is not believed yet.
+    pub overdue: usize,
+    /// Partitions that were chosen, but may still be written to.
+    pub unfinished: usize,
+}
+
+/// Which partitions a purge by hand destroys.
+#[derive(Clone, Debug)]
+pub enum Purge {
+    /// What is due by this moment, which is believed or confirmed; `None` destroys nothing.
+    Due(Option<Timestamp>),
+    /// What was received before [`Selection::until`], of [`Selection::class`], whether it is due or not.
+    Chosen(Selection),
+}
+
+/// Destroys partitions of a directory, also while another program writes to it.
+pub fn purge(dir: &DataDir, what: &Purge, moments: &Moments) -> Result<Purged, Error> {
+    let root = dir.join("archive");
+    let evidence = Evidence::new(dir.join("evidence"), Disk::real());
+    let disk = Disk::real();
+    let destruction = Destruction { evidence: &evidence, disk: &disk, at: moments.now };
+    let state = State::read(dir)?;
+    let mut known = Known::new();
+    refresh(&root, &mut known)?;
+    let mut purged = Purged::default();
+    for (path, key) in &known {
+        let Some(name) = Name::of(path) else { continue };
+        let Some(due) = due(&name, key.as_ref(), state.ttl(&name.class)) else { continue };
+        let begun = key.as_ref().is_some_and(KeyFile::is_destroyed);
+        let chosen = match what {
+            Purge::Due(limit) => limit.is_some_and(|limit| due <= limit),
+            Purge::Chosen(selection) => {
+                let until = key.as_ref().map_or(add(name.from, Duration::from_secs(3600)), |key| key.until);
+                let chosen =
+                    selection.takes_class(&name.class) && selection.until.is_some_and(|end| until <= end);
+                let closed = add(until, STEP_TOLERANCE) <= moments.now;
+                purged.unfinished += usize::from(chosen && !closed);
+                chosen && closed
+            }
+        };
+        if begun || chosen {
+            destroy(&destruction, &name, path, &root, due)?;
+            purged.destroyed += 1;
+        } else {
+            purged.overdue += usize::from(due <= moments.unreadable);
+        }
+    }
+    Ok(purged)
+}
+
+/// When the partition is destroyed. Without a readable key file its name and the class's limit say it.
+pub(crate) fn due(name: &Name, key: Option<&KeyFile>, ttl: Option<Duration>) -> Option<Timestamp> {
+    match key {
+        Some(key) => Some(key.destroy_at(ttl)),
+        None => ttl.map(|ttl| deadline(name.from, ttl)),
+    }
+}
+
+fn destroy(
+    destruction: &Destruction<'_>,
+    name: &Name,
+    path: &Path,
+    root: &Path,
+    due: Timestamp,
+) -> Result<(), Error> {
+    let data = name.data_path(root);
+    match KeyFile::read(path) {
+        Ok(key) => destruction.carry_out(path, key, due, Some(&data))?,
+        Err(_) => {
+            // No key that anything could be read with: both files go.
+            destruction.disk.remove(path).map_err(vault::Error::io(path))?;
+            destruction.disk.remove(&data).map_err(vault::Error::io(&data))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the key files that are not known yet, and forgets those that are gone. Data without a key file count, too.
+pub(crate) fn refresh(root: &Path, known: &mut Known) -> Result<(), Error> {
+    let mut there = BTreeSet::new();
+    for class in entries(root)?.into_iter().filter(|path| path.is_dir()) {
+        let files = entries(&class)?.into_iter();
+        let ours = files.filter(|path| path.extension().is_some_and(|e| e == "key" || e == "lva"));
+        there.extend(ours.map(|path| path.with_extension("key")).filter(|path| Name::of(path).is_some()));
+    }
+    known.retain(|path, _| there.contains(path));
+    for path in there {
+        if !matches!(known.get(&path), Some(Some(_))) {
+            let key = KeyFile::read(&path).ok();
+            known.insert(path, key);
+        }
+    }
+    Ok(())
+}
