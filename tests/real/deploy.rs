@@ -1,6 +1,8 @@
 //! What `deploy/` promises: a static binary that needs nothing, and manifests that hold.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,12 +56,16 @@ struct Image {
     dir: TempDir,
     admin: u16,
     http: u16,
+    /// What the second sink connects to, by a name.
+    store: TcpListener,
 }
 
 impl Image {
     fn make() -> Image {
         let dir = TempDir::new().unwrap();
         let (syslog, http, admin) = (free_port(), free_port(), free_port());
+        let store = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = store.local_addr().unwrap().port();
         let at = |name: &str| dir.path().join(name);
         fs::copy(static_binary(), at("logveil")).unwrap();
         fs::create_dir_all(at("etc")).unwrap();
@@ -68,9 +74,11 @@ impl Image {
             "data_dir: /data/logveil\n\
              sources:\n  net: {{ kind: syslog, tcp: \"127.0.0.1:{syslog}\", udp: \"127.0.0.1:{syslog}\" }}\n  \
              web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n\
-             sinks:\n  local: {{ kind: archive }}\n\
+             sinks:\n  local: {{ kind: archive }}\n  \
+             next: {{ kind: syslog, tcp: \"store.test:{port}\", framing: lf }}\n\
              admin: {{ listen: \"127.0.0.1:{admin}\" }}\n"
         );
+        fs::write(at("etc/hosts"), "127.0.0.1 store.test\n").unwrap();
         fs::write(at("etc/logveil.yaml"), config).unwrap();
         for (name, mode) in [("logveil", 0o555), ("etc/logveil.yaml", 0o444), ("etc", 0o555), ("", 0o555)] {
             fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
@@ -78,7 +86,7 @@ impl Image {
         if is_root() {
             chown(at("data"), Some(USER), Some(USER)).unwrap();
         }
-        Image { dir, admin, http }
+        Image { dir, admin, http, store }
     }
 
     /// The binary in this root as the image's user; in a user namespace of its own if we are not root.
@@ -139,6 +147,11 @@ fn runs_in_an_empty_root_as_nobody() {
         http::post(image.http, "/v1/logs", &["Content-Type: text/plain"], b"jane@example.com came by\n")
             .unwrap();
     assert!((200..300).contains(&answer.status), "status {}", answer.status);
+    // Names are looked up without the system's libraries, too.
+    let (next, _) = image.store.accept().unwrap();
+    let mut line = String::new();
+    BufReader::new(next).read_line(&mut line).unwrap();
+    assert!(line.trim_end().ends_with(" came by") && !line.contains('@'), "a clean record");
     let ended = process.stop();
     assert!(ended.status.success(), "it ended with {}:\n{}", ended.status, ended.err);
     let cat = run(&mut image.command(&["archive", "cat", "--config", "/etc/logveil.yaml"]));
