@@ -15,6 +15,7 @@ use crate::mark;
 use crate::pipeline::{Outcome, State, Tally, process};
 use crate::policy::Policy;
 use crate::secret::{Raw, Secret};
+use crate::vault;
 
 /// Replace what is sensitive: raw in, clean out.
 ///
@@ -68,7 +69,7 @@ pub(super) fn stopped(stopped: Stopped<Error>) -> Error {
 /// A key that nobody keeps.
 pub(super) fn run_key() -> Result<EpochKey, Error> {
     let random = |bytes: &mut [u8]| {
-        getrandom::fill(bytes)
+        vault::random(bytes)
             .map_err(|_| Error::Failure("the operating system gives no random bytes for a key".to_owned()))
     };
     let mut id = [0; 5];

@@ -8,6 +8,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
+use rustix::rand::GetRandomFlags;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -109,9 +110,12 @@ pub(crate) fn check_value(key: &[u8]) -> String {
     HEXLOWER.encode(&mac.finalize().into_bytes()[..3])
 }
 
-/// Fills with bytes from the operating system.
+/// Fills at most 256 bytes, which the operating system gives whole or not at all. By the system call itself, so that
+/// the static binary needs no `/dev/urandom` where there is no `/dev`.
 pub(crate) fn random(bytes: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(bytes).map_err(|_| Error::Random)
+    let wanted = bytes.len();
+    let filled = rustix::rand::getrandom(bytes, GetRandomFlags::empty());
+    filled.ok().filter(|filled| *filled == wanted).map(|_| ()).ok_or(Error::Random)
 }
 
 fn make_beside(dir: &DataDir, path: &Path) -> Result<(), Error> {
