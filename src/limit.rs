@@ -59,6 +59,10 @@ pub const CONNECTIONS_MAX: usize = 1024;
 /// Bytes that one read of a socket asks for: some hundred records a system call.
 pub const READ_BYTES: usize = 128 * 1024;
 
+/// Bytes of unfinished records beyond [`READ_BYTES`] that all connections of a listener hold together; a connection
+/// that finds no room is closed.
+pub const UNFINISHED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Bytes that a socket is still read for at a stop: all that the operating system may hold for it. Linux grants a
 /// UDP socket twice the [`SOCKET_BUFFER_BYTES`] asked for, and a TCP connection 6 to 32 MiB.
 pub const STOP_READ_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -90,7 +94,7 @@ pub const BODY_BYTES_ANY_RATIO: usize = 4 * 1024 * 1024;
 pub const BODY_ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Bytes of all request bodies in hand, packed and unpacked, of each HTTP source.
-pub const BODIES_BYTES_MAX: usize = 192 * 1024 * 1024;
+pub const BODIES_BYTES_MAX: usize = 96 * 1024 * 1024;
 
 /// Line and headers of a request, in bytes.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -26,6 +26,7 @@ use crate::telemetry::Metrics;
 mod accept;
 mod gather;
 pub mod http;
+mod room;
 pub mod syslog;
 
 /// Takes batches off a source's hands: the rest of the program, as a source sees it.

@@ -122,6 +122,26 @@ async fn a_line_of_100_mib_is_one_marker() {
     assert_eq!(scene.messages(), ["before".into(), marker(100 * 1024 * 1024, "too long"), "after".into()]);
 }
 
+/// Many connections with long unfinished records are no way to fill the memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_records_are_bounded_together() {
+    let scene = Scene::new(Fate::Confirm);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let settings = Settings { unfinished_bytes_max: 0, ..Settings::new("edge".into(), Some(any), None) };
+    let listener = bind(settings).await.unwrap();
+    let tcp = listener.tcp_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    let _ = stream.write_all(&vec![b'x'; RECORD_BYTES_MAX]).await;
+    scene.records(1).await;
+    scene.stopped(serving).await;
+    assert!(scene.messages()[0].ends_with(" bytes, truncated]"));
+    assert_eq!(
+        scene.metric("logveil_requests_refused_total"),
+        ["logveil_requests_refused_total{reason=\"busy\",source=\"edge\"} 1"]
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nuls_and_bytes_that_are_no_text_pass() {
     let zeros = vec![0; 1024 * 1024];

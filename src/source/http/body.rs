@@ -1,18 +1,17 @@
 //! A request's body, read to its end and unpacked, within bounds.
 
 use std::io::Read;
-use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, EXPECT};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Limits;
 use super::answer::Problem;
 use crate::limit;
+use crate::source::room::Share;
 
 /// How a body is packed (RFC 9110, section 8.4.1; RFC 8878).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,47 +38,8 @@ impl Encoding {
     }
 }
 
-/// The bytes of bodies that all requests together may hold, in KiB.
-#[derive(Clone, Debug)]
-pub struct Room(Arc<Semaphore>);
-
-impl Room {
-    /// Room for so many bytes.
-    pub fn new(bytes_max: usize) -> Room {
-        Room(Arc::new(Semaphore::new((bytes_max / KIB).min(Semaphore::MAX_PERMITS))))
-    }
-
-    /// Room for a request that holds nothing yet.
-    pub fn held(&self) -> Held {
-        Held { room: self.clone(), permit: None, bytes: 0 }
-    }
-}
-
-/// The room that one request has; given back when it is dropped.
-#[derive(Debug)]
-pub struct Held {
-    room: Room,
-    permit: Option<OwnedSemaphorePermit>,
-    bytes: usize,
-}
-
-impl Held {
-    /// Takes room for so many bytes more. To wait for it could be to wait for each other, so it is there or not.
-    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let before = self.bytes.div_ceil(KIB);
-        self.bytes += bytes;
-        let more = u32::try_from(self.bytes.div_ceil(KIB) - before).map_err(|_| Problem::Busy)?;
-        let more = Arc::clone(&self.room.0).try_acquire_many_owned(more).map_err(|_| Problem::Busy)?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
-        }
-        Ok(())
-    }
-}
-
 /// Reads a body as it comes over the wire.
-pub async fn read(body: &mut Incoming, limits: &Limits, held: &mut Held) -> Result<Vec<u8>, Problem> {
+pub async fn read(body: &mut Incoming, limits: &Limits, share: &mut Share) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > limits.body_bytes_max as u64 {
         return Err(Problem::TooLarge);
     }
@@ -89,7 +49,7 @@ pub async fn read(body: &mut Incoming, limits: &Limits, held: &mut Held) -> Resu
         if packed.len() + data.len() > limits.body_bytes_max {
             return Err(Problem::TooLarge);
         }
-        held.grow(data.len())?;
+        share.grow(data.len())?;
         packed.extend_from_slice(&data);
     }
     Ok(packed)
@@ -138,7 +98,7 @@ pub async fn unpack(
     encoding: Encoding,
     packed: Vec<u8>,
     limits: &Limits,
-    held: &mut Held,
+    share: &mut Share,
 ) -> Result<Vec<u8>, Problem> {
     if packed.is_empty() || encoding == Encoding::Identity {
         return Ok(packed);
@@ -148,7 +108,7 @@ pub async fn unpack(
     let mut unpacked = Vec::new();
     loop {
         let start = unpacked.len();
-        held.grow(CHUNK_BYTES)?;
+        share.grow(CHUNK_BYTES)?;
         unpacked.resize(start + CHUNK_BYTES, 0);
         let read = reader.read(&mut unpacked[start..]).map_err(|_| Problem::Body)?;
         unpacked.truncate(start + read);

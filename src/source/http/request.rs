@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::answer::{Problem, accepted};
-use super::body::{self, Encoding, Room};
+use super::body::{self, Encoding};
 use crate::frame::{Ends, Framer, Lines, Step};
 use crate::limit::RECORD_BYTES_MAX;
 use crate::record::Ack;
 use crate::source::World;
 use crate::source::gather::Gather;
+use crate::source::room::Room;
 
 /// Where requests are handed in.
 pub struct Desk {
@@ -55,9 +56,9 @@ impl Desk {
     async fn take(&self, head: &hyper::http::request::Parts, body: &mut Incoming) -> Result<usize, Problem> {
         let limits = &self.settings.limits;
         let encoding = Encoding::of(&head.headers)?;
-        let mut held = self.room.held();
-        let packed = body::read(body, limits, &mut held).await?;
-        let lines = body::unpack(encoding, packed, limits, &mut held).await?;
+        let mut share = self.room.share();
+        let packed = body::read(body, limits, &mut share).await?;
+        let lines = body::unpack(encoding, packed, limits, &mut share).await?;
 
         let (tell, told) = oneshot::channel();
         let tell = Mutex::new(Some(tell));

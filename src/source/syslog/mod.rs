@@ -32,13 +32,21 @@ pub struct Settings {
     pub connections_max: usize,
     /// Longest record over TCP, in bytes; longer ones are cut. Default [`limit::RECORD_BYTES_MAX`].
     pub record_bytes_max: usize,
+    /// Bytes of long unfinished records over all connections. Default [`limit::UNFINISHED_BYTES_MAX`].
+    pub unfinished_bytes_max: usize,
 }
 
 impl Settings {
     /// Settings with the defaults for all but name and addresses.
     pub fn new(name: Arc<str>, tcp: Option<SocketAddr>, udp: Option<SocketAddr>) -> Settings {
-        let (connections_max, record_bytes_max) = (limit::CONNECTIONS_MAX, limit::RECORD_BYTES_MAX);
-        Settings { name, tcp, udp, connections_max, record_bytes_max }
+        Settings {
+            name,
+            tcp,
+            udp,
+            connections_max: limit::CONNECTIONS_MAX,
+            record_bytes_max: limit::RECORD_BYTES_MAX,
+            unfinished_bytes_max: limit::UNFINISHED_BYTES_MAX,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX};
 use crate::record::Ack;
 use crate::source::accept::{Door, Place};
 use crate::source::gather::Gather;
+use crate::source::room::{Room, Share};
 use crate::source::{Refused, World, stopped};
 use crate::telemetry::Refusal;
 
@@ -27,6 +28,7 @@ use crate::telemetry::Refusal;
 pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
     let name = Arc::clone(&settings.name);
     let door = Door::new(listener, settings.connections_max, name, Arc::clone(&world.metrics));
+    let room = Room::new(settings.unfinished_bytes_max);
     let mut stop = world.stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -34,26 +36,30 @@ pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
             biased;
             () = stopped(&mut stop) => break,
             Some(_) = connections.join_next() => {}
-            (stream, place) = door.accept() => spawn(&mut connections, stream, place, settings, world),
+            (stream, place) = door.accept() => spawn(&mut connections, connection(stream, &room, settings, world), place),
         }
     }
     // Clients whose connection waits in the backlog may have sent already: take those that are there.
     while let Ok((stream, place)) = tokio::time::timeout(Duration::ZERO, door.accept()).await {
-        spawn(&mut connections, stream, place, settings, world);
+        spawn(&mut connections, connection(stream, &room, settings, world), place);
     }
     drop(door);
     while connections.join_next().await.is_some() {}
 }
 
-fn spawn(connections: &mut JoinSet<()>, stream: TcpStream, place: Place, settings: &Settings, world: &World) {
-    let mut connection = Connection {
+fn connection(stream: TcpStream, room: &Room, settings: &Settings, world: &World) -> Connection {
+    Connection {
         stream,
+        share: room.share(),
         framer: Syslog::new(settings.record_bytes_max),
         unspent: Vec::new(),
         gather: Gather::new(Arc::clone(&settings.name), world.clone()),
         world: world.clone(),
         name: Arc::clone(&settings.name),
-    };
+    }
+}
+
+fn spawn(connections: &mut JoinSet<()>, mut connection: Connection, place: Place) {
     connections.spawn(async move {
         // Refused is a stop: what the queues no longer take is the client's to send again.
         let _ = connection.run().await;
@@ -65,6 +71,8 @@ struct Connection {
     stream: TcpStream,
     framer: Syslog,
     unspent: Vec<u8>,
+    /// Of the room for what is unspent beyond one read.
+    share: Share,
     gather: Gather,
     world: World,
     name: Arc<str>,
@@ -78,18 +86,23 @@ enum End {
     Broken,
     /// Its framing is lost.
     Lost,
+    /// Its record is long, and so are those of too many others.
+    Crowded,
 }
 
 impl Connection {
     async fn run(&mut self) -> Result<(), Refused> {
         let end = self.read().await?;
+        if matches!(end, End::Crowded) {
+            self.world.metrics.refuse(&self.name, Refusal::Busy);
+        }
         match end {
             End::Closed => match self.framer.finish(&self.unspent) {
                 Step::Frame(frame) => self.gather.push_syslog(&self.unspent[frame.range()]),
                 Step::Cut(cut) => self.gather.push_cut(cut),
                 Step::More | Step::Lost => {}
             },
-            End::Broken => match self.framer.finish(&self.unspent) {
+            End::Broken | End::Crowded => match self.framer.finish(&self.unspent) {
                 Step::Frame(frame) => {
                     let byte_len = frame.len() as u64;
                     self.gather.push_cut(Cut { byte_len, why: Why::Truncated });
@@ -175,7 +188,8 @@ impl Connection {
             // A long record has made it big; connections are many.
             self.unspent = Vec::new();
         }
-        Ok(None)
+        let unfinished = self.unspent.len().saturating_sub(READ_BYTES);
+        Ok(self.share.hold(unfinished).err().map(|_| End::Crowded))
     }
 
     async fn hand_on(&mut self) -> Result<(), Refused> {
