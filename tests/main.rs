@@ -5,6 +5,7 @@
 mod filter;
 mod laws;
 mod real;
+mod run;
 mod sources;
 mod support;
 mod tidy;

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use crate::act::Redacted;
 use crate::limit::KEY_WAIT;
 use crate::pipeline::{self, Outcome, State, Tally};
-use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
 use crate::record::{Ack, Batch};
@@ -127,9 +126,10 @@ impl Intake {
         if tally.withheld > 0 {
             metrics.records_withheld.with_label_values(&["failed"]).inc_by(tally.withheld);
         }
-        let names = names(&clean.live.policy);
-        for (entity, action, count) in tally.findings() {
-            metrics.findings.with_label_values(&[names[entity], action]).inc_by(count);
+        let entities = clean.live.policy.rules().entities();
+        for (place, action, count) in tally.findings() {
+            let name = entities.iter().nth(place).map_or("other", |entity| entities.name(entity));
+            metrics.findings.with_label_values(&[name, action]).inc_by(count);
         }
         super::drive::count_by_class(&clean.batch, |class, records| {
             metrics.records_redacted.with_label_values(&[class]).inc_by(records);
@@ -141,12 +141,6 @@ impl source::Intake for Intake {
     fn take(&self, batch: Batch, patience: Duration) -> Taking<'_> {
         Box::pin(self.take_in(batch, patience))
     }
-}
-
-/// Names of the entities by their place.
-fn names(policy: &Policy) -> Vec<&str> {
-    let entities = policy.rules().entities();
-    entities.iter().map(|entity| entities.name(entity)).collect()
 }
 
 /// The queues that get something of the batch, each with its part of it.
@@ -184,3 +178,6 @@ impl Patience {
         self.left().is_zero()
     }
 }
+
+#[cfg(test)]
+mod tests;

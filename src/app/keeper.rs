@@ -52,9 +52,20 @@ impl Keeper {
         let archive = Archive::open(dir, Arc::clone(&kek))?;
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
         let keeper = Keeper { time, vault, archive, metrics, archive_well, warning: kek.warning() };
-        let tended = keeper.tend(&settings.policy)?;
-        keeper.sweep(&tended);
+        keeper.begin(&settings.policy)?;
         Ok(keeper)
+    }
+
+    /// The first round of care. A disk that is full or broken does not keep the program from destroying what is due
+    /// later on, so it is no reason not to start: batches that need a key are held until it can be made.
+    fn begin(&self, policy: &Policy) -> Result<(), Error> {
+        match self.tend(policy) {
+            Ok(_) => {}
+            Err(error @ vault::Error::Io { .. }) => tracing::error!(%error, "cannot look after the keys"),
+            Err(error) => return Err(error.into()),
+        }
+        self.sweep();
+        Ok(())
     }
 
     /// The time to stamp records with.
@@ -85,8 +96,8 @@ impl Keeper {
     }
 
     /// Destroys the partitions that are due.
-    pub fn sweep(&self, tended: &Tended) {
-        match self.archive.sweep(&tended.moments) {
+    pub fn sweep(&self) {
+        match self.archive.sweep(&self.time.look()) {
             Ok(swept) => {
                 self.metrics.archive_partitions.set(swept.partitions as i64);
                 self.metrics.archive_bytes.set(i64::try_from(swept.bytes).unwrap_or(i64::MAX));
@@ -103,19 +114,18 @@ impl Keeper {
         }
     }
 
-    /// One round of care: keys first, then partitions.
+    /// One round of care: keys first, then partitions, whatever becomes of the keys.
     pub fn care(&self, policy: &Policy) {
         match self.tend(policy) {
-            Ok(tended) => {
-                if tended.moments.in_doubt {
-                    tracing::error!(
-                        "the wall clock jumped ahead by more than a day; confirm it, or set it right"
-                    );
-                }
-                self.sweep(&tended);
+            Ok(tended) if tended.moments.in_doubt => {
+                tracing::error!(
+                    "the wall clock jumped ahead by more than a day; confirm it, or set it right"
+                );
             }
+            Ok(_) => {}
             Err(error) => tracing::error!(%error, "cannot look after the keys"),
         }
+        self.sweep();
     }
 
     /// Whether the archive took what it was last given.
@@ -127,7 +137,13 @@ impl Keeper {
         let appended = self.archive.append(batches, self.time.now());
         self.archive_well.store(appended.is_ok(), Ordering::Relaxed);
         match appended {
-            Ok(_) => Verdict::Accept,
+            Ok(appended) => {
+                self.metrics.archive_expired.inc_by(appended.overdue);
+                if appended.cut > 0 {
+                    tracing::warn!(bytes = appended.cut, "cut off unfinished blocks that a crash had left");
+                }
+                Verdict::Accept
+            }
             Err(error) => Verdict::Defer(Fault { kind: SinkError::Storage, detail: error.to_string() }, None),
         }
     }

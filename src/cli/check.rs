@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Error, Exit};
 use crate::config::Settings;
+use crate::vault::Kek;
 
 /// Read a configuration and the policy that it names, and say what they mean.
 #[derive(Debug, clap::Args)]
@@ -21,6 +22,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
         Some(path) => Settings::load(path).map_err(Error::usage)?,
         None => Settings::default(),
     };
+    if let Some(path) = &settings.kek {
+        Kek::from_file(path).map_err(Error::usage)?;
+    }
     let mut text = settings.summary().join("\n");
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;

@@ -166,7 +166,7 @@ fn form(table: &Table<'_>) -> Form {
 }
 
 fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
-    let path = table.need("path", "the path of a file").and_then(Field::text).map(PathBuf::from);
+    let path = table.need("path", "the path of a file").and_then(file_in_a_folder);
     let rotate = table.find("rotate").and_then(|field| field.table(&["bytes", "age", "keep"]));
     let rotate = rotate.as_ref();
     let bytes = rotate.and_then(|table| table.find("bytes")).and_then(|field| field.bytes(1024..=1 << 50));
@@ -184,6 +184,16 @@ fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
         age_max: age.unwrap_or(Duration::from_secs(86_400)),
         keep: keep.unwrap_or(7),
     })
+}
+
+/// A path whose folder is there: a misspelt one is told now, not with the first record.
+fn file_in_a_folder(field: &Field<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(field.text()?);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_none_or(|folder| folder.is_dir()) && !path.is_dir() {
+        return Some(path);
+    }
+    field.refuse(format!("holds {path:?}, and may hold the path of a file in a folder that exists"))
 }
 
 fn http(table: &Table<'_>) -> Option<sink::http::Settings> {

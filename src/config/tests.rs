@@ -94,6 +94,10 @@ fn names_that_do_not_exist_are_refused() {
     );
     check("routes:\n  - { when: {}, class: acces }", &["c.yaml:2: routes[0]: "]);
     check(
+        "sinks:\n  s: { kind: file, path: /none/at/all.log }",
+        &["c.yaml:2: sinks.s.path: holds \"/none/at/all.log\", and may hold the path of a file in a folder"],
+    );
+    check(
         "sinks:\n  s: { kind: stdout, classes: [acess] }",
         &["c.yaml:2: sinks.s.classes[0]: holds \"acess\", and may hold a class of the policy: access"],
     );

@@ -1,0 +1,98 @@
+use super::*;
+use crate::clock::Timestamp;
+use crate::keys::{EpochKey, KeyId, Keyring};
+use crate::policy::Policy;
+use crate::queue::memory::{self, Receiver};
+use crate::record::{ClassId, Record};
+use crate::secret::{Raw, Secret};
+use crate::source::Intake as _;
+
+const ROOM: usize = 1 << 20;
+
+fn keyring() -> Arc<Keyring> {
+    Arc::new(Keyring::for_run(EpochKey::new(KeyId(*b"kaaaa"), &Secret::new(vec![7; 32]))))
+}
+
+/// A batch of one record of class `app`, and what its client is told.
+fn batch() -> (Batch, Arc<Mutex<Option<bool>>>) {
+    let told = Arc::new(Mutex::new(None));
+    let ear = Arc::clone(&told);
+    let mut raw = Raw::default();
+    let message = raw.push(b"from 203.0.113.77");
+    let batch = Batch {
+        raw,
+        records: vec![Record::plain(message)],
+        received: Timestamp::UNIX_EPOCH,
+        source: "test".into(),
+        path: Raw::default(),
+        ack: Ack::new(move |safe| *ear.lock().unwrap() = Some(safe)),
+    };
+    (batch, told)
+}
+
+/// An intake with one queue for each of `wants`, of `room` bytes.
+fn intake(
+    keyring: Arc<Keyring>,
+    wants: Vec<Option<Vec<ClassId>>>,
+    room: &[usize],
+) -> (Intake, Now, Vec<Receiver>) {
+    let policy = Arc::new(Policy::builtin("default").unwrap());
+    let now = Now::new(Live { policy, keyring, wants });
+    let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
+    let (senders, receivers) = room.iter().map(|room| memory::queue(*room, gauge())).unzip();
+    let intake = Intake::new(now.clone(), senders, Arc::new(Metrics::new()), Arc::default());
+    (intake, now, receivers)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_waits_for_its_key_and_never_passes_without() {
+    let (intake, now, mut queues) = intake(Arc::new(Keyring::empty()), vec![None], &[ROOM]);
+    let (held, told) = batch();
+    assert_eq!(intake.take(held, Duration::from_secs(60)).await, Err(Refused::Full));
+    assert_eq!(*told.lock().unwrap(), Some(false));
+
+    let (held, told) = batch();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(7200)).await;
+        now.rekey(keyring());
+    };
+    let (taken, ()) = tokio::join!(intake.take(held, Duration::MAX), later);
+    assert_eq!(taken, Ok(()));
+    assert_eq!(*told.lock().unwrap(), None, "no sink has confirmed yet");
+    let items = queues[0].pop(ROOM).await.unwrap();
+    assert_eq!(items.len(), 1);
+    for (item, _) in items {
+        assert_eq!(item.batch.iter().next().unwrap().message, b"from 203.0.113.0");
+        item.ack.confirm();
+    }
+    assert_eq!(*told.lock().unwrap(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_goes_into_every_queue_or_into_none() {
+    let (intake, _, mut queues) = intake(keyring(), vec![None, None], &[ROOM, 1]);
+    let (first, _) = batch();
+    assert_eq!(intake.take(first, Duration::ZERO).await, Ok(()), "alone, it is larger than the bound");
+    let (second, told) = batch();
+    assert_eq!(intake.take(second, Duration::from_secs(1)).await, Err(Refused::Full));
+    assert_eq!(*told.lock().unwrap(), Some(false));
+    assert_eq!(queues[0].pop(ROOM).await.unwrap().len(), 1, "the second is in neither");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_sink_wants_is_confirmed() {
+    let (intake, _, _queues) = intake(keyring(), vec![Some(Vec::new())], &[ROOM]);
+    let (batch, told) = batch();
+    assert_eq!(intake.take(batch, Duration::ZERO).await, Ok(()));
+    assert_eq!(*told.lock().unwrap(), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_once_it_is_closed() {
+    let (intake, _, mut queues) = intake(keyring(), vec![None], &[ROOM]);
+    intake.close();
+    let (batch, told) = batch();
+    assert_eq!(intake.take(batch, Duration::MAX).await, Err(Refused::Stopping));
+    assert_eq!(*told.lock().unwrap(), Some(false));
+    assert!(queues[0].pop(ROOM).await.is_none());
+}
