@@ -92,6 +92,7 @@ fn whole(
     tally: &mut Tally,
 ) -> Option<Redacted> {
     let mut pass = Pass::new(batch.received, policy.names().clone());
+    pass.reserve(batch.raw.len());
     let all = AssertUnwindSafe(|| {
         for record in &batch.records {
             pass.record(&orders[usize::from(record.class.0)], state, &batch.raw, record, tally);

@@ -94,6 +94,11 @@ impl Pass {
         Pass { out: redacted::Builder::new(received, names) }
     }
 
+    /// Makes room for this many bytes at once.
+    pub fn reserve(&mut self, byte_len: usize) {
+        self.out.bytes_mut().reserve(byte_len);
+    }
+
     /// Finds, acts and appends one record, whose spans point into `raw`.
     pub fn record(
         &mut self,
@@ -107,6 +112,10 @@ impl Pass {
         let mut findings = std::mem::take(&mut state.findings);
         for (span, part) in clean.parts_mut().into_iter().zip(PARTS) {
             let haystack = &raw.bytes()[span.range()];
+            if haystack.is_empty() {
+                *span = Span::default();
+                continue;
+            }
             findings.clear();
             orders.rules.find(orders.wanted, &mut state.detect, haystack, &mut findings);
             let out = self.out.bytes_mut();

@@ -1,7 +1,13 @@
 /*!
 Clean records, and the proof of it: only `act` can make a [`Redacted`].
 
-There is no constructor, no `Default` and no public field:
+Everybody may hold one:
+
+```
+fn sink(batch: &logveil::act::Redacted) -> usize { batch.byte_len() }
+```
+
+But there is no constructor, no `Default` and no public field:
 
 ```compile_fail
 let forged = logveil::act::Redacted { bytes: b"jane@example.com".to_vec(), ..todo!() };
