@@ -4,10 +4,38 @@ Finds sensitive values in bytes.
 [`Rules`] is the compiled form of the packs, shared by all workers.
 [`Rules::find`] takes one record's text and appends what it found: sorted by
 start, never overlapping, each span the secret part alone.
+
+The idea in three steps: *candidates* are places where a value could be; a
+*parser*, a field's name or a pattern says of each whether it is one, or why
+not; [`resolve`] decides between what overlaps. The matcher here is the
+[`reference`](self::reference): plain, linear, and the specification that any
+faster one is held to. What it takes from a rule is in [`rule`], how people
+write rules in [`pack`], and the parsers stand in [`entity`], one file per
+family.
+
+A prefilter may say "perhaps" and never a wrong "no": anchors are searched
+overlapping, so that one which is another's beginning hides nothing.
 */
+
+mod context;
+pub mod entity;
+mod entropy;
+mod names;
+pub mod pack;
+mod reference;
+mod resolve;
+pub mod rule;
+
+use std::collections::{BTreeMap, HashSet};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::entity::{Entities, Entity};
 use crate::span::Span;
+pub use crate::structure::Form;
+use names::Names;
+use pack::PackError;
+use rule::{Kind, Parser, Rule};
 
 /// One recognised value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +53,6 @@ pub struct Finding {
 /// A rule's place in its [`Rules`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub u16);
-
-/// How a value is written where it was found. Decoding undoes `json` first, then `percent`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Form {
-    /// Levels of JSON string around it: 0 outside of JSON, 1 in a JSON string, 2 in JSON inside a JSON string.
-    pub json: u8,
-    /// A number, `true`, `false` or `null` of JSON at level `json`: text in its place needs quotes.
-    pub bare: bool,
-    /// Rounds of percent-encoding (RFC 3986, section 2.1).
-    pub percent: u8,
-}
 
 /// Which entities are looked for, and how strong the policy's action for each is.
 #[derive(Clone, Debug)]
@@ -80,6 +97,8 @@ pub enum Why {
     Context,
     /// Too short or too long.
     Length,
+    /// A part of it is out of range: `256.1.2.3`.
+    Range,
     /// Not random enough.
     Entropy,
     /// A placeholder, a variable or one of our own labels or pseudonyms.
@@ -88,23 +107,123 @@ pub enum Why {
     Suppressed,
 }
 
-/// Compiled packs.
+/// Compiled packs. Immutable; shared by all workers.
 #[derive(Debug)]
 pub struct Rules {
     entities: Entities,
-    stand_in: regex_automata::meta::Regex,
+    rules: Vec<Rule>,
+    by_parser: [Option<RuleId>; Parser::COUNT],
+    names: Names,
+    automaton: AhoCorasick,
+    /// What each of the automaton's literals calls for.
+    anchors: Vec<Vec<Anchor>>,
 }
+
+/// What is asked where a literal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anchor {
+    Jwt,
+    Bearer,
+    Basic,
+    Url,
+    Pem,
+    /// An at-sign in one of its encodings.
+    Sign,
+    Flag,
+    Element,
+    Rule(RuleId),
+}
+
+/// Literals of the built-in parsers and of structure.
+const ANCHORS: &[(&str, Anchor)] = &[
+    ("eyJ", Anchor::Jwt),
+    ("bearer", Anchor::Bearer),
+    ("basic", Anchor::Basic),
+    ("://", Anchor::Url),
+    (r":\/\/", Anchor::Url),
+    ("-----BEGIN", Anchor::Pem),
+    ("%40", Anchor::Sign),
+    ("%2540", Anchor::Sign),
+    (r"\u0040", Anchor::Sign),
+    ("--", Anchor::Flag),
+    ("</", Anchor::Element),
+];
 
 impl Rules {
     /// The packs that are compiled into the binary.
     pub fn builtin() -> Rules {
-        // A stand-in until the reference matcher is in place: IPv4 and e-mail by two plain patterns.
-        let stand_in = regex_automata::meta::Regex::new_many(&[
-            r"(?-u:\b)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?-u:\b)",
-            r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
-        ])
-        .expect("both patterns are valid");
-        Rules { entities: Entities::builtin(), stand_in }
+        match Rules::load(pack::BUILTIN) {
+            Ok(rules) => rules,
+            // Packs hold no record; a test loads them.
+            Err(errors) => unreachable!("the built-in packs are valid: {errors:?}"),
+        }
+    }
+
+    /// Compiles packs, given as file name and text. All that is wrong with them is told at once.
+    pub fn load(packs: &[(&str, &str)]) -> Result<Rules, Vec<PackError>> {
+        let mut entities = Entities::builtin();
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut names = Names::default();
+        let mut errors = Vec::new();
+        let mut known = HashSet::new();
+        for (file, text) in packs {
+            let read = match pack::parse(file, text, &mut entities) {
+                Ok(read) => read,
+                Err(more) => {
+                    errors.extend(more);
+                    continue;
+                }
+            };
+            let first = rules.len();
+            for (name, place) in &read.glued {
+                names.add_glued(name, RuleId((first + place) as u16));
+            }
+            for name in &read.excepted {
+                names.except(name);
+            }
+            for rule in read.rules {
+                if !known.insert(rule.name.clone()) {
+                    let (pack, rule) = ((*file).to_owned(), rule.name.to_string());
+                    errors.push(PackError::Rule { pack, rule, problem: "has another rule's name".into() });
+                    continue;
+                }
+                rules.push(rule);
+            }
+        }
+        if rules.len() > usize::from(u16::MAX) {
+            let problem = format!("{} rules are more than {}", rules.len(), u16::MAX);
+            errors.push(PackError::Syntax { pack: "packs".into(), problem });
+        }
+        if errors.is_empty() { Ok(Rules::index(entities, rules, names)) } else { Err(errors) }
+    }
+
+    /// Builds what is looked up while searching.
+    fn index(entities: Entities, rules: Vec<Rule>, mut names: Names) -> Rules {
+        let mut by_parser = [None; Parser::COUNT];
+        let mut literals: BTreeMap<String, Vec<Anchor>> = BTreeMap::new();
+        for (literal, anchor) in ANCHORS {
+            literals.entry(literal.to_ascii_lowercase()).or_default().push(*anchor);
+        }
+        for (id, rule) in rules.iter().enumerate() {
+            let id = RuleId(id as u16);
+            match &rule.kind {
+                Kind::Parser(parser) => by_parser[*parser as usize] = Some(id),
+                Kind::Field(field) => field.keys.iter().for_each(|key| names.add(key, id)),
+                Kind::Pattern(pattern) => {
+                    for anchor in &pattern.anchors {
+                        literals.entry(anchor.to_ascii_lowercase()).or_default().push(Anchor::Rule(id));
+                    }
+                }
+            }
+        }
+        let (literals, anchors): (Vec<String>, Vec<Vec<Anchor>>) = literals.into_iter().unzip();
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .ascii_case_insensitive(true)
+            .build(literals)
+            .expect("packs are bounded in size, so their anchors fit into an automaton");
+        Rules { entities, rules, by_parser, names, automaton, anchors }
     }
 
     /// The entities that these rules know.
@@ -112,24 +231,63 @@ impl Rules {
         &self.entities
     }
 
+    /// Every rule, in the order of their numbers.
+    pub fn rules(&self) -> impl ExactSizeIterator<Item = (RuleId, &Rule)> {
+        self.rules.iter().enumerate().map(|(id, rule)| (RuleId(id as u16), rule))
+    }
+
+    /// The rule.
+    pub fn rule(&self, rule: RuleId) -> &Rule {
+        &self.rules[usize::from(rule.0)]
+    }
+
     /// The rule's name, as packs write it.
     pub fn rule_name(&self, rule: RuleId) -> &str {
-        ["ipv4", "email"][usize::from(rule.0)]
+        &self.rule(rule).name
     }
 
     /// Appends the findings in `haystack` to `findings`, sorted and not overlapping. Linear in the haystack.
     pub fn find(&self, wanted: &Wanted, _: &mut Scratch, haystack: &[u8], findings: &mut Vec<Finding>) {
-        for found in self.stand_in.find_iter(haystack) {
-            let rule = RuleId(found.pattern().as_u32() as u16);
-            let entity = [Entity::IPV4, Entity::EMAIL][usize::from(rule.0)];
-            if wanted.strength(entity) > 0 {
-                findings.push(Finding { span: found.range().into(), entity, rule, form: Form::default() });
-            }
-        }
+        let from = findings.len();
+        reference::Search { rules: self, wanted, haystack, findings, misses: None }.run();
+        resolve::resolve(wanted, findings, from, |_| ());
     }
 
     /// What looked like a value in `haystack` and was none, in order of position.
-    pub fn near_misses(&self, _: &Wanted, _haystack: &[u8]) -> Vec<NearMiss> {
-        Vec::new()
+    pub fn near_misses(&self, wanted: &Wanted, haystack: &[u8]) -> Vec<NearMiss> {
+        let (mut findings, mut misses) = (Vec::new(), Vec::new());
+        let findings_of = &mut findings;
+        reference::Search { rules: self, wanted, haystack, findings: findings_of, misses: Some(&mut misses) }
+            .run();
+        resolve::resolve(wanted, &mut findings, 0, |lost| {
+            misses.push(NearMiss { span: lost.span, rule: lost.rule, why: Why::Suppressed });
+        });
+        misses.sort_by_key(|miss| (miss.span, miss.rule));
+        misses.dedup();
+        misses
+    }
+
+    /// Checks a rule against its own examples; the answer names those that fail.
+    pub fn failing_examples(&self, rule: RuleId) -> Vec<&rule::Example> {
+        let wanted = Wanted::new(vec![1; self.entities.len()]);
+        let fails = |example: &&rule::Example| {
+            let mut findings = Vec::new();
+            let haystack = &example.text;
+            reference::Search {
+                rules: self,
+                wanted: &wanted,
+                haystack,
+                findings: &mut findings,
+                misses: None,
+            }
+            .run();
+            findings.retain(|finding| finding.rule == rule);
+            resolve::resolve(&wanted, &mut findings, 0, |_| ());
+            findings.iter().map(|finding| finding.span).collect::<Vec<_>>() != example.expected
+        };
+        self.rule(rule).examples.iter().filter(fails).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,8 +157,15 @@ pub enum After {
     },
 }
 
-/// The value after `key`.
-pub fn value_after(haystack: &[u8], key: Key) -> After {
+/// The last run of bytes that was read as a value without quotes.
+///
+/// Where such a run ends does not depend on where it begins, so a haystack of nothing but `key=key=key=` is
+/// read once and not once per key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastRun(Span);
+
+/// The value after `key`. Its form tells no percent-encoding; [`percent_form`] adds that.
+pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     let at = match key.tie {
         Tie::Equals | Tie::Flag | Tie::Element => key.after,
         _ => key.after + haystack[key.after..].iter().take_while(|&&b| b == b' ' || b == b'\t').count(),
@@ -166,13 +173,16 @@ pub fn value_after(haystack: &[u8], key: Key) -> After {
     if let Some((quote, open, level)) = quote_at(haystack, at) {
         let end = json::string_end(haystack, open + 1, quote, level);
         let span = Span::new(open + 1, end.max(open + 1));
-        return After::One(Value { span, form: percent_form(haystack, span, Form::json(level)) });
+        return After::One(Value { span, form: Form::json(level) });
     }
     if key.tie == Tie::Quoted {
         return unquoted_json(haystack, at, key.level);
     }
-    let span = Span::new(at, bare_end(haystack, at));
-    After::One(Value { span, form: percent_form(haystack, span, Form::PLAIN) })
+    if !last.0.covers(Span::new(at, at)) {
+        last.0 = Span::new(at, bare_end(haystack, at));
+    }
+    let span = Span::new(at, trimmed(haystack, at, last.0.end));
+    After::One(Value { span, form: Form::PLAIN })
 }
 
 /// A quote at `at`, with the backslashes that may stand before it: its sign, place and level.
@@ -195,7 +205,7 @@ fn unquoted_json(haystack: &[u8], at: usize, level: u8) -> After {
 }
 
 /// Where a value without quotes ends: at a space, quote, `&`, angle bracket, escape or control byte, or where
-/// the next pair begins; closing punctuation at its end belongs to the text around it.
+/// the next pair begins.
 fn bare_end(haystack: &[u8], at: usize) -> usize {
     let mut end = at;
     while let Some(&byte) = haystack.get(end) {
@@ -210,7 +220,7 @@ fn bare_end(haystack: &[u8], at: usize) -> usize {
         }
         end += 1;
     }
-    trimmed(haystack, at, end)
+    end
 }
 
 /// Whether the backslash at `at` is the first of an escape that ends a value: a quote, a line's end, a tab, a `&`.
@@ -243,6 +253,7 @@ fn next_pair_begins(haystack: &[u8], at: usize) -> bool {
     len > 0 && rest[0].is_ascii_alphabetic() && matches!(rest.get(len), Some(b'=' | b':'))
 }
 
+/// Closing punctuation at a value's end belongs to the text around it.
 fn trimmed(haystack: &[u8], start: usize, mut end: usize) -> usize {
     while end > start {
         let inside = &haystack[start..end - 1];
@@ -295,8 +306,11 @@ mod tests {
             if &text[key.name.range()] != name {
                 continue;
             }
-            match value_after(haystack, key) {
-                After::One(value) => return (key.tie, &text[value.span.range()], value.form),
+            match value_after(haystack, key, &mut LastRun::default()) {
+                After::One(value) => {
+                    let form = percent_form(haystack, value.span, value.form);
+                    return (key.tie, &text[value.span.range()], form);
+                }
                 After::Composite { at, level } => return (key.tie, &text[at..at + 1], Form::json(level)),
             }
         }
@@ -354,7 +368,9 @@ mod tests {
     fn reads_flags_and_elements() {
         let flag = |text: &'static str| {
             let key = key_of_flag(text.as_bytes(), text.find("--").expect("a flag"))?;
-            let After::One(value) = value_after(text.as_bytes(), key) else { return None };
+            let After::One(value) = value_after(text.as_bytes(), key, &mut LastRun::default()) else {
+                return None;
+            };
             Some((&text[key.name.range()], &text[value.span.range()]))
         };
         assert_eq!(flag("run --key value x"), Some(("key", "value")));

@@ -68,7 +68,7 @@ fn unescape_one(text: &[u8], out: &mut Vec<u8>) -> usize {
         Some(b'r') => b'\r',
         Some(b'b') => 8,
         Some(b'f') => 12,
-        Some(&(b @ (b'"' | b'\'' | b'\\' | b'/'))) => b,
+        Some(&b @ (b'"' | b'\'' | b'\\' | b'/')) => b,
         Some(b'u') => return unescape_unicode(text, out),
         _ => {
             out.push(b'\\');

@@ -119,6 +119,7 @@ fn reason(why: Why) -> &'static str {
         Why::Checksum => "its check digit or check sum does not hold",
         Why::Context => "what stands around it says that it is something else",
         Why::Length => "it is too short or too long",
+        Why::Range => "a part of it is out of range",
         Why::Entropy => "it is not random enough",
         Why::Placeholder => "it is a placeholder, a variable, or a label or pseudonym of ours",
         Why::Suppressed => "a longer or stronger finding covers it",

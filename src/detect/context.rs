@@ -1,0 +1,171 @@
+/*!
+What stands around a candidate: where words begin and end, and what says that it is something else.
+*/
+
+use crate::structure::{field, percent};
+
+/// Bytes of a word: letters, digits, `_`.
+pub fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether no word goes on over `at`: the byte before is none, or belongs to an escape or a percent-encoded byte.
+pub fn word_starts_at(haystack: &[u8], at: usize) -> bool {
+    at == 0 || !is_word(haystack[at - 1]) || after_escape(haystack, at)
+}
+
+/// Whether no word goes on at `end`.
+pub fn word_ends_at(haystack: &[u8], end: usize) -> bool {
+    haystack.get(end).is_none_or(|&byte| !is_word(byte))
+}
+
+/// Whether the bytes before `at` are a whole escape of a JSON string (`\n`, `\u0022`) or a percent-encoded byte.
+pub fn after_escape(haystack: &[u8], at: usize) -> bool {
+    if at >= 2 && haystack[at - 2] == b'\\' && matches!(haystack[at - 1], b'n' | b'r' | b't' | b'b' | b'f') {
+        return field::in_string(haystack, at - 2);
+    }
+    if at >= 3 && percent::unit_at(haystack, at - 3).is_some() {
+        return true;
+    }
+    at >= 6 && crate::structure::json::code_unit(haystack, at - 6).is_some()
+}
+
+/// Words before a dotted number that make it a version.
+const VERSION_WORDS: &[&[u8]] = &[
+    b"version",
+    b"ver",
+    b"v",
+    b"release",
+    b"rel",
+    b"build",
+    b"driver",
+    b"firmware",
+    b"revision",
+    b"rev",
+    b"oid",
+    b"sdk",
+    b"agent_version",
+    b"patch",
+    b"tag",
+];
+
+/// Words before a slash that are no product names, so that an address may follow.
+const NOT_PRODUCTS: &[&[u8]] = &[
+    b"tcp",
+    b"udp",
+    b"icmp",
+    b"ip",
+    b"ipv4",
+    b"inet",
+    b"host",
+    b"from",
+    b"to",
+    b"src",
+    b"dst",
+    b"client",
+    b"peer",
+    b"addr",
+    b"address",
+    b"remote",
+    b"server",
+    b"http",
+    b"https",
+    b"tls",
+    b"node",
+    b"localhost",
+];
+
+/// File names' ends that follow a version and never an address.
+const FILE_ENDS: &[&[u8]] = &[
+    b".tar", b".tgz", b".zip", b".jar", b".rpm", b".deb", b".gz", b".so", b".dll", b".exe", b".whl",
+    b".dylib",
+];
+
+/// Whether the dotted number at `start..end` is a program's version: `Chrome/126.0.0.0`, `version 1.2.3.4`, `v1.2.3.4`,
+/// `lib.so.1.2.3.4`, `tool-1.2.3.4.tar.gz`.
+pub fn is_version(haystack: &[u8], start: usize, end: usize) -> bool {
+    follows_product(haystack, start)
+        || follows_version_word(haystack, start)
+        || haystack[..start].ends_with(b".so.")
+        || FILE_ENDS.iter().any(|ext| haystack[end..].starts_with(ext))
+        || haystack[end..].starts_with(b"-rc")
+}
+
+/// `Name/` directly before, the name beginning where a word of a user agent does.
+fn follows_product(haystack: &[u8], start: usize) -> bool {
+    let Some(before) = haystack[..start].strip_suffix(b"/") else { return false };
+    let word = last_word(before, |b| is_word(b) || b == b'-' || b == b'.');
+    let starts = &before[..before.len() - word.len()];
+    let at_boundary =
+        matches!(starts.last(), None | Some(b' ' | b'"' | b'(' | b';' | b'\'' | b'=' | b'+' | b'\\'));
+    at_boundary
+        && word.iter().any(u8::is_ascii_alphabetic)
+        && !NOT_PRODUCTS.iter().any(|not| word.eq_ignore_ascii_case(not))
+}
+
+/// A word such as `version` before, with spaces, `=`, `:` or quotes between.
+fn follows_version_word(haystack: &[u8], start: usize) -> bool {
+    let before = &haystack[start.saturating_sub(32)..start];
+    let gap = before.iter().rev().take_while(|b| b" =:\"'\\".contains(b)).count();
+    let word = last_word(&before[..before.len() - gap], |b| is_word(b) || b == b'-');
+    let word = word.rsplit(|&b| b == b'_' || b == b'-').next().unwrap_or(word);
+    VERSION_WORDS.iter().any(|version| word.eq_ignore_ascii_case(version)) || ends_like_version_key(word)
+}
+
+/// `appVersion`, `serverVersion`.
+fn ends_like_version_key(word: &[u8]) -> bool {
+    word.len() > 7 && word[word.len() - 7..].eq_ignore_ascii_case(b"version")
+}
+
+fn last_word(text: &[u8], is_part: impl Fn(u8) -> bool) -> &[u8] {
+    let len = text.iter().rev().take(64).take_while(|&&b| is_part(b)).count();
+    &text[text.len() - len..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, version: bool) {
+        let start = text.find("1.2.3.4").expect("the number");
+        assert_eq!(is_version(text.as_bytes(), start, start + 7), version, "{text}");
+    }
+
+    #[test]
+    fn tells_versions_from_addresses() {
+        for text in [
+            "Chrome/1.2.3.4 Safari",
+            "(Foo-Bar/1.2.3.4)",
+            "driver version 1.2.3.4",
+            "\"version\":\"1.2.3.4\"",
+            "app_version=1.2.3.4",
+            "v1.2.3.4",
+            "libx.so.1.2.3.4",
+            "tool-1.2.3.4.tar.gz",
+            "serverVersion: 1.2.3.4",
+        ] {
+            check(text, true);
+        }
+        for text in [
+            "from 1.2.3.4",
+            "http://1.2.3.4/",
+            "tcp/1.2.3.4",
+            "/logs/1.2.3.4/x",
+            "ip=1.2.3.4",
+            "server:1.2.3.4",
+            "1.2.3.4",
+        ] {
+            check(text, false);
+        }
+    }
+
+    #[test]
+    fn a_word_starts_after_an_escape() {
+        assert!(word_starts_at(br#""a\nb"#, 4));
+        assert!(!word_starts_at(br"A\nb", 3), "outside of a string there are no escapes");
+        assert!(word_starts_at(b"x%2Fb", 4));
+        assert!(word_starts_at(br"x\u0022b", 7));
+        assert!(!word_starts_at(b"ab", 1));
+    }
+}

@@ -1,0 +1,264 @@
+/*!
+E-mail addresses (RFC 5321, section 4.1.2, without quoted local parts and address literals).
+
+The search starts at the at-sign, in any of its spellings in logs: `@`, `%40`,
+`%2540` and `\u0040`, and goes outwards unit by unit, so that an escape before
+the address (`\njane@…`) or a percent-encoded byte (`%2Fjane@…`) is never taken
+for its first letter.
+*/
+
+use super::Verdict;
+use crate::detect::Why;
+use crate::limit::EMAIL_BYTES_MAX;
+use crate::span::Span;
+use crate::structure::{Form, field, json, percent};
+
+/// Last labels that are file types or unit types of the init system, not domains: `logo@2x.png`, `getty@tty1.service`.
+const NOT_DOMAINS: &[&[u8]] = &[
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"svg",
+    b"webp",
+    b"ico",
+    b"css",
+    b"js",
+    b"json",
+    b"html",
+    b"xml",
+    b"txt",
+    b"log",
+    b"service",
+    b"socket",
+    b"timer",
+    b"mount",
+    b"slice",
+    b"scope",
+    b"target",
+    b"device",
+    b"swap",
+    b"path",
+    b"conf",
+    b"local",
+    b"localhost",
+    b"localdomain",
+];
+
+/// The address around the at-sign whose spelling begins at `at` and is `len` bytes long.
+pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
+    let start = local_start(haystack, at);
+    let end = domain_end(haystack, at + len)?;
+    if start == at {
+        return None;
+    }
+    let miss = Some(Verdict::miss(start, end, Why::Context));
+    if is_repository(haystack, start, at, end) || in_user_information(haystack, start) {
+        return miss;
+    }
+    let span = Span::new(start, end);
+    Some(Verdict::Hit(span, form(haystack, span)))
+}
+
+/// How an address is written: by the escapes that stand in it.
+fn form(haystack: &[u8], span: Span) -> Form {
+    let text = &haystack[span.range()];
+    let json = match memchr::memchr(b'\\', text) {
+        Some(first) => {
+            let backslashes = text[first..].iter().take_while(|&&b| b == b'\\').count();
+            json::level_of_quote(backslashes - 1).unwrap_or(1)
+        }
+        None => 0,
+    };
+    let plain = Form { json, ..Form::PLAIN };
+    if json > 0 { plain } else { field::percent_form(haystack, span, plain) }
+}
+
+/// Where the local part begins that ends at `at`.
+fn local_start(haystack: &[u8], at: usize) -> usize {
+    let floor = at.saturating_sub(EMAIL_BYTES_MAX);
+    let mut start = at;
+    while start > floor {
+        match unit_before(haystack, start) {
+            Some((byte, len)) if is_local(byte) => start -= len,
+            _ => break,
+        }
+    }
+    while start < at && matches!(haystack[start], b'.' | b'-') {
+        start += 1;
+    }
+    start
+}
+
+/// What the unit that ends at `end` stands for, and its length: a byte, an escape or a percent-encoded byte.
+/// A letter beyond ASCII is given as `a`.
+fn unit_before(haystack: &[u8], end: usize) -> Option<(u8, usize)> {
+    let byte = *haystack.get(end.checked_sub(1)?)?;
+    if byte >= 0x80 {
+        return letter_before(haystack, end).map(|len| (b'a', len));
+    }
+    if !byte.is_ascii_alphanumeric() {
+        return Some((byte, 1));
+    }
+    if end >= 5 && haystack[end - 5..].starts_with(b"%25") && percent::hex(haystack[end - 2]).is_some() {
+        let high = percent::hex(haystack[end - 2])?;
+        return percent::hex(byte).map(|low| (high << 4 | low, 5)).or(Some((byte, 1)));
+    }
+    if let Some(byte) = end.checked_sub(3).and_then(|at| percent::unit_at(haystack, at)) {
+        return Some((byte, 3));
+    }
+    if let Some(unit) = end.checked_sub(6).and_then(|at| json::code_unit(haystack, at)) {
+        return Some((u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'a'), 6));
+    }
+    let escape = end >= 2 && haystack[end - 2] == b'\\' && matches!(byte, b'n' | b'r' | b't' | b'b' | b'f');
+    if escape && field::in_string(haystack, end - 2) {
+        return Some((b'\n', 2));
+    }
+    Some((byte, 1))
+}
+
+/// Length of the letter or digit beyond ASCII that ends at `end`.
+fn letter_before(haystack: &[u8], end: usize) -> Option<usize> {
+    let floor = end.saturating_sub(4);
+    let len = 1 + haystack[floor..end - 1].iter().rev().take_while(|&&b| b & 0xc0 == 0x80).count();
+    // `len` counts the continuation bytes before the last one; the lead byte stands one further.
+    (len..=len + 1).find(|&len| end >= len && is_letter(&haystack[end - len..end]))
+}
+
+fn is_letter(utf8: &[u8]) -> bool {
+    let mut chars = std::str::from_utf8(utf8).unwrap_or("").chars();
+    matches!((chars.next(), chars.next()), (Some(c), None) if c.is_alphanumeric())
+}
+
+fn is_local(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte)
+}
+
+/// Where the domain ends that begins at `start`: after the last label that a top-level domain can be.
+fn domain_end(haystack: &[u8], start: usize) -> Option<usize> {
+    let text = &haystack[start..haystack.len().min(start + EMAIL_BYTES_MAX)];
+    let len = domain_run(text);
+    let mut end = len;
+    loop {
+        let domain = &text[..end];
+        let dot = memchr::memrchr(b'.', domain)?;
+        if is_top_level(&domain[dot + 1..]) && is_host(&domain[..dot]) {
+            return Some(start + end);
+        }
+        end = dot;
+    }
+}
+
+/// Bytes of letters, digits, dashes and dots.
+fn domain_run(text: &[u8]) -> usize {
+    let mut len = 0;
+    while let Some(&byte) = text.get(len) {
+        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.' {
+            len += 1;
+        } else if let Some(letter) = letter_at(&text[len..]) {
+            len += letter;
+        } else {
+            break;
+        }
+    }
+    len
+}
+
+fn letter_at(text: &[u8]) -> Option<usize> {
+    let len = match text.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    text.get(..len).filter(|utf8| is_letter(utf8)).map(|_| len)
+}
+
+fn is_top_level(label: &[u8]) -> bool {
+    let letters =
+        label.len() >= 2 && label.len() <= 24 && label.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80);
+    let encoded = label.len() > 4 && label[..4].eq_ignore_ascii_case(b"xn--");
+    (letters || encoded) && !NOT_DOMAINS.iter().any(|not| label.eq_ignore_ascii_case(not))
+}
+
+fn is_host(labels: &[u8]) -> bool {
+    labels.split(|&b| b == b'.').all(|label| {
+        !label.is_empty() && label.len() <= 63 && label[0] != b'-' && label[label.len() - 1] != b'-'
+    })
+}
+
+/// `git@host:path`: a repository's address has the same user for everybody.
+fn is_repository(haystack: &[u8], start: usize, at: usize, end: usize) -> bool {
+    matches!(&haystack[start..at], b"git" | b"hg") && haystack.get(end) == Some(&b':')
+}
+
+/// `scheme://user:password@host`: what stands before the at-sign is a password, another parser's business.
+fn in_user_information(haystack: &[u8], start: usize) -> bool {
+    let window = &haystack[start.saturating_sub(EMAIL_BYTES_MAX)..start];
+    let len = window.iter().rev().take_while(|&&b| b > b' ' && !b"\"'<>?#".contains(&b)).count();
+    let token = &window[window.len() - len..];
+    let Some(scheme) = memchr::memmem::rfind(token, b"//") else { return false };
+    let authority = &token[scheme + 2..];
+    authority.contains(&b':') && !authority.contains(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, sign: &str, expected: &[&str]) {
+        let haystack = text.as_bytes();
+        let found: Vec<_> = memchr::memmem::find_iter(haystack, sign)
+            .filter_map(|at| match around(haystack, at, sign.len()) {
+                Some(Verdict::Hit(span, _)) => Some(&text[span.range()]),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn finds_addresses() {
+        check(
+            "<jo@example.co.uk>, (ann+tag@example.org).",
+            "@",
+            &["jo@example.co.uk", "ann+tag@example.org"],
+        );
+        check("a@example.com,b@example.com;", "@", &["a@example.com", "b@example.com"]);
+        check(r#"{"msg":"x\nuser@example.com in"}"#, "@", &["user@example.com"]);
+        check("p=%2Fjane@example.com&", "@", &["jane@example.com"]);
+        check("email=jane.doe%40example.com&n", "%40", &["jane.doe%40example.com"]);
+        check("u=a%252Bb%2540example.com&", "%2540", &["a%252Bb%2540example.com"]);
+        check(r#""user\u0040example.com""#, r"\u0040", &[r"user\u0040example.com"]);
+        check("jürgen@müller.de", "@", &["jürgen@müller.de"]);
+        check("“jo@example.com”", "@", &["jo@example.com"]);
+        check("x@example.com.1", "@", &["x@example.com"]);
+        check("CORP\\nina@example.com", "@", &["nina@example.com"]);
+    }
+
+    #[test]
+    fn leaves_what_is_none() {
+        for text in [
+            "root@localhost",
+            "logo@2x.png",
+            "getty@tty1.service",
+            "git@example.com:a/b.git",
+            "@example.com",
+            "pkg@1.2.3",
+            "postgres://app:pw@db.example.com/x",
+        ] {
+            check(text, "@", &[]);
+        }
+    }
+
+    #[test]
+    fn tells_how_it_is_written() {
+        let form = |text: &[u8]| form(text, Span::new(0, text.len()));
+        assert_eq!(form(b"a@b.org"), Form::PLAIN);
+        assert_eq!(form(b"a%40b.org").percent, 1);
+        assert_eq!(form(b"a%2540b.org").percent, 2);
+        assert_eq!(form(br"a\u0040b.org").json, 1);
+        assert_eq!(form(br"a\\u0040b.org").json, 2);
+    }
+}

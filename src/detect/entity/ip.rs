@@ -1,0 +1,176 @@
+/*!
+IPv4 addresses in dotted decimal form, and IPv6 addresses in any form of RFC 4291, section 2.2.
+
+Decimal, octal and hexadecimal spellings of IPv4 (`3232235777`, `0300.0250.1.1`)
+are not looked for: no server logs them, and every counter would be one.
+*/
+
+use std::net::Ipv6Addr;
+
+use super::Verdict;
+use crate::detect::Why;
+use crate::detect::context;
+
+/// Longest text of an IPv6 address: eight groups of four, or six and an IPv4 address.
+const IPV6_BYTES_MAX: usize = 45;
+
+/// The IPv4 address that begins at `start`, the first byte of a run of digits.
+pub fn v4_at(haystack: &[u8], start: usize) -> Option<Verdict> {
+    let inside_dotted = start >= 2 && haystack[start - 1] == b'.' && haystack[start - 2].is_ascii_digit();
+    if inside_dotted {
+        return None;
+    }
+    let mut end = start;
+    let mut in_range = true;
+    for group in 0..4 {
+        if group > 0 {
+            if haystack.get(end) != Some(&b'.') {
+                return None;
+            }
+            end += 1;
+        }
+        let (value, len) = octet(&haystack[end..])?;
+        in_range &= value <= 255;
+        end += len;
+    }
+    if !in_range {
+        return Some(Verdict::miss(start, end, Why::Range));
+    }
+    let dotted_on = haystack.get(end) == Some(&b'.') && haystack.get(end + 1).is_some_and(u8::is_ascii_digit);
+    if dotted_on || context::is_version(haystack, start, end) {
+        return Some(Verdict::miss(start, end, Why::Context));
+    }
+    Some(Verdict::plain(start, end))
+}
+
+/// The number of one to three digits at the start of `text`, and how many digits it has. More are none.
+fn octet(text: &[u8]) -> Option<(u16, usize)> {
+    let len = text.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    if !(1..=3).contains(&len) {
+        return None;
+    }
+    let value = text[..len].iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
+    Some((value, len))
+}
+
+/// The IPv6 address around the colon at `colon`, if that is its first colon.
+pub fn v6_around(haystack: &[u8], colon: usize) -> Option<Verdict> {
+    let floor = colon.saturating_sub(IPV6_BYTES_MAX + 1);
+    let group = haystack[floor..colon].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
+    let mut start = colon - group;
+    if group > 4
+        || (start > 0 && haystack[start - 1] == b':' && !(group > 0 && lone_colon_before(haystack, start)))
+    {
+        return None;
+    }
+    if !context::word_starts_at(haystack, start) {
+        // `peer:2001:db8::1`: the letters before the first colon are a name.
+        start = colon + 1;
+        if !haystack.get(start).is_some_and(u8::is_ascii_hexdigit) {
+            return None;
+        }
+    }
+    let run = address_run(&haystack[start..]);
+    let text = &haystack[start..start + run];
+    let end = start + trimmed_len(text)?;
+    let text = &haystack[start..end];
+    if !context::word_ends_at(haystack, end) {
+        return None;
+    }
+    let address: Ipv6Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    if address.is_unspecified() || !looks_assigned(text) {
+        return Some(Verdict::miss(start, end, Why::Context));
+    }
+    Some(Verdict::plain(start, end))
+}
+
+/// Whether the one colon before `start` is a separator: `addr:2001:db8::1`.
+fn lone_colon_before(haystack: &[u8], start: usize) -> bool {
+    start >= 2 && haystack[start - 2] != b':' && !haystack[start - 2].is_ascii_hexdigit()
+}
+
+fn address_run(text: &[u8]) -> usize {
+    text.iter()
+        .take(IPV6_BYTES_MAX + 2)
+        .take_while(|&&b| b.is_ascii_hexdigit() || b == b':' || b == b'.')
+        .count()
+}
+
+/// Length without a sentence's colon or stop at the end; `None` if there are fewer than two colons.
+fn trimmed_len(text: &[u8]) -> Option<usize> {
+    let mut len = text.len();
+    while len > 0 && (text[len - 1] == b'.' || (text[len - 1] == b':' && !text[..len].ends_with(b"::"))) {
+        len -= 1;
+    }
+    (text[..len].iter().filter(|&&b| b == b':').count() >= 2).then_some(len)
+}
+
+/// Whether a valid address is more than `a::b` of a program, a fingerprint or a time.
+fn looks_assigned(text: &[u8]) -> bool {
+    let groups = || text.split(|&b| b == b':').filter(|group| !group.is_empty());
+    let compressed = text.windows(2).any(|pair| pair == b"::");
+    if !compressed {
+        return groups().any(|group| group.len() > 2);
+    }
+    let has_digit = text.iter().any(u8::is_ascii_digit);
+    has_digit
+        && (groups().count() >= 3 || text.starts_with(b"::") || groups().next().is_some_and(|g| g.len() >= 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hits;
+    use super::*;
+
+    fn v4(text: &str) -> Vec<String> {
+        let digit_starts = |h: &[u8], at: usize| {
+            (h[at].is_ascii_digit() && (at == 0 || !h[at - 1].is_ascii_digit()))
+                .then(|| v4_at(h, at))
+                .flatten()
+        };
+        hits(text.as_bytes(), digit_starts)
+    }
+
+    fn v6(text: &str) -> Vec<String> {
+        hits(text.as_bytes(), |h, at| (h[at] == b':').then(|| v6_around(h, at)).flatten())
+    }
+
+    #[test]
+    fn finds_ipv4() {
+        assert_eq!(
+            v4("a 203.0.113.7, 10.0.0.1:80 text192.168.1.1."),
+            ["203.0.113.7", "10.0.0.1", "192.168.1.1"]
+        );
+        assert_eq!(v4("203.0.113.7"), ["203.0.113.7"]);
+        assert_eq!(v4("1.2.3"), [""; 0]);
+        assert_eq!(v4("256.1.2.3 1.3.6.1.4.1.311 1.2.3.4444 v1.2.3.4"), [""; 0]);
+    }
+
+    #[test]
+    fn finds_ipv6() {
+        assert_eq!(v6("[2001:db8:85a3::8a2e:370:7334]:443"), ["2001:db8:85a3::8a2e:370:7334"]);
+        assert_eq!(v6("from ::1: x"), ["::1"]);
+        assert_eq!(v6("::ffff:198.51.100.9 ok"), ["::ffff:198.51.100.9"]);
+        assert_eq!(v6("fe80::1ff:fe23:4567:890a%eth0"), ["fe80::1ff:fe23:4567:890a"]);
+        assert_eq!(v6("client:2001:db8::1 x"), ["2001:db8::1"]);
+        assert_eq!(v6("addr:2001:db8::1"), ["2001:db8::1"]);
+        assert_eq!(v6("1:2:3:4:5:6:7:890"), ["1:2:3:4:5:6:7:890"]);
+    }
+
+    #[test]
+    fn leaves_paths_times_and_fingerprints() {
+        for text in [
+            "12:34:56",
+            "core::fmt::Write",
+            "abc::fmt",
+            "a::b",
+            "::",
+            "de:ad:be:ef:00:11:22:33",
+            "16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
+            "add::function",
+            "2026-11-22T10:00:00",
+        ] {
+            assert_eq!(v6(text), [""; 0], "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+/*!
+48-bit hardware addresses (IEEE 802): six pairs of hexadecimal digits with `:` or `-` between them.
+
+The fourteen pairs that packet filters log (destination, source, type) are taken whole.
+*/
+
+use super::Verdict;
+use crate::detect::{Why, context};
+
+/// The address whose first separator (`:` or `-`) stands at `separator`.
+pub fn around(haystack: &[u8], separator: usize) -> Option<Verdict> {
+    let sign = haystack[separator];
+    let start = separator.checked_sub(2)?;
+    if !is_pair(haystack, start) || !context::word_starts_at(haystack, start) {
+        return None;
+    }
+    if start > 0 && haystack[start - 1] == sign {
+        return None;
+    }
+    let mut pairs = 1;
+    let mut end = start + 2;
+    while pairs <= 20 && haystack.get(end) == Some(&sign) && is_pair(haystack, end + 1) {
+        pairs += 1;
+        end += 3;
+    }
+    if pairs < 6 {
+        return None;
+    }
+    let text = &haystack[start..end];
+    let goes_on = !context::word_ends_at(haystack, end) || haystack.get(end) == Some(&sign);
+    if goes_on || !(pairs == 6 || pairs == 14) {
+        return Some(Verdict::miss(start, end, Why::Length));
+    }
+    let only_digits = text.iter().all(|&b| b.is_ascii_digit() || b == sign);
+    let same = |byte: u8| text.iter().all(|&b| b == byte || b.to_ascii_lowercase() == byte || b == sign);
+    if (sign == b'-' && only_digits) || same(b'0') || same(b'f') {
+        return Some(Verdict::miss(start, end, Why::Context));
+    }
+    Some(Verdict::plain(start, end))
+}
+
+fn is_pair(haystack: &[u8], at: usize) -> bool {
+    matches!(haystack.get(at..at + 2), Some(pair) if pair.iter().all(u8::is_ascii_hexdigit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hits;
+    use super::*;
+
+    fn macs(text: &str) -> Vec<String> {
+        hits(text.as_bytes(), |h, at| matches!(h[at], b':' | b'-').then(|| around(h, at)).flatten())
+    }
+
+    #[test]
+    fn finds_hardware_addresses() {
+        assert_eq!(macs("to 00:1a:2b:3c:4d:5e via"), ["00:1a:2b:3c:4d:5e"]);
+        assert_eq!(macs("00-1A-2B-3C-4D-5E"), ["00-1A-2B-3C-4D-5E"]);
+        assert_eq!(macs("MAC=00:1a:2b:3c:4d:5e:00:1a:2b:3c:4d:5f:08:00 x").len(), 1);
+    }
+
+    #[test]
+    fn leaves_what_is_none() {
+        for text in [
+            "ff:ff:ff:ff:ff:ff",
+            "00:00:00:00:00:00",
+            "22-11-26-10-00-00",
+            "16:27:ac:a5:76:28:2d:36",
+            "10:00:00",
+        ] {
+            assert_eq!(macs(text), [""; 0], "{text}");
+        }
+    }
+}

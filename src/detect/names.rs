@@ -1,0 +1,188 @@
+/*!
+Names of fields, as rules list them.
+
+A name is compared without case and punctuation, and by its last words: the
+rule's `api_key` is the key of `apiKey`, `X-Api-Key`, `service.api_key` and
+`%61pi_key`. Of several listed names that end a key the longest decides, so
+that `page_token` can be excepted from `token`.
+*/
+
+use std::collections::HashMap;
+
+use super::RuleId;
+use crate::limit;
+use crate::structure::percent;
+
+/// Words of a key that are tried as its end.
+const WORDS_MAX: usize = 6;
+
+/// Listed names and the rules that list them; a name that is excepted has none.
+#[derive(Debug, Default)]
+pub struct Names {
+    rules: HashMap<Box<[u8]>, Vec<RuleId>>,
+    /// Names that also count where no word begins: `dbpassword`. Longest first.
+    glued: Vec<(Box<[u8]>, Vec<RuleId>)>,
+    longest: usize,
+}
+
+impl Names {
+    /// Lists `name` for `rule`.
+    pub fn add(&mut self, name: &str, rule: RuleId) {
+        let plain = plain(name.as_bytes()).text().to_vec();
+        self.longest = self.longest.max(plain.len());
+        self.rules.entry(plain.into()).or_default().push(rule);
+    }
+
+    /// Lists `name`, also as the end of a longer word.
+    pub fn add_glued(&mut self, name: &str, rule: RuleId) {
+        self.add(name, rule);
+        let plain: Box<[u8]> = plain(name.as_bytes()).text().into();
+        match self.glued.iter_mut().find(|(known, _)| *known == plain) {
+            Some((_, rules)) => rules.push(rule),
+            None => self.glued.push((plain, vec![rule])),
+        }
+        self.glued.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    }
+
+    /// Excepts `name`: a key that ends with it belongs to no rule, unless a longer name is listed.
+    pub fn except(&mut self, name: &str) {
+        let plain = plain(name.as_bytes()).text().to_vec();
+        self.longest = self.longest.max(plain.len());
+        self.rules.entry(plain.into()).or_default();
+    }
+
+    /// The rules for a key.
+    pub fn rules(&self, key: &[u8]) -> &[RuleId] {
+        let Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b']' | b'_' | b'-' | b'.' | b'$' | 0x80..) =
+            key.last()
+        else {
+            return &[];
+        };
+        let plain = plain(key);
+        let text = plain.text();
+        for &start in plain.starts() {
+            let end = &text[usize::from(start)..];
+            if end.len() <= self.longest
+                && let Some(rules) = self.rules.get(end).or_else(|| self.without_number(end))
+            {
+                return rules;
+            }
+        }
+        let glued = self.glued.iter().find(|(name, _)| text.ends_with(name));
+        glued.map_or(&[], |(_, rules)| rules)
+    }
+
+    /// `password1`, `token_2`.
+    fn without_number(&self, name: &[u8]) -> Option<&Vec<RuleId>> {
+        let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        (digits > 0 && digits < name.len()).then(|| self.rules.get(&name[..name.len() - digits])).flatten()
+    }
+}
+
+/// A key without case and punctuation, and where its words begin: the first one, then those nearest to its end.
+struct Plain {
+    text: [u8; limit::KEY_BYTES_MAX],
+    len: usize,
+    starts: [u8; WORDS_MAX],
+    words: usize,
+}
+
+impl Plain {
+    fn text(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+
+    fn starts(&self) -> &[u8] {
+        &self.starts[..self.words]
+    }
+
+    fn push(&mut self, byte: u8, begins_word: bool) {
+        if self.len == self.text.len() {
+            return;
+        }
+        if begins_word || self.len == 0 {
+            if self.words == WORDS_MAX {
+                self.starts.copy_within(1.., 0);
+                self.words -= 1;
+            }
+            self.starts[self.words] = self.len as u8;
+            self.words += 1;
+        }
+        self.text[self.len] = byte.to_ascii_lowercase();
+        self.len += 1;
+    }
+}
+
+fn plain(key: &[u8]) -> Plain {
+    let mut plain = Plain { text: [0; limit::KEY_BYTES_MAX], len: 0, starts: [0; WORDS_MAX], words: 0 };
+    let mut previous = b'_';
+    let mut at = 0;
+    while at < key.len() {
+        let (byte, len) = match percent::unit_at(key, at) {
+            Some(byte) => (byte, 3),
+            None => match crate::structure::json::code_unit(key, at) {
+                Some(unit) => (u8::try_from(unit).unwrap_or(b'_'), 6),
+                None => (key[at], 1),
+            },
+        };
+        at += len;
+        if byte.is_ascii_alphanumeric() || byte >= 0x80 {
+            let next = key.get(at).copied().unwrap_or(b'_');
+            let hump = byte.is_ascii_uppercase()
+                && (previous.is_ascii_lowercase()
+                    || previous.is_ascii_digit()
+                    || (previous.is_ascii_uppercase() && next.is_ascii_lowercase()));
+            let after_punctuation = !(previous.is_ascii_alphanumeric() || previous >= 0x80);
+            plain.push(byte, hump || after_punctuation);
+        }
+        previous = byte;
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        names.add("api_key", RuleId(1));
+        names.add("token", RuleId(2));
+        names.add_glued("password", RuleId(3));
+        names.except("page_token");
+        names
+    }
+
+    #[track_caller]
+    fn check(key: &str, rule: Option<u16>) {
+        assert_eq!(names().rules(key.as_bytes()).first().map(|rule| rule.0), rule, "{key}");
+    }
+
+    #[test]
+    fn spelling_does_not_matter() {
+        for key in
+            ["api_key", "apiKey", "X-Api-Key", "service.API_KEY", "%61pi_key", "apikey", "APIKey", "api_key2"]
+        {
+            check(key, Some(1));
+        }
+    }
+
+    #[test]
+    fn the_last_words_decide() {
+        check("access_token", Some(2));
+        check("user[token]", Some(2));
+        check("token_type", None);
+        check("tokens", None);
+        check("broken", None);
+        check("next_page_token", None);
+        check("nextPageToken", None);
+        check("dbpassword", Some(3));
+        check("password_reset", None);
+        check("", None);
+    }
+
+    #[test]
+    fn long_keys_are_cut_and_harmless() {
+        check(&"a_".repeat(400), None);
+    }
+}

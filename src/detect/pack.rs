@@ -1,0 +1,214 @@
+/*!
+Packs: rules as people write them, in YAML. The format is told in `patterns/README.md`.
+
+Text becomes [`Raw`], `Raw` becomes [`Rule`]s; whatever is wrong with a rule is
+said with the pack and the rule's name, all at once.
+*/
+
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use serde::Deserialize;
+
+use super::rule::{Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule};
+use crate::entity::Entities;
+
+/// The packs that are compiled into the binary: file name and text.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("network.yaml", include_str!("../../patterns/network.yaml")),
+    ("contact.yaml", include_str!("../../patterns/contact.yaml")),
+    ("money.yaml", include_str!("../../patterns/money.yaml")),
+    ("sessions.yaml", include_str!("../../patterns/sessions.yaml")),
+    ("secrets.yaml", include_str!("../../patterns/secrets.yaml")),
+    ("vendors.yaml", include_str!("../../patterns/vendors.yaml")),
+    ("people.yaml", include_str!("../../patterns/people.yaml")),
+];
+
+/// Memory that one compiled pattern may take, in bytes.
+const PATTERN_SIZE_MAX: usize = 256 * 1024;
+
+/// Shortest anchor, in bytes: a shorter one would stop the search at every turn.
+const ANCHOR_BYTES_MIN: usize = 3;
+
+/// What is wrong with a pack.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// No YAML, or a key that packs do not have; the text has line and column.
+    #[error("{pack}: {problem}")]
+    Syntax {
+        /// The file.
+        pack: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A rule that cannot be one.
+    #[error("{pack}: rule {rule}: {problem}")]
+    Rule {
+        /// The file.
+        pack: String,
+        /// The rule's name.
+        rule: String,
+        /// What is wrong and what may stand there.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    entities: Vec<String>,
+    #[serde(default)]
+    except_keys: Vec<String>,
+    rules: Vec<RawRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    name: String,
+    entity: String,
+    description: String,
+    parser: Option<Parser>,
+    #[serde(default)]
+    keys: Vec<String>,
+    #[serde(default)]
+    glued_keys: Vec<String>,
+    #[serde(default)]
+    value: FieldValue,
+    #[serde(default)]
+    length_min: usize,
+    #[serde(default)]
+    numbers: Numbers,
+    #[serde(default)]
+    loose: Loose,
+    #[serde(default)]
+    nested: Nested,
+    #[serde(default)]
+    anchors: Vec<String>,
+    pattern: Option<String>,
+    #[serde(default)]
+    lookback: usize,
+    #[serde(default)]
+    entropy_min: f32,
+    #[serde(default)]
+    examples: Vec<String>,
+    #[serde(default)]
+    counter_examples: Vec<String>,
+}
+
+/// What a pack adds.
+#[derive(Debug, Default)]
+pub struct Pack {
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+    /// Names of its field rules that count inside longer words, with their rules' places in `rules`.
+    pub glued: Vec<(String, usize)>,
+    /// Names that no rule shall have.
+    pub excepted: Vec<String>,
+}
+
+/// Reads a pack. Entities that it declares are added to `entities`.
+pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
+    let raw: Raw = serde_saphyr::from_str(text).map_err(|err| {
+        // The parser's message quotes the pack, never a record.
+        let problem = err.to_string().lines().next().unwrap_or("not YAML").to_owned();
+        vec![PackError::Syntax { pack: pack.to_owned(), problem }]
+    })?;
+    for name in &raw.entities {
+        entities.declare(name);
+    }
+    let mut read = Pack { excepted: raw.except_keys, ..Pack::default() };
+    let mut errors = Vec::new();
+    for rule in raw.rules {
+        let name = rule.name.clone();
+        read.glued.extend(rule.glued_keys.iter().map(|key| (key.clone(), read.rules.len())));
+        match compile(pack, rule, entities) {
+            Ok(rule) => read.rules.push(rule),
+            Err(problem) => errors.push(PackError::Rule { pack: pack.to_owned(), rule: name, problem }),
+        }
+    }
+    if errors.is_empty() { Ok(read) } else { Err(errors) }
+}
+
+fn compile(pack: &str, raw: RawRule, entities: &Entities) -> Result<Rule, String> {
+    let entity = entities
+        .find(&raw.entity)
+        .ok_or_else(|| format!("entity {} is not known; declare it under `entities:`", raw.entity))?;
+    let examples = examples(&raw)?;
+    let (name, description) = (raw.name.clone().into(), raw.description.clone().into());
+    let fields = raw.keys.len() + raw.glued_keys.len();
+    let kind = match (raw.parser, fields, raw.pattern.as_deref()) {
+        (Some(parser), 0, None) => Kind::Parser(parser),
+        (None, 1.., pattern) => Kind::Field(field_rule(&raw, pattern)?),
+        (None, 0, Some(pattern)) => Kind::Pattern(pattern_rule(&raw, pattern)?),
+        _ => {
+            return Err(
+                "needs one of `parser`, `keys` (with or without `pattern`), `pattern` with `anchors`".into(),
+            );
+        }
+    };
+    Ok(Rule { name, entity, description, kind, examples, pack: pack.into() })
+}
+
+fn examples(raw: &RawRule) -> Result<Vec<Example>, String> {
+    if raw.examples.is_empty() {
+        return Err("has no `examples`; a rule proves itself by at least one".into());
+    }
+    let parse = |marked: &String, counter: bool| {
+        let example = Example::parse(marked).ok_or("an example's « and » do not pair")?;
+        match (example.expected.is_empty(), counter) {
+            (true, false) => Err("an example marks no value with « and »".to_owned()),
+            (false, true) => Err("a counter-example marks a value".to_owned()),
+            _ => Ok(example),
+        }
+    };
+    let examples = raw.examples.iter().map(|marked| parse(marked, false));
+    examples.chain(raw.counter_examples.iter().map(|marked| parse(marked, true))).collect()
+}
+
+fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String> {
+    let pattern = pattern.map(|pattern| regex(&format!("^(?:{pattern})$"))).transpose()?;
+    Ok(FieldRule {
+        keys: raw.keys.iter().chain(&raw.glued_keys).map(|key| key.as_str().into()).collect(),
+        value: raw.value,
+        length_min: raw.length_min.max(1),
+        numbers: raw.numbers,
+        loose: raw.loose,
+        nested: raw.nested,
+        pattern,
+    })
+}
+
+fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
+    if raw.anchors.is_empty() {
+        return Err("a pattern needs `anchors`, literals one of which every match holds".into());
+    }
+    if let Some(short) = raw.anchors.iter().find(|anchor| anchor.len() < ANCHOR_BYTES_MIN) {
+        return Err(format!("anchor {short} is shorter than {ANCHOR_BYTES_MIN} bytes"));
+    }
+    if raw.lookback > crate::limit::PATTERN_BYTES_MAX {
+        return Err(format!("lookback is more than {} bytes", crate::limit::PATTERN_BYTES_MAX));
+    }
+    Ok(PatternRule {
+        anchors: raw.anchors.iter().map(|anchor| anchor.as_str().into()).collect(),
+        pattern: regex(pattern)?,
+        lookback: raw.lookback,
+        entropy_min: raw.entropy_min,
+    })
+}
+
+/// Compiles a pattern over bytes; `.` and classes know no Unicode, so that any bytes can be searched.
+fn regex(pattern: &str) -> Result<Regex, String> {
+    let config =
+        Regex::config().nfa_size_limit(Some(PATTERN_SIZE_MAX)).hybrid_cache_capacity(PATTERN_SIZE_MAX);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build(pattern)
+        .map_err(|err| match err.syntax_error() {
+            Some(syntax) => format!("pattern: {}", syntax.to_string().replace('\n', " ")),
+            None => format!(
+                "pattern takes more than {PATTERN_SIZE_MAX} bytes when compiled; make its counts smaller"
+            ),
+        })
+}

@@ -1,0 +1,194 @@
+/*!
+A rule: how one entity is recognised, and the examples that prove it.
+*/
+
+use regex_automata::meta::Regex;
+
+use crate::entity::Entity;
+use crate::span::Span;
+
+/// How one entity is recognised.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique over all packs.
+    pub name: Box<str>,
+    /// What it recognises.
+    pub entity: Entity,
+    /// One sentence on what that is and where the facts come from.
+    pub description: Box<str>,
+    /// How it works.
+    pub kind: Kind,
+    /// Texts with the values that this rule must recognise in them.
+    pub examples: Vec<Example>,
+    /// The file it was read from, for messages.
+    pub pack: Box<str>,
+}
+
+/// How a rule works.
+#[derive(Debug)]
+pub enum Kind {
+    /// An exact parser of our own.
+    Parser(Parser),
+    /// The value of a field, known by its name.
+    Field(FieldRule),
+    /// A literal and a pattern around it.
+    Pattern(PatternRule),
+}
+
+/// The exact parsers, by the names that packs call them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parser {
+    /// `entity::ip::v4_at`.
+    Ipv4,
+    /// `entity::ip::v6_around`.
+    Ipv6,
+    /// `entity::mac`.
+    Mac,
+    /// `entity::email`.
+    Email,
+    /// `entity::card`.
+    Card,
+    /// `entity::iban`.
+    Iban,
+    /// `entity::token::jwt_at`.
+    Jwt,
+    /// `entity::token::bearer_at`.
+    Bearer,
+    /// `entity::token::basic_at`.
+    Basic,
+    /// `entity::url`.
+    UrlCredentials,
+    /// `entity::pem`.
+    PrivateKey,
+}
+
+impl Parser {
+    /// How many parsers there are.
+    pub const COUNT: usize = Parser::PrivateKey as usize + 1;
+}
+
+/// The value of a field.
+#[derive(Debug)]
+pub struct FieldRule {
+    /// Last words of the keys.
+    pub keys: Vec<Box<str>>,
+    /// How the value is read.
+    pub value: FieldValue,
+    /// Shortest value, in bytes.
+    pub length_min: usize,
+    /// Whether a value of digits alone counts.
+    pub numbers: Numbers,
+    /// What a loosely tied value (`key: value` without quotes) must be.
+    pub loose: Loose,
+    /// Whether every value inside an array or object counts.
+    pub nested: Nested,
+    /// The whole value must match, if given.
+    pub pattern: Option<Regex>,
+}
+
+/// How a field's value is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldValue {
+    /// The value is the secret.
+    #[default]
+    Whole,
+    /// A `Cookie` header: each pair's value.
+    Cookie,
+    /// A `Set-Cookie` header: the first pair's value.
+    SetCookie,
+    /// An `Authorization` header: the credential behind its scheme.
+    Authorization,
+}
+
+/// What numbers are to a field rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Numbers {
+    /// Values like any other.
+    #[default]
+    Count,
+    /// No values: `token: 5` is a counter.
+    Ignore,
+}
+
+/// What a field rule asks of loosely tied values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loose {
+    /// Any value but a few words of prose.
+    #[default]
+    Any,
+    /// A value with a digit in it, or of 20 bytes and more.
+    Random,
+    /// Nothing: `user: not found`.
+    Ignore,
+}
+
+/// What a field rule does with arrays and objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nested {
+    /// Takes every value inside.
+    All,
+    /// Leaves them to other rules.
+    #[default]
+    Ignore,
+}
+
+/// A literal and a pattern around it.
+#[derive(Debug)]
+pub struct PatternRule {
+    /// Literals, one of which every match holds; searched without case.
+    pub anchors: Vec<Box<str>>,
+    /// What a match looks like; its group `secret` is the finding, else all of it.
+    pub pattern: Regex,
+    /// Bytes of the match that may stand before the anchor.
+    pub lookback: usize,
+    /// Bits of entropy per byte that a match must have.
+    pub entropy_min: f32,
+}
+
+/// A text of a pack's `examples` or `counter_examples`, its marks taken out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// The text without marks.
+    pub text: Vec<u8>,
+    /// What stood between `«` and `»`: what the rule must recognise, no more and no less. None in a counter-example.
+    pub expected: Vec<Span>,
+}
+
+impl Example {
+    /// Takes the marks out. `None` if they do not pair.
+    pub fn parse(marked: &str) -> Option<Example> {
+        let mut example = Example { text: Vec::new(), expected: Vec::new() };
+        let mut open = None;
+        for character in marked.chars() {
+            match (character, open) {
+                ('«', None) => open = Some(example.text.len()),
+                ('»', Some(start)) => {
+                    example.expected.push(Span::new(start, example.text.len()));
+                    open = None;
+                }
+                ('«' | '»', _) => return None,
+                (other, _) => example.text.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        open.is_none().then_some(example)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_tell_what_is_expected() {
+        let example = Example::parse("a «bc» d«e»").expect("marks that pair");
+        assert_eq!(example.text, b"a bc de");
+        assert_eq!(example.expected, [Span::new(2, 4), Span::new(6, 7)]);
+        assert_eq!(Example::parse("a «b"), None);
+        assert_eq!(Example::parse("a» b"), None);
+    }
+}

@@ -1,0 +1,131 @@
+use super::*;
+
+fn everything(rules: &Rules) -> Wanted {
+    Wanted::new(vec![4; rules.entities().len()])
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[(&str, &str)]) {
+    let rules = Rules::builtin();
+    let mut findings = Vec::new();
+    rules.find(&everything(&rules), &mut Scratch::default(), text.as_bytes(), &mut findings);
+    let found: Vec<_> =
+        findings.iter().map(|f| (rules.entities().name(f.entity), &text[f.span.range()])).collect();
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn every_rule_passes_its_own_examples() {
+    let rules = Rules::builtin();
+    for (id, rule) in rules.rules() {
+        let failing = rules.failing_examples(id);
+        let texts: Vec<_> = failing.iter().map(|example| String::from_utf8_lossy(&example.text)).collect();
+        assert!(texts.is_empty(), "{}: {} fails {texts:#?}", rule.pack, rule.name);
+    }
+}
+
+#[test]
+fn takes_the_secret_alone() {
+    check("dsn postgres://app:s3cr3tPw@db.internal:5432/o", &[("url_credentials", "s3cr3tPw")]);
+    check("Cookie: sid=8f14; theme=dark", &[("cookie", "8f14"), ("cookie", "dark")]);
+    check("Authorization: Basic dXNlcjpwYXNzd29yZA== x", &[("basic_auth", "dXNlcjpwYXNzd29yZA==")]);
+    check(r#"{"authorization":"Bearer mF_9.B5f"}"#, &[("bearer", "mF_9.B5f")]);
+}
+
+#[test]
+fn sees_keys_in_every_notation() {
+    for text in [
+        r#"{"password":"hunter2"}"#,
+        r#"{"p":"{\"password\":\"hunter2\"}"}"#,
+        "password=hunter2 ok",
+        "{'password': 'hunter2'}",
+        r#"{"password"=>"hunter2"}"#,
+        "User(password=hunter2, age=3)",
+        "deploy --password hunter2 --region eu",
+        "<password>hunter2</password>",
+        "GET /?%70assword=hunter2&x=1",
+        r#"{"pass\u0077ord":"hunter2"}"#,
+        "dbPassword: hunter2",
+    ] {
+        check(text, &[("password", "hunter2")]);
+    }
+}
+
+#[test]
+fn reads_arrays_and_numbers_under_a_secret_key() {
+    check(r#"{"password":["alpha7",12345],"id":7}"#, &[("password", "alpha7"), ("password", "12345")]);
+    let rules = Rules::builtin();
+    let mut findings = Vec::new();
+    let text = br#"{"password":123456}"#;
+    rules.find(&everything(&rules), &mut Scratch::default(), text, &mut findings);
+    assert_eq!(findings[0].form, Form { json: 1, bare: true, percent: 0 });
+}
+
+#[test]
+fn leaves_its_own_marks_alone() {
+    check("password=[password] x=[email] token=api_key_k7f3a.mfrggzdfmztwq2lkmfrg", &[]);
+    check("password=[x]", &[("password", "[x]")]);
+}
+
+#[test]
+fn an_anchor_that_begins_another_hides_nothing() {
+    let pack = "entities: [t]\nrules:\n\
+        - {name: a, entity: t, description: d, anchors: [sk-live], pattern: 'sk-live', examples: ['«sk-live»']}\n\
+        - {name: b, entity: t, description: d, anchors: [sk-live-1], pattern: 'sk-live-[0-9]+', examples: ['«sk-live-12345»']}\n";
+    let rules = Rules::load(&[("p.yaml", pack)]).expect("a valid pack");
+    let mut findings = Vec::new();
+    rules.find(&everything(&rules), &mut Scratch::default(), b"x sk-live-12345 y", &mut findings);
+    assert_eq!(findings.iter().map(|f| f.span).collect::<Vec<_>>(), [Span::new(2, 15)]);
+}
+
+#[test]
+fn a_wrong_pack_is_told_with_pack_and_rule() {
+    let told = |text: &str| {
+        let errors = Rules::load(&[("p.yaml", text)]).expect_err("a wrong pack");
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let rule = |rest: &str| format!("rules:\n- {{name: a, entity: email, description: d, {rest}}}\n");
+    assert!(told("rules: [").starts_with("p.yaml: "));
+    assert!(told(&rule("parser: email")).contains("p.yaml: rule a: has no `examples`"));
+    assert!(told(&rule("pattern: '(', anchors: [abc], examples: ['«x»']")).contains("rule a: pattern:"));
+    assert!(told(&rule("pattern: 'abc', examples: ['«x»']")).contains("needs `anchors`"));
+    assert!(told(&rule("parser: email, examples: ['x']")).contains("marks no value"));
+    assert!(
+        told("rules:\n- {name: a, entity: nope, description: d, parser: email, examples: ['«x»']}\n")
+            .contains("entity nope")
+    );
+}
+
+/// Linear: the time of a doubled input is at most a small multiple, whatever it is made of. Counted by size alone:
+/// a quadratic search would not come back from a megabyte of these.
+#[test]
+fn adversarial_input_comes_back() {
+    let rules = Rules::builtin();
+    let wanted = everything(&rules);
+    for unit in [
+        "password=",
+        "password=\"",
+        "{\"password\":[",
+        "basic+",
+        "bearer ",
+        "eyJ-",
+        "://a:",
+        "a@",
+        "%40",
+        "-----BEGIN PRIVATE KEY-----\"",
+        "\\",
+        "sk-",
+        "1.1.1.1",
+        "::",
+        "<password>",
+        "--password ",
+        "cookie=",
+        "user:",
+        "\"\\\"\\\\\\\"",
+        "00-",
+        "4111 ",
+    ] {
+        let text = unit.repeat(100_000 / unit.len());
+        rules.find(&wanted, &mut Scratch::default(), text.as_bytes(), &mut Vec::new());
+    }
+}
