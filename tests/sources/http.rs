@@ -255,6 +255,17 @@ async fn success_is_told_after_every_holder_confirmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_head_of_a_request_is_bounded() {
+    let server = server(Fate::Confirm, Limits::default()).await;
+    let large = format!("X: {}\r\n", "x".repeat(17 * 1024));
+    let many = "X: x\r\n".repeat(65);
+    for headers in [large, many] {
+        check(&server.post("/v1/logs", &headers, b"canary").await, 431, "");
+    }
+    assert!(server.scene.messages().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_are_cut_off() {
     let short = Duration::from_millis(50);
     let limits = Limits { head_wait: short, body_idle_wait: short, ..Limits::default() };

@@ -122,6 +122,27 @@ async fn a_line_of_100_mib_is_one_marker() {
     assert_eq!(scene.messages(), ["before".into(), marker(100 * 1024 * 1024, "too long"), "after".into()]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_beyond_the_limit_waits_for_a_place() {
+    let scene = Scene::new(Fate::Confirm);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let settings = Settings { connections_max: 1, ..Settings::new("edge".into(), Some(any), None) };
+    let listener = bind(settings).await.unwrap();
+    let tcp = listener.tcp_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut first = TcpStream::connect(tcp).await.unwrap();
+    first.write_all(b"first\n").await.unwrap();
+    scene.records(1).await;
+    let mut second = TcpStream::connect(tcp).await.unwrap();
+    second.write_all(b"second\n").await.unwrap();
+    first.write_all(b"first again\n").await.unwrap();
+    scene.records(2).await;
+    drop(first);
+    scene.records(3).await;
+    scene.stopped(serving).await;
+    assert_eq!(scene.messages(), ["first", "first again", "second"]);
+}
+
 /// Many connections with long unfinished records are no way to fill the memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_records_are_bounded_together() {
