@@ -119,7 +119,7 @@ impl Keeper {
         match self.tend(policy) {
             Ok(tended) if tended.moments.in_doubt => {
                 tracing::error!(
-                    "the wall clock jumped ahead by more than a day; confirm it, or set it right"
+                    "the wall clock jumped ahead by more than a day; set it right, or: logveil archive purge --confirm"
                 );
             }
             Ok(_) => {}

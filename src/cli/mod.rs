@@ -8,11 +8,13 @@ was, what may be, and the fix; it never carries a record's bytes. Closed
 standard output is no error: the reader has what it wanted.
 */
 
+mod archive;
 mod check;
 mod choice;
 mod completions;
 mod explain;
 mod guard;
+mod keys;
 mod output;
 mod policy;
 mod progress;
@@ -48,6 +50,8 @@ enum Verb {
     Run(run::Arguments),
     Check(check::Arguments),
     Policy(policy::Arguments),
+    Keys(keys::Arguments),
+    Archive(archive::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -59,6 +63,8 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Policy(arguments) => policy::run(arguments),
+        Verb::Keys(arguments) => keys::run(arguments),
+        Verb::Archive(arguments) => archive::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }

@@ -47,6 +47,9 @@ use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::secret::Secret;
 use crate::ttl::Ttl;
 
+/// An operator's word that the clock is right: a file that the next round of tending takes in.
+const CONFIRMED: &str = "clock-confirmed";
+
 /// The keys of a data directory.
 #[derive(Debug)]
 pub struct Vault {
@@ -151,8 +154,15 @@ impl Vault {
         Ok(true)
     }
 
+    /// Destroys the keys that are due and persists the high-water mark, without making any. Returns how many.
+    pub fn purge(&mut self, moments: &Moments) -> Result<usize, Error> {
+        let (destroyed, first) = self.destroy_due(moments);
+        first.and(self.persist(moments))?;
+        Ok(destroyed)
+    }
+
     fn look(&self, time: &Timekeeper) -> Moments {
-        let path = self.dir.join("clock-confirmed");
+        let path = self.dir.join(CONFIRMED);
         if path.exists() && self.dir.disk().remove(&path).is_ok() {
             return time.confirm();
         }
@@ -315,6 +325,25 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// Tells the program that holds the directory that the clock is right; it takes the word in with its next [`Vault::tend`].
+pub fn confirm_clock(dir: &DataDir) -> Result<(), Error> {
+    let path = dir.join(CONFIRMED);
+    dir.disk().replace(&path, b"").map_err(Error::io(&path))
+}
+
+/// What is known of each pseudonym key in a directory, oldest first, and when it is destroyed. Needs no key.
+pub fn keys(dir: &DataDir) -> Result<Vec<(KeyFile, Timestamp)>, Error> {
+    let state = State::read(dir)?;
+    let mut keys = Vec::new();
+    for path in key_paths(&dir.join("keys"))? {
+        let file = KeyFile::read(&path)?;
+        let due = file.destroy_at(state.ttl(&file.class));
+        keys.push((file, due));
+    }
+    keys.sort_by(|(a, _), (b, _)| (a.from, &a.class).cmp(&(b.from, &b.class)));
+    Ok(keys)
 }
 
 /// Every key file below `root/CLASS/`, sorted. What has another name is left alone.
