@@ -19,6 +19,7 @@ use std::io::Write as _;
 use data_encoding::BASE32_NOPAD;
 
 use crate::entity::Entities;
+use crate::span::Span;
 
 /// Characters of base32 in a tag: 96 bits.
 const TAG_CHARS: usize = 20;
@@ -105,6 +106,14 @@ pub fn tag_len_at(entities: &Entities, haystack: &[u8], at: usize) -> Option<usi
         && id.iter().chain(tag).all(|&b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
         && is_entity(entities, entity);
     ours.then_some(before_dot + 1 + TAG_CHARS)
+}
+
+/// Whether all of `span` is one of our labels or tags, or the beginning of one that stands there whole: where a value
+/// ends at a space, `[prompt 512B]` is found up to that space.
+pub fn is_ours(entities: &Entities, haystack: &[u8], span: Span) -> bool {
+    let at = span.start;
+    let ours = label_len_at(entities, haystack, at).or_else(|| tag_len_at(entities, haystack, at));
+    ours.is_some_and(|len| !span.is_empty() && span.len() <= len)
 }
 
 /// Bytes at the start of `text` that a name could have.

@@ -15,6 +15,7 @@ use crate::action::Action;
 use crate::detect::Finding;
 use crate::entity::Entity;
 use crate::mark;
+use crate::span::Span;
 use crate::structure::{self, Form};
 
 /// What is taken if the policy's action cannot be carried out.
@@ -35,7 +36,7 @@ impl Replacer<'_> {
     /// What is to be done with a finding. Our own labels and tags stay as they are.
     pub(super) fn action(&self, finding: &Finding) -> Action {
         let action = self.orders.action(finding.entity);
-        if action != Action::Keep && self.is_ours(&self.haystack[finding.span.range()]) {
+        if action != Action::Keep && self.is_ours(finding.span) {
             return Action::Keep;
         }
         action
@@ -177,14 +178,14 @@ impl Replacer<'_> {
         self.orders.rules.entities().name(entity)
     }
 
-    fn is_ours(&self, text: &[u8]) -> bool {
+    fn is_ours(&self, span: Span) -> bool {
         let entities = self.orders.rules.entities();
-        let is_label = |text| mark::is_label(entities, text);
-        match text {
+        match &self.haystack[span.range()] {
             // As structured data writes it.
-            [label @ .., b'\\', b']'] if self.part == Part::Structured => is_label(&[label, b"]"].concat()),
-            [b'[', .., b']'] => is_label(text),
-            _ => mark::is_tag(entities, text),
+            [label @ .., b'\\', b']'] if self.part == Part::Structured => {
+                mark::is_label(entities, &[label, b"]"].concat())
+            }
+            _ => mark::is_ours(entities, self.haystack, span),
         }
     }
 }

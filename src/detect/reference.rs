@@ -314,7 +314,7 @@ impl Search<'_> {
     fn found(&mut self, rule: RuleId, span: Span, form: Form) -> bool {
         let text = &self.haystack[span.range()];
         let entities = &self.rules.entities;
-        if mark::is_label(entities, text) || mark::is_tag(entities, text) || is_placeholder(text) {
+        if mark::is_ours(entities, self.haystack, span) || is_placeholder(text) {
             self.missed(rule, span, Why::Placeholder);
             return false;
         }
