@@ -19,10 +19,10 @@ programs() {
   cat <<'LIST'
 chroot coreutils
 curl curl
+gzip gzip
 logger bsdutils
 python3 python3
 rsyslogd rsyslog
-setpriv util-linux
 unshare util-linux
 zstd zstd
 LIST
