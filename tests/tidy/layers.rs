@@ -15,7 +15,10 @@ const PURE_MAX: u8 = 5;
 /// lines, metrics.
 const IMPURE: &[&str] = &[
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "to_socket_addrs",
     "std::process",
     "std::env",
     "std::thread",

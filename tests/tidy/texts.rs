@@ -96,7 +96,7 @@ fn packages_come_from_the_public_registry() {
     }
 }
 
-/// RFC 2606 and RFC 6761: names that belong to nobody.
+/// RFC 2606 and RFC 6761: names that belong to nobody. Beside them every domain with a label `example`.
 const NOBODYS: &[&str] =
     &["example.com", "example.org", "example.net", "example", "test", "invalid", "localhost", "local"];
 
@@ -119,7 +119,7 @@ fn addresses(line: &str) -> Vec<&str> {
     let local = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     let mut found = Vec::new();
     for (at, _) in line.match_indices('@') {
-        let start = line[..at].rfind(|c| !local(c)).map_or(0, |before| before + 1);
+        let start = at - line[..at].bytes().rev().take_while(|byte| local(char::from(*byte))).count();
         let rest = &line[at + 1..];
         let end =
             rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-').unwrap_or(rest.len());
@@ -127,7 +127,7 @@ fn addresses(line: &str) -> Vec<&str> {
         let top = domain.rsplit('.').next().unwrap_or_default();
         let named =
             domain.contains('.') && top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let reserved = NOBODYS.iter().any(|name| domain == *name || domain.ends_with(&format!(".{name}")));
+        let reserved = domain.split('.').any(|label| label == "example") || NOBODYS.iter().any(|name| domain == *name || domain.ends_with(&format!(".{name}")));
         if named && !reserved && start + 1 < at {
             found.push(&line[start..at + 1 + domain.len()]);
         }
