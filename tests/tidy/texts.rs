@@ -97,8 +97,20 @@ fn packages_come_from_the_public_registry() {
 }
 
 /// RFC 2606 and RFC 6761: names that belong to nobody. Beside them every domain with a label `example`.
-const NOBODYS: &[&str] =
-    &["example.com", "example.org", "example.net", "example", "test", "invalid", "localhost", "local"];
+const NOBODYS: &[&str] = &[
+    "example.com",
+    "example.org",
+    "example.net",
+    "example",
+    "test",
+    "invalid",
+    "localhost",
+    "local",
+    "internal",
+    // What stands at the end of names of files and units.
+    "png",
+    "service",
+];
 
 #[test]
 fn pages_name_no_person() {
@@ -127,7 +139,8 @@ fn addresses(line: &str) -> Vec<&str> {
         let top = domain.rsplit('.').next().unwrap_or_default();
         let named =
             domain.contains('.') && top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_alphabetic());
-        let reserved = domain.split('.').any(|label| label == "example") || NOBODYS.iter().any(|name| domain == *name || domain.ends_with(&format!(".{name}")));
+        let reserved = domain.split('.').any(|label| label == "example")
+            || NOBODYS.iter().any(|name| domain == *name || domain.ends_with(&format!(".{name}")));
         if named && !reserved && start + 1 < at {
             found.push(&line[start..at + 1 + domain.len()]);
         }
