@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{Error, Exit};
-use crate::config::Settings;
+use crate::config::{SCHEMA, Settings};
 use crate::vault::Kek;
 
 /// Read a configuration and the policy that it names, and say what they mean.
@@ -15,9 +15,17 @@ pub(super) struct Arguments {
     /// The configuration, a YAML file. Without it: what `logveil run` does by default.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Print the JSON Schema of configurations instead, for editors.
+    #[arg(long, conflicts_with = "config")]
+    schema: bool,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
+    if arguments.schema {
+        io::stdout().write_all(SCHEMA.as_bytes()).map_err(Error::output)?;
+        return Ok(Exit::Done);
+    }
     let settings = match &arguments.config {
         Some(path) => Settings::load(path).map_err(Error::usage)?,
         None => Settings::default(),

@@ -21,6 +21,9 @@ use crate::record::ClassId;
 use crate::yaml;
 use crate::{sink, source};
 
+/// The JSON Schema of the configuration, for editors. What it cannot say, [`Settings::parse`] does.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// What `run` does.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -18,14 +18,36 @@ use crate::sink::{self, Form};
 use crate::source;
 use crate::yaml::{Field, Table, nearest};
 
+/// The keys of each table, by the name that the JSON Schema has for it.
+pub(super) const TABLES: &[(&str, &[&str])] = &[
+    ("root", &["data_dir", "policy", "sources", "routes", "queue", "sinks", "keyring", "admin"]),
+    ("source_syslog", &["kind", "tcp", "udp"]),
+    ("source_http", &["kind", "listen"]),
+    ("route", &["when", "class", "stream"]),
+    ("when", &["source", "app", "path", "field"]),
+    ("queue", &["mode", "max_bytes"]),
+    ("sink_archive", &["kind", "classes"]),
+    ("sink_stdout", &["kind", "classes", "format"]),
+    ("sink_file", &["kind", "classes", "path", "format", "rotate"]),
+    ("rotate", &["bytes", "age", "keep"]),
+    ("sink_http", &["kind", "classes", "url", "raw"]),
+    ("sink_syslog", &["kind", "classes", "tcp", "framing"]),
+    ("keyring", &["kek"]),
+    ("admin", &["listen"]),
+];
+
+fn keys(table: &str) -> &'static [&'static str] {
+    let found = TABLES.iter().find(|(name, _)| *name == table);
+    found.expect("every table that is read stands in the list").1
+}
+
 /// The whole file. `None` if anything in it was reported.
 pub(super) fn settings(root: &Field<'_>) -> Option<Settings> {
     let mut settings = Settings::default();
     if root.is_nothing() {
         return Some(settings);
     }
-    let table =
-        root.table(&["data_dir", "policy", "sources", "routes", "queue", "sinks", "keyring", "admin"])?;
+    let table = root.table(keys("root"))?;
     if let Some(dir) = table.find("data_dir").and_then(Field::text) {
         settings.data_dir = PathBuf::from(dir);
     }
@@ -49,7 +71,7 @@ pub(super) fn settings(root: &Field<'_>) -> Option<Settings> {
         settings.queue_bytes_max = bytes;
     }
     settings.kek = table.find("keyring").and_then(kek);
-    if let Some(field) = table.find("admin").and_then(|field| field.table(&["listen"])) {
+    if let Some(field) = table.find("admin").and_then(|field| field.table(keys("admin"))) {
         settings.admin = field.find("listen").and_then(listen).unwrap_or(settings.admin);
     }
     Some(settings)
@@ -93,12 +115,12 @@ fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'static str> {
 
 fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
     if kind(field, SOURCE_KINDS)? == "http" {
-        let table = field.table(&["kind", "listen"])?;
+        let table = field.table(keys("source_http"))?;
         let listen = table.need("listen", "an address such as 127.0.0.1:8088").and_then(listen)?;
         let limits = source::http::Limits::default();
         return Some(Source::Http(source::http::Settings { name, listen, limits }));
     }
-    let table = field.table(&["kind", "tcp", "udp"])?;
+    let table = field.table(keys("source_syslog"))?;
     if table.find("tcp").is_none() && table.find("udp").is_none() {
         return field.refuse("listens on nothing; set tcp, udp or both to an address such as 127.0.0.1:5514");
     }
@@ -108,14 +130,7 @@ fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
 
 fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {
     let kind = kind(field, SINK_KINDS)?;
-    let own: &[&str] = match kind {
-        "stdout" => &["format"],
-        "file" => &["path", "format", "rotate"],
-        "http" => &["url", "raw"],
-        "syslog" => &["tcp", "framing"],
-        _ => &[],
-    };
-    let table = field.table(&[&["kind", "classes"], own].concat())?;
+    let table = field.table(keys(&format!("sink_{kind}")))?;
     let classes = match table.find("classes") {
         Some(field) => Some(classes(field, policy)?),
         None => None,
@@ -167,7 +182,7 @@ fn form(table: &Table<'_>) -> Form {
 
 fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
     let path = table.need("path", "the path of a file").and_then(file_in_a_folder);
-    let rotate = table.find("rotate").and_then(|field| field.table(&["bytes", "age", "keep"]));
+    let rotate = table.find("rotate").and_then(|field| field.table(keys("rotate")));
     let rotate = rotate.as_ref();
     let bytes = rotate.and_then(|table| table.find("bytes")).and_then(|field| field.bytes(1024..=1 << 50));
     let age = rotate.and_then(|table| table.find("age")).and_then(|field| {
@@ -234,7 +249,7 @@ fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {
 }
 
 fn queue(field: &Field<'_>) -> Option<usize> {
-    let table = field.table(&["mode", "max_bytes"])?;
+    let table = field.table(keys("queue"))?;
     if let Some(mode) = table.find("mode") {
         match mode.text()? {
             "memory" => {}
@@ -253,7 +268,7 @@ fn queue(field: &Field<'_>) -> Option<usize> {
 
 /// Keys come from files: the environment is seen by too many.
 fn kek(field: &Field<'_>) -> Option<PathBuf> {
-    let table = field.table(&["kek"])?;
+    let table = field.table(keys("keyring"))?;
     let field = table.need("kek", "\"${file:PATH}\"")?;
     let path = file_path(field.text()?).map(PathBuf::from);
     // What it holds may be the key itself, so it is not shown.
@@ -304,7 +319,7 @@ fn routes(field: &Field<'_>, policy: Policy, sources: &[Source]) -> Option<Polic
 }
 
 fn route(field: &Field<'_>, sources: &[Source]) -> Option<Route> {
-    let table = field.table(&["when", "class", "stream"])?;
+    let table = field.table(keys("route"))?;
     let when = match table.need("when", "a table of conditions: source, app, path, field") {
         Some(field) => when(field, sources),
         None => None,
@@ -314,7 +329,7 @@ fn route(field: &Field<'_>, sources: &[Source]) -> Option<Route> {
 }
 
 fn when(field: &Field<'_>, sources: &[Source]) -> Option<When> {
-    let table = field.table(&["source", "app", "path", "field"])?;
+    let table = field.table(keys("when"))?;
     let source = match table.find("source") {
         Some(field) => Some(known_source(field, sources)?),
         None => None,

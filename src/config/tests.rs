@@ -143,3 +143,17 @@ fn a_secret_is_never_shown() {
     assert_eq!(error.lines.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"), "{error}");
 }
+
+#[test]
+fn the_schema_has_the_keys_that_are_read() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    for (table, keys) in read::TABLES {
+        let found = if *table == "root" { &schema } else { &schema["$defs"][table] };
+        let found = found["properties"].as_object().unwrap_or_else(|| panic!("no {table} in the schema"));
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        let mut found: Vec<&str> = found.keys().map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found, keys, "{table}");
+    }
+}
