@@ -101,6 +101,7 @@ impl Keeper {
             Ok(swept) => {
                 self.metrics.archive_partitions.set(swept.partitions as i64);
                 self.metrics.archive_bytes.set(i64::try_from(swept.bytes).unwrap_or(i64::MAX));
+                self.metrics.archive_oldest.set(swept.oldest.map_or(0, |oldest| oldest.as_second()));
                 self.metrics.archive_overdue.set(swept.overdue as i64);
                 self.metrics.partitions_destroyed.inc_by(swept.destroyed as u64);
                 if swept.destroyed > 0 {

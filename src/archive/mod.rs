@@ -70,6 +70,8 @@ pub struct Swept {
     pub partitions: usize,
     /// Bytes left.
     pub bytes: u64,
+    /// The beginning of the oldest partition left.
+    pub oldest: Option<Timestamp>,
 }
 
 impl Archive {

@@ -48,6 +48,7 @@ impl Archive {
                     Err(error) => first = first.and(Err(error)),
                 }
             }
+            swept.oldest = Some(swept.oldest.map_or(name.from, |oldest| oldest.min(name.from)));
             swept.overdue += usize::from(due <= moments.unreadable);
             swept.bytes += fs::metadata(name.data_path(&self.root)).map_or(0, |found| found.len());
         }

@@ -78,6 +78,7 @@ metrics! {
     delivery_seconds: HistogramVec "logveil_delivery_duration_seconds" [sink] "Time of one attempt to deliver.";
     reloads: IntCounterVec "logveil_reloads_total" [outcome] "Reloads of the configuration: applied, or refused.";
     archive_partitions: IntGauge "logveil_archive_partitions" [] "Partitions in the archive.";
+    archive_oldest: IntGauge "logveil_archive_oldest_partition_timestamp_seconds" [] "Beginning of the archive's oldest partition; 0 if there is none.";
     archive_bytes: IntGauge "logveil_archive_size_bytes" [] "Bytes of the archive's partitions.";
     archive_overdue: IntGauge "logveil_archive_partitions_overdue" [] "Partitions that are due and not destroyed yet; nothing reads them.";
     archive_expired: IntCounter "logveil_archive_records_expired_total" [] "Records that were overdue when they reached the archive, and were not written.";
