@@ -12,7 +12,7 @@ use std::thread;
 use rustix::io::ioctl_fionread;
 
 /// Values that no report, summary or error may show.
-const CANARIES: [&str; 2] = ["198.51.100.77", "canary.jane@example.com"];
+const CANARIES: [&str; 3] = ["198.51.100.77", "canary.jane@example.com", "2001:db8:77::ca9a"];
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logveil"));
@@ -185,7 +185,7 @@ fn a_reader_that_goes_away_ends_it_without_a_word() {
 fn no_report_and_no_summary_shows_a_value() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("app.log");
-    let line = format!("from {} to {}\n", CANARIES[0], CANARIES[1]);
+    let line = format!("from {} to {} by {}\n", CANARIES[0], CANARIES[1], CANARIES[2]);
     fs::write(&file, line.repeat(100)).expect("a file");
     let file = file.to_str().expect("its name is UTF-8");
     let missing = format!("{file}.gone");
@@ -342,6 +342,49 @@ fn explain_tells_what_becomes_of_each_finding() {
     assert_eq!(lines[0]["findings"][0]["action"], "truncate");
     assert_eq!(lines[0]["findings"][0]["result"], "192.0.2.0");
     assert_eq!(lines[1]["findings"], serde_json::json!([]));
+}
+
+#[test]
+fn explain_tells_why_a_near_miss_is_none() {
+    let told = text(&run(&["explain", "paid with 4111111111111112"], b"").stdout);
+    assert!(told.contains("10-26") && told.contains("4111111111111112: its check digit"), "{told}");
+}
+
+#[test]
+fn rules_are_listed_shown_and_hold_their_examples() {
+    let listed = text(&run(&["pattern", "list"], b"").stdout);
+    assert!(listed.lines().count() > 20 && listed.lines().any(|line| line.starts_with("ipv4 ")), "{listed}");
+    let shown = text(&run(&["pattern", "show", "ipv4"], b"").stdout);
+    assert!(shown.contains("pack         network.yaml\n"), "{shown}");
+    let tested = run(&["pattern", "test"], b"");
+    assert!(text(&tested.stdout).ends_with(": all hold\n"), "{}", text(&tested.stdout));
+    assert_eq!(tested.status.code(), Some(0));
+    assert_eq!(run(&["pattern", "show", "nosuch"], b"").status.code(), Some(2));
+}
+
+#[test]
+fn a_pack_whose_examples_do_not_hold_fails_its_test() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pack = dir.path().join("mine.yaml");
+    let file = pack.to_str().expect("its name is UTF-8");
+    let rule = |pattern: &str| {
+        format!(
+            "entities: [license_id]\nrules:\n  - name: license\n    entity: license_id\n    \
+             description: A licence.\n    anchors: ['LIC-']\n    pattern: '{pattern}'\n    \
+             examples: ['has «LIC-1234» now']\n"
+        )
+    };
+    for (pattern, code, told) in [
+        ("LIC-[0-9]{4}", 0, "1 rule, 1 example: all hold\n"),
+        ("LIC-[0-9]{5}", 1, "1 rule, 1 example: 1 do not hold\n"),
+        ("LIC-[0-9", 2, ""),
+    ] {
+        fs::write(&pack, rule(pattern)).expect("a file");
+        let output = run(&["pattern", "test", file], b"");
+        assert_eq!(output.status.code(), Some(code), "{pattern}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).ends_with(told), "{}", text(&output.stdout));
+    }
+    assert_eq!(run(&["pattern", "test", "/nonexistent/pack.yaml"], b"").status.code(), Some(2));
 }
 
 #[test]

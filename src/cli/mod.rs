@@ -16,6 +16,7 @@ mod explain;
 mod guard;
 mod keys;
 mod output;
+mod pattern;
 mod policy;
 mod progress;
 mod redact;
@@ -52,6 +53,7 @@ enum Verb {
     Policy(policy::Arguments),
     Keys(keys::Arguments),
     Archive(archive::Arguments),
+    Pattern(pattern::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -65,6 +67,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Policy(arguments) => policy::run(arguments),
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
+        Verb::Pattern(arguments) => pattern::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }

@@ -32,9 +32,9 @@ pub(super) fn text(explained: &Explained) -> Vec<u8> {
     for NearMiss { span, rule, why } in &explained.near_misses {
         rows.push([
             format!("{}-{}", span.start, span.end),
-            "nothing".to_owned(),
+            rules.entities().name(rules.rule(*rule).entity).to_owned(),
             format!("rule {}", rules.rule_name(*rule)),
-            "none".to_owned(),
+            "near miss".to_owned(),
             format!("{}: {}", value(*span), reason(*why)),
         ]);
     }
