@@ -5,7 +5,7 @@ Decimal, octal and hexadecimal spellings of IPv4 (`3232235777`, `0300.0250.1.1`)
 are not looked for: no server logs them, and every counter would be one.
 */
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use super::Verdict;
 use crate::detect::Why;
