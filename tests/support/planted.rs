@@ -81,3 +81,40 @@ pub fn nothing_below(dir: &Path) {
         }
     }
 }
+
+/// What the proxy would make of the messages, plainly.
+fn cleaned(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| format!("rec-{n:06} login of email from 203.0.113.0 password=x status=200 done"))
+        .collect()
+}
+
+#[test]
+fn passes_what_is_whole_and_clean() {
+    each_once_and_clean(20, &cleaned(20).join("\n"));
+}
+
+#[test]
+#[should_panic(expected = "1 of 20 records are missing")]
+fn misses_a_record() {
+    each_once_and_clean(20, &cleaned(19).join("\n"));
+}
+
+#[test]
+#[should_panic(expected = "more than once")]
+fn notices_a_record_that_came_twice() {
+    let lines = cleaned(20).join("\n");
+    each_once_and_clean(20, &format!("{lines}\n{}", cleaned(1)[0]));
+}
+
+#[test]
+#[should_panic(expected = "a planted value stands in the records")]
+fn notices_a_planted_value() {
+    each_once_and_clean(20, &cleaned(20).join("\n").replacen("=x", &format!("={CANARY}7x"), 1));
+}
+
+#[test]
+#[should_panic(expected = "a planted address stands in the records")]
+fn notices_a_planted_address() {
+    each_once_and_clean(20, &cleaned(20).join("\n").replacen("password=x", "via 198.51.100.7 x", 1));
+}
