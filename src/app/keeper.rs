@@ -140,6 +140,7 @@ impl Keeper {
         match appended {
             Ok(appended) => {
                 self.metrics.archive_expired.inc_by(appended.overdue);
+                self.metrics.archive_cut.inc_by(appended.cut);
                 if appended.cut > 0 {
                     tracing::warn!(bytes = appended.cut, "cut off unfinished blocks that a crash had left");
                 }

@@ -24,10 +24,14 @@ impl Archive {
     ///
     /// All partitions are tried; the first error is returned.
     pub fn sweep(&self, moments: &Moments) -> Result<Swept, Error> {
-        let state = State::read(&self.dir)?;
+        // Without the limits in force those of the key files hold.
+        let (state, mut first) = match State::read(&self.dir) {
+            Ok(state) => (state, Ok(())),
+            Err(error) => (State::default(), Err(Error::from(error))),
+        };
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         refresh(&self.root, &mut known)?;
-        let (mut swept, mut first) = (Swept::default(), Ok(()));
+        let mut swept = Swept::default();
         for (path, key) in known.iter_mut() {
             let Some(name) = Name::of(path) else { continue };
             let ttl = state.ttl(&name.class);

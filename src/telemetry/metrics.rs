@@ -82,6 +82,7 @@ metrics! {
     archive_bytes: IntGauge "logveil_archive_size_bytes" [] "Bytes of the archive's partitions.";
     archive_overdue: IntGauge "logveil_archive_partitions_overdue" [] "Partitions that are due and not destroyed yet; nothing reads them.";
     archive_expired: IntCounter "logveil_archive_records_expired_total" [] "Records that were overdue when they reached the archive, and were not written.";
+    archive_cut: IntCounter "logveil_archive_cut_bytes_total" [] "Bytes of unfinished blocks that a crash had left in the archive and that were cut off.";
     partitions_destroyed: IntCounter "logveil_archive_partitions_destroyed_total" [] "Partitions destroyed since the start.";
     sweep_errors: IntCounter "logveil_archive_sweep_errors_total" [] "Sweeps of the archive that failed.";
     keys_live: IntGauge "logveil_keys_live" [] "Pseudonym keys in the keyring.";

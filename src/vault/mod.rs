@@ -23,6 +23,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
@@ -42,7 +43,8 @@ pub use timekeeper::Timekeeper;
 
 use crate::clock::Timestamp;
 use crate::keys::belief::Moments;
-use crate::keys::schedule::Schedule;
+use crate::keys::belief::add;
+use crate::keys::schedule::{Schedule, deadline};
 use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::secret::Secret;
 use crate::ttl::Ttl;
@@ -107,16 +109,23 @@ impl Vault {
     ) -> Result<Tended, Error> {
         let policy = policy.split('@').next().unwrap_or(policy);
         let moments = self.look(time);
-        for (class, ttl) in classes {
-            self.state.ttl_s.insert(class.clone(), ttl.duration().as_secs());
-        }
-        self.state.ttl_s.retain(|class, _| classes.iter().any(|(name, _)| name == class));
+        let classes = match check_classes(classes) {
+            Ok(()) => classes,
+            Err(error) => {
+                // Limits that cannot be kept come into force nowhere; those that hold go on.
+                self.purge(&moments)?;
+                return Err(error);
+            }
+        };
+        let ttls = classes.iter().map(|(class, ttl)| (class.clone(), ttl.duration().as_secs()));
+        self.state.ttl_s = ttls.collect();
+        let brought = if moments.settled { self.bring_back(moments.now) } else { Ok(()) };
         let (destroyed, first) = self.destroy_due(&moments);
         let (created, second) = self.make_missing(policy, classes, &moments);
         let third = self.persist(&moments);
         let live = self.publish(policy, &moments);
         let overdue = self.held.iter().filter(|held| self.due(held) <= moments.unreadable).count();
-        first.and(second).and(third)?;
+        brought.and(first).and(second).and(third)?;
         Ok(Tended { created, destroyed, live, overdue, moments })
     }
 
@@ -182,7 +191,7 @@ impl Vault {
         let (mut kept, mut destroyed, mut first) = (Vec::new(), 0, Ok(()));
         for mut held in std::mem::take(&mut self.held) {
             let due = self.due(&held);
-            if due > limit {
+            if due > limit && !held.file.is_destroyed() {
                 kept.push(held);
                 continue;
             }
@@ -224,11 +233,7 @@ impl Vault {
         ttl: Ttl,
         moments: &Moments,
     ) -> Result<usize, Error> {
-        if !is_class_name(class) {
-            return Err(Error::ClassName { class: class.to_owned() });
-        }
-        let schedule = Schedule::try_new(ttl.duration())
-            .map_err(|source| Error::TtlTooShort { class: class.to_owned(), source })?;
+        let schedule = schedule(class, ttl)?;
         let today = schedule.epoch(moments.now);
         let mut made = 0;
         for (from, until) in [today, schedule.epoch(today.1)] {
@@ -236,7 +241,8 @@ impl Vault {
                 let (file, at) = (&held.file, from.max(moments.now));
                 file.policy == policy && file.class == class && file.from <= at && at < file.until
             };
-            if self.held.iter().any(|held| serves(held) && self.due(held) > moments.now) {
+            let live = |held: &Held| !held.file.is_destroyed() && self.due(held) > moments.now;
+            if self.held.iter().any(|held| serves(held) && live(held)) {
                 continue;
             }
             let id = self.fresh_id()?;
@@ -251,6 +257,20 @@ impl Vault {
             made += 1;
         }
         Ok(made)
+    }
+
+    /// A key for a far future was made by a clock that was wrong: it lives no longer than one of today.
+    fn bring_back(&mut self, now: Timestamp) -> Result<(), Error> {
+        for held in &mut self.held {
+            let file = &mut held.file;
+            let ahead = add(now, 2 * file.until.duration_since(file.from).unsigned_abs());
+            let latest = deadline(now, Duration::from_secs(file.ttl_s));
+            if file.from > ahead && file.destroy_at > latest && !file.is_destroyed() {
+                file.shorten(&self.kek, &held.path, latest)?;
+                file.write(self.dir.disk(), &held.path)?;
+            }
+        }
+        Ok(())
     }
 
     /// `k` and 20 random bits in base32, unlike any live key's.
@@ -294,9 +314,13 @@ impl Vault {
         for path in key_paths(&self.dir.join("keys"))? {
             let file = KeyFile::read(&path)?;
             if file.is_destroyed() {
-                // Stopped in the middle of its destruction: taken up again.
+                // Stopped in the middle of its destruction: taken up again, now or, on a full disk, later.
                 let (at, due) = (self.state.high_water.unwrap_or(file.destroy_at), file.destroy_at);
-                self.destruction(at).carry_out(&path, file, due, None)?;
+                match self.destruction(at).carry_out(&path, file.clone(), due, None) {
+                    Ok(()) => {}
+                    Err(Error::Io { .. }) => held.push(Held { path, file, secret: Secret::new(Vec::new()) }),
+                    Err(error) => return Err(error),
+                }
                 continue;
             }
             let key: Zeroizing<[u8; KEY_BYTES]> = file.unwrap(&self.kek, &path)?;
@@ -310,7 +334,9 @@ impl Vault {
     fn refuse_restored(&self) -> Result<(), Error> {
         let mut back = None;
         let chain = self.evidence.verify(|line| {
-            let same = |held: &&Held| held.file.id == line.id && held.file.check == line.check;
+            let same = |held: &&Held| {
+                !held.file.is_destroyed() && held.file.id == line.id && held.file.check == line.check
+            };
             if line.kind == Kind::Epoch
                 && let Some(held) = self.held.iter().find(same)
             {
@@ -325,6 +351,18 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// Checks that every class can be kept: a plain name, and a limit of [`crate::limit::CLASS_TTL_MIN`] at least.
+pub fn check_classes(classes: &[(String, Ttl)]) -> Result<(), Error> {
+    classes.iter().try_for_each(|(class, ttl)| schedule(class, *ttl).map(|_| ()))
+}
+
+fn schedule(class: &str, ttl: Ttl) -> Result<Schedule, Error> {
+    if !is_class_name(class) {
+        return Err(Error::ClassName { class: class.to_owned() });
+    }
+    Schedule::try_new(ttl.duration()).map_err(|source| Error::TtlTooShort { class: class.to_owned(), source })
 }
 
 /// Tells the program that holds the directory that the clock is right; it takes the word in with its next [`Vault::tend`].

@@ -38,13 +38,9 @@ impl State {
                 format_of(&path, &content, FORMAT)?;
                 serde_json::from_slice(&content).map_err(|error| Error::corrupt(&path, &error))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
             Err(error) => Err(Error::io(&path)(error)),
         }
-    }
-
-    fn new() -> State {
-        State { format: FORMAT.to_owned(), high_water: None, evidence: 0, ttl_s: BTreeMap::new() }
     }
 
     /// Puts the state in place, durable. What is there already only rises.
@@ -58,6 +54,12 @@ impl State {
     /// The class's limit in force, if the class is still there.
     pub fn ttl(&self, class: &str) -> Option<Duration> {
         self.ttl_s.get(class).map(|&seconds| Duration::from_secs(seconds))
+    }
+}
+
+impl Default for State {
+    fn default() -> State {
+        State { format: FORMAT.to_owned(), high_water: None, evidence: 0, ttl_s: BTreeMap::new() }
     }
 }
 

@@ -152,7 +152,9 @@ fn a_class_of_a_few_hours_has_hourly_keys_and_a_shorter_one_is_refused() {
         assert!(vault.keyring().key("access", bench.clock.now()).is_some());
         assert!(tended.live <= 3, "what is due is gone");
     }
+    let live = vault.keyring().iter().count();
     assert!(matches!(vault.tend("default@1", &classes("2h"), &time), Err(Error::TtlTooShort { .. })));
+    assert_eq!(vault.keyring().iter().count(), live, "a limit that is refused comes into force nowhere");
 }
 
 /// Whatever file operation a destruction is stopped after, the next start ends it, and one line says so.
@@ -204,6 +206,39 @@ fn a_full_disk_keeps_no_key_alive() {
     disk.relieve();
     let tended = vault.tend("default@1", &classes("90d"), &time).unwrap();
     assert_eq!((tended.destroyed, tended.live, bench.evidence().len()), (2, 2, 2));
+}
+
+#[test]
+fn a_key_that_a_wrong_clock_made_lives_no_longer() {
+    let bench = Bench::new();
+    let truth = bench.clock.now();
+    bench.clock.step_to(truth + 400 * DAY);
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    bench.clock.step_to(truth);
+    bench.run(&mut vault, &time, 2 * HOUR);
+    bench.run(&mut vault, &time, 90 * DAY);
+    assert!(vault.list().all(|file| file.from < truth + 100 * DAY));
+}
+
+/// A full disk at start, with a destruction that was stopped: the program starts, and ends it when there is room.
+#[test]
+fn a_full_disk_at_start_is_no_reason_not_to_start() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let victim = vault.list().next().unwrap().clone();
+    drop(vault);
+    let (mut vault, _) = bench.open_on(Disk::stopping_after(2)).unwrap();
+    assert!(vault.destroy(&victim.id, bench.clock.now()).is_err());
+    drop(vault);
+    let disk = Disk::full_after(0);
+    let (mut vault, time) = bench.open_on(disk.clone()).unwrap();
+    assert!(vault.tend("default@1", &classes("90d"), &time).is_err());
+    assert_eq!(vault.keyring().iter().count(), 1, "tomorrow's key is there, today's is gone");
+    disk.relieve();
+    bench.run(&mut vault, &time, 2 * HOUR);
+    assert_eq!((vault.keyring().iter().count(), bench.evidence().len()), (2, 1));
 }
 
 #[test]
