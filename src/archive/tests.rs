@@ -609,7 +609,10 @@ fn archive_speed() {
     let running = bench.run();
     let line = |n: usize| {
         let (minute, second, size) = (n / 60 % 60, n % 60, n * 7919 % 100_000);
-        format!("203.0.113.0 - - [22/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET /api/v1/items/{} HTTP/1.1\" 200 {size} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\"", n * 31)
+        format!(
+            "203.0.113.0 - - [22/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET /api/v1/items/{} HTTP/1.1\" 200 {size} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\"",
+            n * 31
+        )
     };
     let lines: Vec<String> = (0..2000).map(line).collect();
     let batch = bench.batch(bench.clock.now(), "nginx", &bytes(&lines));
