@@ -95,6 +95,25 @@ proptest! {
         check(&input, reads);
     }
 
+    /// `in_order(n, items, work)` gives `items.map(work)`, for any number of threads.
+    #[test]
+    fn order_is_kept(threads in 1_usize..9, items in 0_usize..200) {
+        let threads = NonZeroUsize::new(threads).expect("at least one");
+        let mut out = Vec::new();
+        let work = || |item: usize| item * 2;
+        let ended = in_order(threads, 0..items, work, |item| {
+            out.push(item);
+            Ok::<(), ()>(())
+        });
+        prop_assert_eq!(ended, Ok(()));
+        prop_assert_eq!(out, (0..items).map(|item| item * 2).collect::<Vec<_>>());
+    }
+}
+
+proptest! {
+    // Each case is megabytes long.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     /// The same with lines around the limits of a piece and of a record.
     #[test]
     fn long_lines_are_counted_and_never_held(
@@ -116,20 +135,6 @@ proptest! {
             input.pop();
         }
         check(&input, reads);
-    }
-
-    /// `in_order(n, items, work)` gives `items.map(work)`, for any number of threads.
-    #[test]
-    fn order_is_kept(threads in 1_usize..9, items in 0_usize..200) {
-        let threads = NonZeroUsize::new(threads).expect("at least one");
-        let mut out = Vec::new();
-        let work = || |item: usize| item * 2;
-        let ended = in_order(threads, 0..items, work, |item| {
-            out.push(item);
-            Ok::<(), ()>(())
-        });
-        prop_assert_eq!(ended, Ok(()));
-        prop_assert_eq!(out, (0..items).map(|item| item * 2).collect::<Vec<_>>());
     }
 }
 

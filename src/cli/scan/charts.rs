@@ -119,4 +119,4 @@ const LABEL_GAP_PX: i32 = 10;
 const COUNT_PX: i32 = 90;
 const AXIS_PX: i32 = 40;
 const FONT_PX: i32 = 17;
-const SIGN_PX: usize = 8;
+const SIGN_PX: usize = 9;
