@@ -1,5 +1,5 @@
 /*!
-The examples of `README.md` are run, and print what the page says.
+The examples of the pages: those of `README.md` are run and print what the page says, configurations and policies load.
 
 A block that begins with three backticks and `console` holds commands after `$ ` and what they print. Commands run
 in one folder, beside one `logveil run`. What differs from run to run, or from machine to machine, is replaced on both
@@ -10,6 +10,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::support::logveil::{Logveil, archive_cat, binary};
+use crate::support::process::run;
 use crate::support::{root, wait_until};
 
 /// A command of the page and all that the page says it prints.
@@ -133,4 +134,31 @@ fn the_examples_of_the_readme_are_true() {
     if update {
         fs::write(path, with_output(&page, &examples)).unwrap();
     }
+}
+
+/// The blocks of YAML on a page.
+fn yaml_blocks(page: &str) -> Vec<&str> {
+    page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn configurations_and_policies_of_the_pages_load() {
+    let page = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let blocks = yaml_blocks(&page);
+    assert_eq!(blocks.len(), 2, "one configuration, one policy");
+    let dir = tempfile::tempdir().unwrap();
+    let load = |name: &str, text: &str| {
+        fs::write(dir.path().join(name), text).unwrap();
+        run(Command::new(binary()).args(["check", "--config", name]).current_dir(dir.path()))
+    };
+    let (config, policy) = (blocks[0], blocks[1]);
+    let shown = load("logveil.yaml", config).stdout;
+    let default = load("empty.yaml", "policy: default\n").stdout;
+    assert_eq!(
+        String::from_utf8(shown).unwrap().replace("logveil.yaml", ""),
+        String::from_utf8(default).unwrap().replace("empty.yaml", ""),
+        "the page shows the defaults"
+    );
+    fs::write(dir.path().join("shop.yaml"), policy).unwrap();
+    load("shop-run.yaml", "policy: ./shop.yaml\n");
 }
