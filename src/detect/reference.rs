@@ -47,6 +47,8 @@ pub struct Search<'a> {
 struct Read {
     /// Keys before this stand inside a value that was found; what they hold is covered by it.
     taken: usize,
+    /// End of the last label or tag of ours that stood as a value: the name in it is no key.
+    ours: usize,
     /// The end of the last array or object.
     composite: usize,
     run: LastRun,
@@ -113,6 +115,7 @@ impl Search<'_> {
         for at in memchr2_iter(b'=', b':', self.haystack) {
             if at >= read.taken
                 && let Some(key) = field::key_before(self.haystack, at)
+                && key.name.end > read.ours
             {
                 self.at_key(key, &mut read);
             }
@@ -142,6 +145,8 @@ impl Search<'_> {
             After::One(value) => {
                 if self.consider(rule, field, key.tie, value) {
                     read.taken = value.span.end;
+                } else if mark::is_ours(&self.rules.entities, self.haystack, value.span) {
+                    read.ours = value.span.end;
                 }
             }
             After::Composite { at, level } => self.at_composite(rule, field, at, level, read),

@@ -33,9 +33,10 @@ fn message() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Secrets in the shapes in which logs have them.
+/// Secrets in the shapes in which logs have them. None is a word of its own that would tell of its neighbour, as the
+/// `v` in `password=v 198.51.100.7` does: once it is gone the neighbour is an address, and hidden the second time.
 fn secret() -> impl Strategy<Value = String> {
-    let secret = "[a-zA-Z0-9]{1,24}";
+    let secret = "[a-zA-Z0-9]{2,24}";
     let card =
         prop_oneof![Just("4111 1111 1111 1111"), Just("5555-5555-5555-4444"), Just("4012888888881881")];
     prop_oneof![
