@@ -154,3 +154,25 @@ fn addresses_at_reserved_domains_are_nobodys() {
     let somebody = ["jane", "some-mail.io"].join("@");
     assert_eq!(addresses(&format!("<{somebody}>")), [somebody]);
 }
+
+/// The image is built from what the ignore file lets through; files that are compiled in have to be among it.
+#[test]
+fn the_image_is_built_from_all_that_is_compiled_in() {
+    let ignore = std::fs::read_to_string(root().join("deploy/Dockerfile.dockerignore")).unwrap();
+    let passed: Vec<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut seen = 0;
+    let mut missing = Vec::new();
+    for file in files().iter().filter(|file| file.name.starts_with("src/") && file.name.ends_with(".rs")) {
+        for piece in file.text.split("include_str!(\"").chain(file.text.split("include_bytes!(\"")).skip(1) {
+            let Some(up) = piece.split('"').next().and_then(|path| path.strip_prefix("../../")) else {
+                continue;
+            };
+            seen += 1;
+            if !passed.iter().any(|start| up.starts_with(start)) {
+                missing.push(format!("deploy/Dockerfile.dockerignore: {up}"));
+            }
+        }
+    }
+    assert!(seen > 0, "packs and policies are compiled in");
+    none(missing, "what is compiled in reaches the image's build");
+}
