@@ -42,6 +42,7 @@ const VERSION_WORDS: &[&[u8]] = &[
     b"firmware",
     b"revision",
     b"rev",
+    b"rv",
     b"oid",
     b"sdk",
     b"agent_version",

@@ -17,20 +17,26 @@ use crate::structure::percent;
 const WORDS_MAX: usize = 6;
 
 /// Listed names and the rules that list them; a name that is excepted has none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Names {
     rules: HashMap<Box<[u8]>, Vec<RuleId>>,
     /// Names that also count where no word begins: `dbpassword`. Longest first.
     glued: Vec<(Box<[u8]>, Vec<RuleId>)>,
-    longest: usize,
+    /// By length, the last bytes that listed names have, as bits of their low six bits: nearly every key of a log is
+    /// turned away here, before anything is hashed.
+    ends: [u64; limit::KEY_BYTES_MAX + 1],
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names { rules: HashMap::new(), glued: Vec::new(), ends: [0; limit::KEY_BYTES_MAX + 1] }
+    }
 }
 
 impl Names {
     /// Lists `name` for `rule`.
     pub fn add(&mut self, name: &str, rule: RuleId) {
-        let plain = plain(name.as_bytes()).text().to_vec();
-        self.longest = self.longest.max(plain.len());
-        self.rules.entry(plain.into()).or_default().push(rule);
+        self.list(name).push(rule);
     }
 
     /// Lists `name`, also as the end of a longer word.
@@ -46,9 +52,16 @@ impl Names {
 
     /// Excepts `name`: a key that ends with it belongs to no rule, unless a longer name is listed.
     pub fn except(&mut self, name: &str) {
-        let plain = plain(name.as_bytes()).text().to_vec();
-        self.longest = self.longest.max(plain.len());
-        self.rules.entry(plain.into()).or_default();
+        self.list(name);
+    }
+
+    fn list(&mut self, name: &str) -> &mut Vec<RuleId> {
+        let plain = plain(name.as_bytes());
+        let text = plain.text();
+        if let Some(&last) = text.last() {
+            self.ends[text.len()] |= 1 << (last & 63);
+        }
+        self.rules.entry(text.into()).or_default()
     }
 
     /// The rules for a key.
@@ -62,9 +75,7 @@ impl Names {
         let text = plain.text();
         for &start in plain.starts() {
             let end = &text[usize::from(start)..];
-            if end.len() <= self.longest
-                && let Some(rules) = self.rules.get(end).or_else(|| self.without_number(end))
-            {
+            if let Some(rules) = self.listed(end).or_else(|| self.without_number(end)) {
                 return rules;
             }
         }
@@ -75,7 +86,15 @@ impl Names {
     /// `password1`, `token_2`.
     fn without_number(&self, name: &[u8]) -> Option<&Vec<RuleId>> {
         let digits = name.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-        (digits > 0 && digits < name.len()).then(|| self.rules.get(&name[..name.len() - digits])).flatten()
+        if digits == 0 { None } else { self.listed(&name[..name.len() - digits]) }
+    }
+
+    fn listed(&self, name: &[u8]) -> Option<&Vec<RuleId>> {
+        let last = name.last()?;
+        if self.ends[name.len()] & 1 << (last & 63) == 0 {
+            return None;
+        }
+        self.rules.get(name)
     }
 }
 

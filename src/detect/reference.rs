@@ -451,6 +451,7 @@ const PROSE: &[&[u8]] = &[
     b"string",
     b"field",
     b"please",
+    b"chauthtok",
 ];
 
 fn is_prose(text: &[u8]) -> bool {
@@ -475,7 +476,7 @@ pub fn is_placeholder(text: &[u8]) -> bool {
         b"redacted",
         b"[redacted]",
         b"[filtered]",
-        b"<redacted>",
+        b"__redacted__",
         b"(redacted)",
         b"...",
         b"unknown",
@@ -486,6 +487,7 @@ pub fn is_placeholder(text: &[u8]) -> bool {
         [b'$', b'{' | b'(', .., b'}' | b')']
             | [b'{', b'{', .., b'}', b'}']
             | [b'{', b'}']
+            | [b'<', .., b'>']
             | [b'%', b's' | b'd' | b'v']
     );
     let masked =

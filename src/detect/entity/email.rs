@@ -45,6 +45,9 @@ const NOT_DOMAINS: &[&[u8]] = &[
     b"localdomain",
 ];
 
+/// Domains behind the names of SSH's algorithms (RFC 4251, section 6): `aes256-gcm@openssh.com`.
+const ALGORITHM_DOMAINS: &[&[u8]] = &[b"openssh.com", b"lysator.liu.se", b"libssh.org"];
+
 /// The address around the at-sign whose spelling begins at `at` and is `len` bytes long.
 pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
     let start = local_start(haystack, at);
@@ -53,7 +56,9 @@ pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
         return None;
     }
     let miss = Some(Verdict::miss(start, end, Why::Context));
-    if is_repository(haystack, start, at, end) || in_user_information(haystack, start) {
+    let is_algorithm =
+        ALGORITHM_DOMAINS.iter().any(|domain| haystack[at + len..end].eq_ignore_ascii_case(domain));
+    if is_algorithm || is_repository(haystack, start, at, end) || in_user_information(haystack, start) {
         return miss;
     }
     let span = Span::new(start, end);
@@ -84,7 +89,7 @@ fn local_start(haystack: &[u8], at: usize) -> usize {
             _ => break,
         }
     }
-    while start < at && matches!(haystack[start], b'.' | b'-') {
+    while start < at && matches!(haystack[start], b'.' | b'-' | b'+') {
         start += 1;
     }
     start
@@ -245,6 +250,7 @@ mod tests {
             "getty@tty1.service",
             "git@example.com:a/b.git",
             "@example.com",
+            "aes256-gcm@openssh.com",
             "pkg@1.2.3",
             "postgres://app:pw@db.example.com/x",
         ] {

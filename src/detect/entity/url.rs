@@ -7,7 +7,7 @@ use crate::limit::USER_INFORMATION_BYTES_MAX;
 use crate::span::Span;
 use crate::structure::{Form, field};
 
-/// Shortest user information without a colon that is taken for a token.
+/// Shortest user information without a colon that is taken for a token, if there is a digit in it.
 const TOKEN_BYTES_MIN: usize = 16;
 
 /// The credentials in the authority that begins at `start`, after `://`.
@@ -19,7 +19,7 @@ pub fn credentials_at(haystack: &[u8], start: usize) -> Option<Verdict> {
     let sign = memchr::memrchr(b'@', &token[..authority]).or_else(|| unescaped_sign(token, authority))?;
     let secret = match memchr::memchr(b':', &token[..sign]) {
         Some(colon) => colon + 1..sign,
-        None if sign >= TOKEN_BYTES_MIN => 0..sign,
+        None if sign >= TOKEN_BYTES_MIN && token[..sign].iter().any(u8::is_ascii_digit) => 0..sign,
         None => return None,
     };
     if secret.is_empty() {
