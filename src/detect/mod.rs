@@ -8,7 +8,7 @@ start, never overlapping, each span the secret part alone.
 The idea in three steps: *candidates* are places where a value could be; a
 *parser*, a field's name or a pattern says of each whether it is one, or why
 not; [`resolve`] decides between what overlaps. The matcher here is the
-[`reference`]: plain, linear, and the specification that any
+[`mod@reference`]: plain, linear, and the specification that any
 faster one is held to. What it takes from a rule is in [`rule`], how people
 write rules in [`pack`], and the parsers stand in [`entity`], one file per
 family.
