@@ -28,7 +28,7 @@ pub mod rule;
 
 use std::collections::{BTreeMap, HashSet};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
 
 use crate::entity::{Entities, Entity};
 use crate::span::Span;
@@ -220,6 +220,9 @@ impl Rules {
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
+            .start_kind(StartKind::Unanchored)
+            // One load a byte instead of two that wait for each other; the table is larger, its hot part is not.
+            .byte_classes(false)
             .ascii_case_insensitive(true)
             .build(literals)
             .expect("packs are bounded in size, so their anchors fit into an automaton");

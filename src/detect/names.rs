@@ -25,11 +25,13 @@ pub struct Names {
     /// By length, the last bytes that listed names have, as bits of their low six bits: nearly every key of a log is
     /// turned away here, before anything is hashed.
     ends: [u64; limit::KEY_BYTES_MAX + 1],
+    /// All of `ends` together.
+    any_end: u64,
 }
 
 impl Default for Names {
     fn default() -> Names {
-        Names { rules: HashMap::new(), glued: Vec::new(), ends: [0; limit::KEY_BYTES_MAX + 1] }
+        Names { rules: HashMap::new(), glued: Vec::new(), ends: [0; limit::KEY_BYTES_MAX + 1], any_end: 0 }
     }
 }
 
@@ -60,17 +62,16 @@ impl Names {
         let text = plain.text();
         if let Some(&last) = text.last() {
             self.ends[text.len()] |= 1 << (last & 63);
+            self.any_end |= 1 << (last & 63);
         }
         self.rules.entry(text.into()).or_default()
     }
 
     /// The rules for a key.
     pub fn rules(&self, key: &[u8]) -> &[RuleId] {
-        let Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b']' | b'_' | b'-' | b'.' | b'$' | 0x80..) =
-            key.last()
-        else {
+        if !self.may_end(key) {
             return &[];
-        };
+        }
         let plain = plain(key);
         let text = plain.text();
         for &start in plain.starts() {
@@ -81,6 +82,16 @@ impl Names {
         }
         let glued = self.glued.iter().find(|(name, _)| text.ends_with(name));
         glued.map_or(&[], |(_, rules)| rules)
+    }
+
+    /// Whether a listed name perhaps ends like `key`, told by its last letter or digit alone. Never a wrong no.
+    fn may_end(&self, key: &[u8]) -> bool {
+        let ends_like = |byte: &u8| self.any_end & 1 << (byte.to_ascii_lowercase() & 63) != 0;
+        let encoded = || key.iter().any(|b| matches!(b, b'%' | b'\\'));
+        let mut from_end = key.iter().rev().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80);
+        let last = from_end.clone().next();
+        let last_letter = from_end.find(|b| !b.is_ascii_digit());
+        last.is_some_and(ends_like) || last_letter.is_some_and(ends_like) || encoded()
     }
 
     /// `password1`, `token_2`.
@@ -139,10 +150,11 @@ fn plain(key: &[u8]) -> Plain {
     while at < key.len() {
         let (byte, len) = match percent::unit_at(key, at) {
             Some(byte) => (byte, 3),
-            None => match crate::structure::json::code_unit(key, at) {
+            None if key[at] == b'\\' => match crate::structure::json::code_unit(key, at) {
                 Some(unit) => (u8::try_from(unit).unwrap_or(b'_'), 6),
                 None => (key[at], 1),
             },
+            None => (key[at], 1),
         };
         at += len;
         if byte.is_ascii_alphanumeric() || byte >= 0x80 {

@@ -70,15 +70,20 @@ impl Search<'_> {
         if rules.iter().all(Option::is_none) {
             return;
         }
-        let mut previous_is_digit = false;
-        for (at, byte) in self.haystack.iter().enumerate() {
-            let is_digit = byte.is_ascii_digit();
-            if is_digit && !previous_is_digit {
-                self.ask(rules[0], |haystack| ip::v4_at(haystack, at));
-                self.ask(rules[1], |haystack| bare(haystack, card::at(haystack, at)));
-                self.ask(rules[2], |haystack| iban::around(haystack, at));
+        let mut at = 0;
+        while let Some(next) = self.haystack[at..].iter().position(u8::is_ascii_digit) {
+            let start = at + next;
+            let run = self.haystack[start..].iter().take_while(|b| b.is_ascii_digit()).count();
+            at = start + run;
+            if run <= 3 && self.haystack.get(at) == Some(&b'.') {
+                self.ask(rules[0], |haystack| ip::v4_at(haystack, start));
             }
-            previous_is_digit = is_digit;
+            if run >= 4 {
+                self.ask(rules[1], |haystack| bare(haystack, card::at(haystack, start)));
+            }
+            if run >= 2 {
+                self.ask(rules[2], |haystack| iban::around(haystack, start));
+            }
         }
     }
 

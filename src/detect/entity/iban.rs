@@ -5,7 +5,7 @@ International bank account numbers (ISO 13616): country, two check digits (ISO 7
 use super::Verdict;
 use crate::detect::{Why, context};
 
-/// Characters of a country's IBANs, from the registry of ISO 13616.
+/// Characters of a country's IBANs, from the registry of ISO 13616, sorted by country.
 #[rustfmt::skip]
 const LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"AD", 24), (b"AE", 23), (b"AL", 28), (b"AT", 20), (b"AZ", 28), (b"BA", 20), (b"BE", 16), (b"BG", 22), (b"BH", 22),
@@ -22,11 +22,14 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 /// The number whose check digits begin at `digits`, the first byte of a run of digits.
 pub fn around(haystack: &[u8], digits: usize) -> Option<Verdict> {
     let start = digits.checked_sub(2)?;
+    if !haystack[start..digits].iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
     let country = [haystack[start].to_ascii_uppercase(), haystack[start + 1].to_ascii_uppercase()];
     if !context::word_starts_at(haystack, start) {
         return None;
     }
-    let wanted = LENGTHS.iter().find(|(code, _)| **code == country)?.1;
+    let wanted = LENGTHS[LENGTHS.binary_search_by_key(&&country, |(code, _)| code).ok()?].1;
     let end = end_after(haystack, start, wanted)?;
     if !context::word_ends_at(haystack, end) {
         return None;
@@ -68,6 +71,11 @@ fn mod_97_holds(text: &[u8]) -> bool {
 mod tests {
     use super::super::tests::hits;
     use super::*;
+
+    #[test]
+    fn countries_are_sorted() {
+        assert!(LENGTHS.is_sorted());
+    }
 
     #[test]
     fn finds_numbers_whose_check_holds() {

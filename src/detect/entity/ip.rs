@@ -74,7 +74,7 @@ pub fn v6_around(haystack: &[u8], colon: usize) -> Option<Verdict> {
     let text = &haystack[start..start + run];
     let end = start + trimmed_len(text)?;
     let text = &haystack[start..end];
-    if !context::word_ends_at(haystack, end) {
+    if !has_enough_groups(text) || !context::word_ends_at(haystack, end) {
         return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
@@ -103,6 +103,13 @@ fn trimmed_len(text: &[u8]) -> Option<usize> {
         len -= 1;
     }
     (text[..len].iter().filter(|&&b| b == b':').count() >= 2).then_some(len)
+}
+
+/// Whether there are as many colons as an address has, so that a time costs no parsing.
+fn has_enough_groups(text: &[u8]) -> bool {
+    let colons = text.iter().filter(|&&b| b == b':').count();
+    let mapped = text.contains(&b'.');
+    colons == 7 || (mapped && colons == 6) || text.windows(2).any(|pair| pair == b"::")
 }
 
 /// Whether a valid address is more than `a::b` of a program, a fingerprint or a time.
