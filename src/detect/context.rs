@@ -50,30 +50,27 @@ const VERSION_WORDS: &[&[u8]] = &[
     b"tag",
 ];
 
-/// Words before a slash that are no product names, so that an address may follow.
-const NOT_PRODUCTS: &[&[u8]] = &[
-    b"tcp",
-    b"udp",
-    b"icmp",
-    b"ip",
-    b"ipv4",
-    b"inet",
-    b"host",
-    b"from",
-    b"to",
-    b"src",
-    b"dst",
-    b"client",
-    b"peer",
-    b"addr",
-    b"address",
-    b"remote",
-    b"server",
-    b"http",
-    b"https",
-    b"tls",
-    b"node",
-    b"localhost",
+/// Products that write their names in small letters before a slash and a version. Any other name in small letters may
+/// be a host's or a client's: `client1/198.51.100.7`.
+const SMALL_PRODUCTS: &[&[u8]] = &[
+    b"curl",
+    b"wget",
+    b"okhttp",
+    b"axios",
+    b"nginx",
+    b"python",
+    b"python-requests",
+    b"python-urllib3",
+    b"libwww-perl",
+    b"node-fetch",
+    b"undici",
+    b"aiohttp",
+    b"httpie",
+    b"libcurl",
+    b"openresty",
+    b"containerd",
+    b"kubectl",
+    b"kubelet",
 ];
 
 /// File names' ends that follow a version and never an address.
@@ -85,6 +82,10 @@ const FILE_ENDS: &[&[u8]] = &[
 /// Whether the dotted number at `start..end` is a program's version: `Chrome/126.0.0.0`, `version 1.2.3.4`, `v1.2.3.4`,
 /// `lib.so.1.2.3.4`, `tool-1.2.3.4.tar.gz`.
 pub fn is_version(haystack: &[u8], start: usize, end: usize) -> bool {
+    let has_port = matches!(haystack[end..], [b':', b'0'..=b'9', ..]);
+    if has_port {
+        return false;
+    }
     follows_product(haystack, start)
         || follows_version_word(haystack, start)
         || haystack[..start].ends_with(b".so.")
@@ -99,9 +100,7 @@ fn follows_product(haystack: &[u8], start: usize) -> bool {
     let starts = &before[..before.len() - word.len()];
     let at_boundary =
         matches!(starts.last(), None | Some(b' ' | b'"' | b'(' | b';' | b'\'' | b'=' | b'+' | b'\\'));
-    at_boundary
-        && word.iter().any(u8::is_ascii_alphabetic)
-        && !NOT_PRODUCTS.iter().any(|not| word.eq_ignore_ascii_case(not))
+    at_boundary && (word.first().is_some_and(u8::is_ascii_uppercase) || SMALL_PRODUCTS.contains(&word))
 }
 
 /// A word such as `version` before, with spaces, `=`, `:` or quotes between.
@@ -110,6 +109,9 @@ fn follows_version_word(haystack: &[u8], start: usize) -> bool {
     let gap = before.iter().rev().take_while(|b| b" =:\"'\\".contains(b)).count();
     let word = last_word(&before[..before.len() - gap], |b| is_word(b) || b == b'-');
     let word = word.rsplit(|&b| b == b'_' || b == b'-').next().unwrap_or(word);
+    if word.eq_ignore_ascii_case(b"v") {
+        return gap == 0;
+    }
     VERSION_WORDS.iter().any(|version| word.eq_ignore_ascii_case(version)) || ends_like_version_key(word)
 }
 
@@ -155,6 +157,10 @@ mod tests {
             "/logs/1.2.3.4/x",
             "ip=1.2.3.4",
             "server:1.2.3.4",
+            "client1/1.2.3.4 up",
+            "Client/1.2.3.4:5432 up",
+            "version 1.2.3.4:80",
+            "v 1.2.3.4",
             "1.2.3.4",
         ] {
             check(text, false);

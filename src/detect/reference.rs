@@ -493,6 +493,7 @@ pub fn is_placeholder(text: &[u8]) -> bool {
             | [b'{', b'{', .., b'}', b'}']
             | [b'{', b'}']
             | [b'<', .., b'>']
+            | [b'{' | b'[' | b'(']
             | [b'%', b's' | b'd' | b'v']
     );
     let masked =

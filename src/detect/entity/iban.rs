@@ -22,10 +22,10 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 /// The number whose check digits begin at `digits`, the first byte of a run of digits.
 pub fn around(haystack: &[u8], digits: usize) -> Option<Verdict> {
     let start = digits.checked_sub(2)?;
-    if !haystack[start..digits].iter().all(u8::is_ascii_alphabetic) {
+    if !haystack[start..digits].iter().all(u8::is_ascii_uppercase) {
         return None;
     }
-    let country = [haystack[start].to_ascii_uppercase(), haystack[start + 1].to_ascii_uppercase()];
+    let country = [haystack[start], haystack[start + 1]];
     if !context::word_starts_at(haystack, start) {
         return None;
     }
@@ -40,16 +40,20 @@ pub fn around(haystack: &[u8], digits: usize) -> Option<Verdict> {
     Some(Verdict::plain(start, end))
 }
 
-/// Where `wanted` letters and digits end, one space or dash allowed between two of them.
+/// Where `wanted` capitals and digits end, written in one run or in groups of four with a space or dash between.
 fn end_after(haystack: &[u8], start: usize, wanted: usize) -> Option<usize> {
+    let separator = haystack.get(start + 4).filter(|byte| matches!(byte, b' ' | b'-'));
     let mut end = start;
     for n in 0..wanted {
-        if n > 0 && matches!(haystack.get(end), Some(b' ' | b'-')) {
+        if n > 0 && n % 4 == 0 && separator.is_some() {
+            if haystack.get(end) != separator {
+                return None;
+            }
             end += 1;
         }
-        if !haystack.get(end)?.is_ascii_alphanumeric()
-            || ((2..4).contains(&n) && !haystack[end].is_ascii_digit())
-        {
+        let byte = *haystack.get(end)?;
+        let fits = byte.is_ascii_digit() || (byte.is_ascii_uppercase() && !(2..4).contains(&n));
+        if !fits {
             return None;
         }
         end += 1;
@@ -62,7 +66,7 @@ fn mod_97_holds(text: &[u8]) -> bool {
     let moved = compact().skip(4).chain(compact().take(4));
     let remainder = moved.fold(0u32, |rest, &byte| match byte {
         b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-        _ => (rest * 100 + u32::from(byte.to_ascii_uppercase() - b'A') + 10) % 97,
+        _ => (rest * 100 + u32::from(byte - b'A') + 10) % 97,
     });
     remainder == 1
 }
@@ -86,5 +90,6 @@ mod tests {
         assert_eq!(ibans("GB82WEST12345698765432"), ["GB82WEST12345698765432"]);
         assert_eq!(ibans("DE89 3704 0044 0532 0130 01"), [""; 0]);
         assert_eq!(ibans("XX89370400440532013000"), [""; 0]);
+        assert_eq!(ibans("de89370400440532013000 DE89-37040044-0532013000"), [""; 0]);
     }
 }
