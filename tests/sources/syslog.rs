@@ -236,8 +236,10 @@ async fn what_the_system_drops_is_counted() {
     let dropped = SENT - scene.messages().len();
     assert!(dropped > 0, "no socket's buffer holds them all");
     let counted = scene.metric("logveil_records_discarded_total");
-    let expected = "logveil_records_discarded_total{reason=\"socket_buffer\",source=\"edge\"}";
-    assert_eq!(counted, [format!("{expected} {dropped}")]);
+    assert!(counted.iter().any(|line| line.contains("reason=\"socket_buffer\"")), "{counted:?}");
+    // On a busy machine the queues may fill up, too.
+    let number = |line: &String| line.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
+    assert_eq!(counted.iter().filter_map(number).sum::<usize>(), dropped, "{counted:?}");
 }
 
 #[tokio::test]

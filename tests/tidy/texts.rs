@@ -107,6 +107,8 @@ const NOBODYS: &[&str] = &[
     "localhost",
     "local",
     "internal",
+    // Names of algorithms (RFC 4251, section 6).
+    "openssh.com",
     // What stands at the end of names of files and units.
     "png",
     "service",
