@@ -11,7 +11,8 @@ sources ──► Intake: clean, then into every queue or none ──► queue �
 
 Start: everything that can be refused is refused before the first record is
 taken. Stop: the sources are told; the rest ends when what feeds it is gone and
-it is empty, within [`DRAIN_WAIT`].
+it is empty, within [`DRAIN_WAIT`]. A task that ends before it is told to stops the
+program in the same way, for what is fed to it would be lost.
 */
 
 mod drive;
@@ -64,6 +65,31 @@ pub enum Ended {
     Drained,
     /// Time was up, or a second signal came. Per sink, the records that it did not get.
     Left(Vec<(Arc<str>, u64)>),
+    /// A part of the program failed on a fault of its own; the rest was drained. Per sink, the records that it did
+    /// not get.
+    Broken(Part, Vec<(Arc<str>, u64)>),
+}
+
+/// What the program cannot run without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A listener.
+    Source,
+    /// What delivers to a sink.
+    Sink,
+    /// The care of keys and archive, or the admin listener.
+    Service,
+}
+
+impl Part {
+    /// As it stands in a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Part::Source => "a source",
+            Part::Sink => "a sink",
+            Part::Service => "the care of keys, or admin",
+        }
+    }
 }
 
 /// What the operator wants.
@@ -86,12 +112,9 @@ impl App {
         self.warning
     }
 
-    /// Runs until it is told to stop, then drains. `signal` gives the next signal.
+    /// Runs until it is told to stop or a part of it fails, then drains. `signal` gives the next signal.
     pub async fn run(mut self, mut signal: impl AsyncFnMut() -> Signal) -> Ended {
-        while signal().await == Signal::Reload {
-            // Told in the log by the reloader.
-            let _ = self.reloader.reload().await;
-        }
+        let broken = self.watch(&mut signal).await;
         tracing::info!(wait_s = DRAIN_WAIT.as_secs(), "stopping: taking no more, delivering what was taken");
         self.health.draining.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + DRAIN_WAIT;
@@ -101,12 +124,39 @@ impl App {
             () = again => tracing::warn!("told to stop again: leaving at once"),
         }
         self.services.abort_all();
+        let left = self.left();
+        match broken {
+            Some(part) => Ended::Broken(part, left),
+            None if left.is_empty() && self.sources.is_empty() => Ended::Drained,
+            None => Ended::Left(left),
+        }
+    }
+
+    /// Serves until it is told to stop, or until a task ends that runs to the end: that part is returned.
+    async fn watch(&mut self, signal: &mut impl AsyncFnMut() -> Signal) -> Option<Part> {
+        let part = loop {
+            tokio::select! {
+                next = signal() => match next {
+                    Signal::Stop => return None,
+                    // Told in the log by the reloader.
+                    Signal::Reload => drop(self.reloader.reload().await),
+                },
+                Some(_) = self.sources.join_next() => break Part::Source,
+                Some(_) = self.sinks.join_next() => break Part::Sink,
+                Some(_) = self.services.join_next() => break Part::Service,
+            }
+        };
+        // The panic's own text is not repeated: it is not ours to vouch for.
+        tracing::error!(part = part.words(), "a part of the program failed on a fault of our own");
+        Some(part)
+    }
+
+    fn left(&self) -> Vec<(Arc<str>, u64)> {
         let waiting = |(name, records): &(Arc<str>, Arc<AtomicU64>)| {
             let records = records.load(Ordering::Relaxed);
             (records > 0).then(|| (Arc::clone(name), records))
         };
-        let left: Vec<_> = self.waiting.iter().filter_map(waiting).collect();
-        if left.is_empty() && self.sources.is_empty() { Ended::Drained } else { Ended::Left(left) }
+        self.waiting.iter().filter_map(waiting).collect()
     }
 
     /// Sources first; a queue ends when nobody can put anything into it and it is empty.
@@ -166,3 +216,6 @@ struct Surroundings {
 
 /// How long blocking work may go on after the end.
 pub const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -65,14 +65,25 @@ async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> 
     }
     match app.run(async || signals.next().await).await {
         Ended::Drained => Ok(Exit::Done),
-        Ended::Left(left) => {
-            let list: Vec<String> =
-                left.iter().map(|(sink, records)| format!("{sink}: {records} records")).collect();
-            let list =
-                if list.is_empty() { "a source did not end in time".to_owned() } else { list.join(", ") };
-            Err(Error::Failure(format!("stopped before everything was delivered; not delivered: {list}")))
-        }
+        Ended::Left(left) => Err(Error::Failure(format!(
+            "stopped before everything was delivered; not delivered: {}",
+            list(&left, "a source did not end in time")
+        ))),
+        Ended::Broken(part, left) => Err(Error::Failure(format!(
+            "stopped because a part of it failed ({}); not delivered: {}",
+            part.words(),
+            list(&left, "nothing")
+        ))),
     }
+}
+
+/// How many records each sink did not get, or `none`.
+fn list(left: &[(Arc<str>, u64)], none: &str) -> String {
+    if left.is_empty() {
+        return none.to_owned();
+    }
+    let list: Vec<String> = left.iter().map(|(sink, records)| format!("{sink}: {records} records")).collect();
+    list.join(", ")
 }
 
 /// What somebody who starts it for the first time wants to know.

@@ -62,8 +62,12 @@ pub async fn serve(socket: UdpSocket, settings: &Settings, world: &World) {
         }
     }
     count(&mut drops, settings, world);
-    // It has ended: it alone held the sender.
-    let _ = reader.await;
+    // It has ended: it alone held the sender. A fault of ours in it is one of the source.
+    if let Err(error) = reader.await
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }
 
 fn count(drops: &mut Option<Drops>, settings: &Settings, world: &World) {
