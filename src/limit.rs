@@ -174,6 +174,9 @@ pub const STEP_MAX: Duration = Duration::from_secs(86_400);
 /// Difference between wall and monotonic time that is drift and slew, not a step.
 pub const STEP_TOLERANCE: Duration = Duration::from_secs(120);
 
+/// How old an operator's word that the clock is right may be when it is taken in: a few rounds of [`TEND_EVERY`].
+pub const CONFIRMATION_AGE_MAX: Duration = Duration::from_secs(300);
+
 /// How often keys and partitions are looked after: deadlines leave room for far more.
 pub const TEND_EVERY: Duration = Duration::from_secs(60);
 

@@ -165,3 +165,20 @@ fn a_moment_that_is_none_is_wrong_usage() {
     assert!(text(&cat.stderr).contains("is no moment such as"));
     logveil.stop();
 }
+
+#[test]
+fn a_word_about_the_clock_is_left_for_a_running_program_alone() {
+    let logveil = Logveil::start();
+    post(&logveil, &["GET /first"]);
+    let (config, data) = (logveil.config(), logveil.dir().join("data"));
+    let arguments = ["archive", "purge", "--class", "access", "--before", "30d", "--confirm"];
+    assert_eq!(verb(&arguments, &config).status.code(), Some(0));
+    assert!(data.join("clock-confirmed").exists(), "it is taken in with the next round");
+    fs::remove_file(data.join("clock-confirmed")).unwrap();
+    logveil.signal(Signal::TERM);
+    wait_until("it ended", || {
+        !verb(&["keys", "destroy", "knone", "--confirm"], &config).stderr.ends_with(b"data_dir\n")
+    });
+    assert_eq!(verb(&arguments, &config).status.code(), Some(0));
+    assert!(!data.join("clock-confirmed").exists());
+}

@@ -358,8 +358,8 @@ fn purge(place: &Place, confirm: bool, class: Option<String>, before: Option<Str
         let kek = Arc::new(open_kek(&dir, kek)?);
         let mut vault = Vault::open(Arc::new(dir), kek).map_err(Error::usage)?;
         keys = vault.purge(&moments).map_err(Error::failure)?;
-    } else if confirm {
-        vault::confirm_clock(&dir).map_err(Error::failure)?;
+    } else if confirm && !dir.is_held() {
+        vault::confirm_clock(&dir, time.wall()).map_err(Error::failure)?;
     }
     let mut text = format!("destroyed {}", counted(purged.destroyed as u64, "partition"));
     if keys > 0 {

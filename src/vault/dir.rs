@@ -7,7 +7,7 @@ DIR/
   kek                         the key-encryption key, unless the configuration names another place
   state                       high-water marks and the limits in force
   evidence                    one hash-chained line per destroyed key
-  clock-confirmed             an operator's word that the clock is right, until it is taken in
+  clock-confirmed             an operator's word that the clock is right and what it showed, until it is taken in
   keys/CLASS/NAME.key         pseudonym keys, wrapped
   archive/CLASS/NAME.key      wrapped keys of partitions
   archive/CLASS/NAME.lva      partitions

@@ -30,6 +30,7 @@ use zeroize::Zeroizing;
 
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
+use disk::read_bounded;
 pub use error::Error;
 pub(crate) use error::format_of;
 pub(crate) use evidence::Destruction;
@@ -46,10 +47,11 @@ use crate::keys::belief::Moments;
 use crate::keys::belief::add;
 use crate::keys::schedule::{Schedule, deadline};
 use crate::keys::{EpochKey, KeyId, Keyring};
+use crate::limit::VAULT_FILE_BYTES_MAX;
 use crate::secret::Secret;
 use crate::ttl::Ttl;
 
-/// An operator's word that the clock is right: a file that the next round of tending takes in.
+/// An operator's word that the clock is right: a file with what the clock showed, that the next round of tending takes in.
 const CONFIRMED: &str = "clock-confirmed";
 
 /// The keys of a data directory.
@@ -172,10 +174,13 @@ impl Vault {
 
     fn look(&self, time: &Timekeeper) -> Moments {
         let path = self.dir.join(CONFIRMED);
-        if path.exists() && self.dir.disk().remove(&path).is_ok() {
-            return time.confirm();
+        let Ok(content) = read_bounded(&path, VAULT_FILE_BYTES_MAX) else { return time.look() };
+        if self.dir.disk().remove(&path).is_err() {
+            return time.look();
         }
-        time.look()
+        // Only the clock that the operator saw: a word that was left behind says nothing about another boot's.
+        let said = std::str::from_utf8(&content).ok().and_then(|text| text.trim().parse().ok());
+        said.map_or_else(|| time.look(), |said| time.confirm_as_of(said))
     }
 
     fn due(&self, held: &Held) -> Timestamp {
@@ -365,10 +370,11 @@ fn schedule(class: &str, ttl: Ttl) -> Result<Schedule, Error> {
     Schedule::try_new(ttl.duration()).map_err(|source| Error::TtlTooShort { class: class.to_owned(), source })
 }
 
-/// Tells the program that holds the directory that the clock is right; it takes the word in with its next [`Vault::tend`].
-pub fn confirm_clock(dir: &DataDir) -> Result<(), Error> {
+/// Tells the program that holds the directory that the wall clock, which shows `wall`, is right; it takes the word in
+/// with its next [`Vault::tend`], unless its own clock is further away than [`crate::limit::CONFIRMATION_AGE_MAX`].
+pub fn confirm_clock(dir: &DataDir, wall: Timestamp) -> Result<(), Error> {
     let path = dir.join(CONFIRMED);
-    dir.disk().replace(&path, b"").map_err(Error::io(&path))
+    dir.disk().replace(&path, format!("{wall}\n").as_bytes()).map_err(Error::io(&path))
 }
 
 /// What is known of each pseudonym key in a directory, oldest first, and when it is destroyed. Needs no key.

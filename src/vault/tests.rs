@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::limit::CONFIRMATION_AGE_MAX;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -109,9 +110,28 @@ fn a_step_ahead_destroys_no_key_until_it_is_confirmed() {
     let tended = bench.run(&mut vault, &time, 5 * HOUR);
     assert!(tended.moments.in_doubt && tended.destroyed == 0 && tended.overdue > 0);
     assert!(vault.keyring().key("access", time.now()).is_some(), "records go on being handled");
-    fs::write(bench.data("clock-confirmed"), "").unwrap();
+    confirm_clock(vault.dir(), time.wall()).unwrap();
     let tended = vault.tend("default@1", &classes("90d"), &time).unwrap();
     assert!(!tended.moments.in_doubt && tended.destroyed == 2 && tended.live == 2);
+}
+
+#[test]
+fn a_word_that_was_left_behind_confirms_no_other_clock() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    bench.run(&mut vault, &time, 2 * HOUR);
+    let truth = bench.clock.now();
+    for (left, wall) in [
+        (truth.to_string(), truth + 400 * DAY),
+        (truth.to_string(), truth + 2 * CONFIRMATION_AGE_MAX),
+        (String::new(), truth + 400 * DAY),
+    ] {
+        fs::write(bench.data("clock-confirmed"), &left).unwrap();
+        bench.clock.step_to(wall);
+        let moments = vault.tend("default@1", &classes("90d"), &time).unwrap().moments;
+        assert_eq!(moments.destroyable, Some(truth), "{left:?} at {wall}");
+        assert!(!bench.data("clock-confirmed").exists());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
 use crate::keys::belief::{Belief, Moments};
+use crate::limit::CONFIRMATION_AGE_MAX;
 
 /// Reads the clocks into a [`Belief`]. As a [`Clock`] it stamps records: its wall time never goes back
 /// behind the high-water mark, and does not follow a step that is not believed.
@@ -30,6 +31,22 @@ impl Timekeeper {
     /// Takes an operator's word that the wall clock is right now.
     pub fn confirm(&self) -> Moments {
         self.with(Belief::confirm)
+    }
+
+    /// Takes an operator's word that the wall clock was right when it showed `said`, just now. Anything else is no word.
+    pub(crate) fn confirm_as_of(&self, said: Timestamp) -> Moments {
+        self.with(|belief, wall, monotonic| {
+            if wall.duration_since(said).unsigned_abs() <= CONFIRMATION_AGE_MAX {
+                belief.confirm(wall, monotonic)
+            } else {
+                belief.tick(wall, monotonic)
+            }
+        })
+    }
+
+    /// What the wall clock shows, believed or not.
+    pub fn wall(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn with(&self, tell: impl Fn(&mut Belief, Timestamp, Duration) -> Moments) -> Moments {
