@@ -141,6 +141,10 @@ pub const QUEUE_ITEM_OVERHEAD_BYTES: usize = 1024;
 /// Clean bytes that one attempt to deliver takes from a queue, so that several batches share one sync or one request.
 pub const DELIVERY_BYTES: usize = 1024 * 1024;
 
+/// Encoded records in one request of the HTTP sink, in bytes; a longer record goes alone. Half of the least that
+/// stores and the proxies before them take by default.
+pub const REQUEST_BYTES: usize = 512 * 1024;
+
 /// How long one attempt to deliver may take, connecting included.
 pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
 

@@ -109,16 +109,42 @@ fn an_http_sink_gets_envelopes_and_is_asked_again() {
 
 #[test]
 fn what_a_sink_refuses_is_counted_and_not_acknowledged() {
-    let store = Store::start(&["400 Bad Request", "302 Found\r\nLocation: http://127.0.0.1:1/"]);
+    let store = Store::start(&["400 Bad Request"]);
     let sink =
         format!("  relay: {{ kind: http, url: \"http://127.0.0.1:{}/logs\", raw: true }}\n", store.port);
     let logveil = Logveil::start_with(&sink);
     assert_eq!(post(&logveil, &messages(1)), 503);
-    assert_eq!(post(&logveil, &messages(1)), 503, "a redirect is not followed");
     assert_eq!(post(&logveil, &messages(3)), 200, "one that it takes goes through");
-    assert!(logveil.metrics().contains("logveil_records_refused_total{sink=\"relay\"} 2\n"));
-    logveil.stop();
+    assert!(logveil.metrics().contains("logveil_records_refused_total{sink=\"relay\"} 1\n"));
+    let err = logveil.stop_short();
+    assert!(err.contains("not delivered: relay: 1 records"), "{err}");
     planted::each_once_and_clean(3, &store.lines().join("\n"));
+}
+
+/// A wrong token, a wrong path, a body that is too large: nothing that was taken over TCP is given up for it.
+#[test]
+fn an_answer_that_is_not_about_a_record_costs_none() {
+    let store = Store::start(&[
+        "401 Unauthorized",
+        "404 Not Found",
+        "302 Found\r\nLocation: http://127.0.0.1:1/",
+        "413 Content Too Large",
+        "400 Bad Request",
+    ]);
+    let sink = format!("  relay: {{ kind: http, url: \"http://127.0.0.1:{}/logs\" }}\n", store.port);
+    let logveil = Logveil::start_with(&sink);
+    let mut stream = TcpStream::connect(("127.0.0.1", logveil.syslog)).unwrap();
+    let lines: String =
+        messages(8000).iter().map(|message| format!("<14>1 - web1 shop 77 - - {message}\n")).collect();
+    stream.write_all(lines.as_bytes()).unwrap();
+    drop(stream);
+    wait_until("the store has all", || store.lines().len() >= 8000);
+    assert!(!logveil.metrics().contains("logveil_records_refused_total{"));
+    logveil.stop();
+    planted::each_once_and_clean(8000, &store.lines().join("\n"));
+    let bodies = store.bodies.lock().unwrap();
+    let largest = bodies.iter().map(String::len).max();
+    assert!(largest <= Some(512 * 1024), "a body of {largest:?} bytes");
 }
 
 #[test]

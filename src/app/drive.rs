@@ -2,6 +2,7 @@
 From a queue into its sink, one task each, so that no sink waits for another.
 */
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::act::Redacted;
 use crate::limit::DELIVERY_BYTES;
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
-use crate::sink::{Backoff, Context, Refused, Sink, deliver};
+use crate::record::Record;
+use crate::sink::{Backoff, Context, Fault, Sink, deliver};
 
 /// Delivers what comes out of `queue` until its senders are gone and it is empty.
 ///
@@ -27,38 +29,89 @@ pub async fn drive(mut sink: impl Sink, mut queue: Receiver, context: Context, s
         };
         let Some(items) = items else { return };
         let batches: Vec<Arc<Redacted>> = items.iter().map(|(item, _)| Arc::clone(&item.batch)).collect();
-        let delivered = deliver(&mut sink, &batches, &mut backoff, &context).await;
-        settle(items, delivered, &context);
+        let mut pending = Pending::new(items, &context);
+        deliver(&mut sink, &batches, &mut backoff, &context, |records, fault| pending.settle(records, fault))
+            .await;
     }
 }
 
-/// Confirms what was delivered and counts it; what was refused stays unconfirmed, so that its client learns of it.
-fn settle(items: Vec<(Item, Held)>, delivered: Result<(), Refused>, context: &Context) {
-    let name = &*context.name;
-    if let Err(Refused(fault)) = &delivered {
-        let records: usize = items.iter().map(|(item, _)| item.batch.len()).sum();
-        context.metrics.records_refused.with_label_values(&[name]).inc_by(records as u64);
-        let (kind, detail) = (fault.kind.label(), &fault.detail);
-        tracing::error!(sink = name, kind, detail, records, "the sink refused records for good");
+/// Batches at a sink, in order.
+struct Pending<'a> {
+    items: VecDeque<(Item, Held)>,
+    /// How many of the first batch's records are settled.
+    settled: usize,
+    /// Which of those were refused, and why the last one was.
+    refused: Vec<usize>,
+    fault: Option<Fault>,
+    context: &'a Context,
+}
+
+impl Pending<'_> {
+    fn new(items: Vec<(Item, Held)>, context: &Context) -> Pending<'_> {
+        let (refused, fault) = (Vec::new(), None);
+        let mut pending = Pending { items: items.into(), settled: 0, refused, fault, context };
+        pending.settle(0, None);
+        pending
     }
-    for (item, held) in items {
-        held.settle();
-        if delivered.is_err() {
-            continue;
+
+    /// So many records more are delivered, or refused where there is a fault. A batch that is through leaves at once.
+    fn settle(&mut self, records: usize, fault: Option<Fault>) {
+        if fault.is_some() {
+            self.refused.extend(self.settled..self.settled + records);
+            self.fault = fault;
         }
-        context.metrics.sent_bytes.with_label_values(&[name]).inc_by(item.batch.byte_len() as u64);
-        count_by_class(&item.batch, |class, records| {
-            context.metrics.records_sent.with_label_values(&[name, class]).inc_by(records);
-        });
-        item.ack.confirm();
+        self.settled += records;
+        while let Some((item, held)) = self.items.pop_front() {
+            let len = item.batch.len();
+            if len > self.settled {
+                self.items.push_front((item, held));
+                return;
+            }
+            self.settled -= len;
+            self.finish(item, held);
+        }
     }
+
+    /// Confirms and counts a batch. One of which a record was refused stays unconfirmed, so that its client learns of it.
+    fn finish(&mut self, item: Item, held: Held) {
+        let (name, metrics) = (&*self.context.name, &self.context.metrics);
+        let refused = std::mem::take(&mut self.refused);
+        let records = item.batch.records();
+        held.settle(records.len() - refused.len());
+        let sent = |at: &usize| refused.binary_search(at).is_err();
+        count(&item.batch, (0..records.len()).filter(sent).map(|at| &records[at]), |class, records| {
+            metrics.records_sent.with_label_values(&[name, class]).inc_by(records);
+        });
+        if let Some(fault) = self.fault.take() {
+            metrics.records_refused.with_label_values(&[name]).inc_by(refused.len() as u64);
+            let (kind, detail, records) = (fault.kind.label(), &*fault.detail, refused.len());
+            tracing::error!(sink = name, kind, detail, records, "the sink refused records for good");
+        }
+        let lost: usize = refused.iter().map(|at| bytes(&records[*at])).sum();
+        let bytes = item.batch.byte_len().saturating_sub(lost);
+        metrics.sent_bytes.with_label_values(&[name]).inc_by(bytes as u64);
+        if refused.is_empty() {
+            item.ack.confirm();
+        }
+    }
+}
+
+/// Clean bytes of a record.
+fn bytes(record: &Record) -> usize {
+    let mut record = *record;
+    record.parts_mut().into_iter().map(|part| part.len()).sum()
 }
 
 /// Tells how many records of each class a batch has, classes without any left out.
-pub fn count_by_class(batch: &Redacted, mut tell: impl FnMut(&str, u64)) {
+pub fn count_by_class(batch: &Redacted, tell: impl FnMut(&str, u64)) {
+    count(batch, batch.records().iter(), tell);
+}
+
+/// The same of some of a batch's records.
+fn count<'a>(batch: &Redacted, of: impl Iterator<Item = &'a Record>, mut tell: impl FnMut(&str, u64)) {
     let classes = &batch.names().classes;
     let mut records = vec![0_u64; classes.len()];
-    for record in batch.records() {
+    for record in of {
         records[usize::from(record.class.0)] += 1;
     }
     for ((class, _), count) in classes.iter().zip(records).filter(|(_, count)| *count > 0) {

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Settings, SinkKind};
 use crate::keys::Keyring;
 use crate::policy::Policy;
-use crate::sink::{Fault, Sink, Verdict};
+use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::telemetry::{Metrics, SinkError};
 use crate::vault::{self, DataDir, Kek, Tended, Timekeeper, Vault};
 
@@ -155,8 +155,8 @@ impl Keeper {
 pub struct ArchiveSink(pub Arc<Keeper>);
 
 impl Sink for ArchiveSink {
-    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
-        tokio::task::block_in_place(|| self.0.append(batches))
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
+        tokio::task::block_in_place(|| self.0.append(&delivery.batches()))
     }
 }
 

@@ -110,9 +110,10 @@ pub struct Held {
 }
 
 impl Held {
-    /// Ends the batch's stay as delivered, or as refused for good: it is no longer waiting.
-    pub fn settle(self) {
-        self.waiting.fetch_sub(self.records, Ordering::Relaxed);
+    /// Ends the batch's stay: `records` of it are delivered. The others are refused for good; they count as not
+    /// delivered to the end.
+    pub fn settle(self, records: usize) {
+        self.waiting.fetch_sub(self.records.min(records as u64), Ordering::Relaxed);
     }
 }
 
@@ -151,7 +152,7 @@ impl Receiver {
         Some(taken)
     }
 
-    /// Follows how many records were taken in and are not settled. Stays true when the receiver is gone.
+    /// Follows how many records were taken in and are not delivered. Stays true when the receiver is gone.
     pub fn records_waiting(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.records)
     }

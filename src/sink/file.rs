@@ -17,10 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::act::Redacted;
 use crate::clock::{Clock, Timestamp};
 use crate::sink::line::{self, Form};
-use crate::sink::{Fault, Sink, Verdict};
+use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::telemetry::SinkError;
 
 /// A file sink's settings.
@@ -100,9 +99,9 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.lines.clear();
-        line::write(batches, self.settings.form, &mut self.lines);
+        line::write(delivery, self.settings.form, &mut self.lines);
         match tokio::task::block_in_place(|| self.append()) {
             Ok(()) => Verdict::Accept,
             Err(error) => Verdict::Defer(Fault::io(SinkError::Storage, &error), None),

@@ -1,13 +1,15 @@
 /*!
-NDJSON over HTTP: `POST`, one record a line, several batches in one request.
+NDJSON over HTTP: `POST`, one record a line, up to [`REQUEST_BYTES`] of them in
+one request.
 
-What an answer means: 2xx accepts; 408, 429, 5xx, a broken connection and
-silence defer, with `Retry-After` honoured; anything else refuses. Redirects are
-never followed: records go where the operator said, or nowhere. Only `http://`;
-TLS comes with the other protocols.
+What an answer means: 2xx accepts; 400, 413 and 422 are about the records, and
+refuse them; anything else is about the way there or the store itself, and
+defers, as a broken connection and silence do, with `Retry-After` honoured: a
+wrong URL or a missing permission is the operator's to mend, and costs no record.
+Redirects are never followed: records go where the operator said, or nowhere.
+Only `http://`; TLS comes with the other protocols.
 */
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,10 +20,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::act::Redacted;
-use crate::limit::{ANSWER_BYTES_MAX, DELIVERY_WAIT};
+use crate::limit::{ANSWER_BYTES_MAX, DELIVERY_WAIT, REQUEST_BYTES};
 use crate::sink::line::{self, Form};
-use crate::sink::{Fault, Sink, Verdict};
+use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::telemetry::SinkError;
 
 /// An HTTP sink's settings.
@@ -77,9 +78,9 @@ impl Http {
 }
 
 impl Sink for Http {
-    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
-        line::write(batches, self.settings.form, &mut body);
+        line::write_some(delivery, self.settings.form, REQUEST_BYTES, &mut body);
         match tokio::time::timeout(DELIVERY_WAIT, self.attempt(body.into())).await {
             Ok(verdict) => verdict,
             Err(_elapsed) => {
@@ -98,7 +99,8 @@ fn judge(status: StatusCode, headers: &HeaderMap) -> Verdict {
         429 | 503 => Verdict::Defer(fault(SinkError::Busy), retry_after(headers)),
         408 => Verdict::Defer(fault(SinkError::Timeout), retry_after(headers)),
         500..=599 => Verdict::Defer(fault(SinkError::Server), retry_after(headers)),
-        _ => Verdict::Refuse(fault(SinkError::Refused)),
+        400 | 413 | 422 => Verdict::Refuse(fault(SinkError::Refused)),
+        _ => Verdict::Defer(fault(SinkError::Refused), retry_after(headers)),
     }
 }
 
@@ -137,15 +139,18 @@ mod tests {
     }
 
     #[test]
-    fn a_status_says_what_becomes_of_the_batch() {
+    fn a_status_says_what_becomes_of_the_records() {
         check(200, "", "accept");
         check(204, "", "accept");
         check(429, "5", "defer busy Some(5s)");
         check(503, "Wed, 21 Oct 2026 07:28:00 GMT", "defer busy None");
         check(500, "", "defer server None");
         check(408, "", "defer timeout None");
-        check(302, "", "refuse refused");
+        for operators in [302, 401, 403, 404, 405, 407, 415] {
+            check(operators, "", "defer refused None");
+        }
         check(400, "5", "refuse refused");
         check(413, "", "refuse refused");
+        check(422, "", "refuse refused");
     }
 }

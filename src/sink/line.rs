@@ -2,9 +2,8 @@
 Records as lines: what stdout, files and NDJSON have in common.
 */
 
-use std::sync::Arc;
-
-use crate::act::Redacted;
+use super::Delivery;
+use crate::act::Envelope;
 
 /// What a line holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,15 +15,31 @@ pub enum Form {
     Json,
 }
 
-/// Appends the batches' records to `out`, one a line.
-pub(super) fn write(batches: &[Arc<Redacted>], form: Form, out: &mut Vec<u8>) {
-    for envelope in batches.iter().flat_map(|batch| batch.iter()) {
-        match form {
-            Form::Message => push_one_line(envelope.message, out),
-            Form::Json => envelope.write_json(out),
+/// Appends the records of a delivery to `out`, one a line.
+pub(super) fn write(delivery: &Delivery<'_>, form: Form, out: &mut Vec<u8>) {
+    delivery.iter().for_each(|envelope| push(&envelope, form, out));
+}
+
+/// Appends the first records of a delivery to `out`, one a line, as long as they are no more than `bytes_max`; one
+/// at least. The delivery is limited to these.
+pub(super) fn write_some(delivery: &mut Delivery<'_>, form: Form, bytes_max: usize, out: &mut Vec<u8>) {
+    for (records, envelope) in delivery.iter().enumerate() {
+        let start = out.len();
+        push(&envelope, form, out);
+        if records > 0 && out.len() > bytes_max {
+            out.truncate(start);
+            delivery.limit(records);
+            return;
         }
-        out.push(b'\n');
     }
+}
+
+fn push(envelope: &Envelope<'_>, form: Form, out: &mut Vec<u8>) {
+    match form {
+        Form::Message => push_one_line(envelope.message, out),
+        Form::Json => envelope.write_json(out),
+    }
+    out.push(b'\n');
 }
 
 /// Appends text without its line feeds: nobody forges a record by writing one.

@@ -2,13 +2,10 @@
 Standard output: one record a line.
 */
 
-use std::sync::Arc;
-
 use tokio::io::AsyncWriteExt;
 
-use crate::act::Redacted;
 use crate::sink::line::{self, Form};
-use crate::sink::{Fault, Sink, Verdict};
+use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::telemetry::SinkError;
 
 /// This process's standard output. There is one, so a configuration may hold one such sink.
@@ -28,9 +25,9 @@ impl Stdout {
 
 impl Sink for Stdout {
     /// Accepts once the reader's pipe has the bytes. A closed pipe is waited for: records are not thrown away.
-    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.lines.clear();
-        line::write(batches, self.form, &mut self.lines);
+        line::write(delivery, self.form, &mut self.lines);
         let written = async {
             self.out.write_all(&self.lines).await?;
             self.out.flush().await

@@ -11,15 +11,14 @@ Each message carries `expires_at`, class and policy as structured data.
 */
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::act::{Envelope, Redacted};
+use crate::act::Envelope;
 use crate::limit::DELIVERY_WAIT;
 use crate::sink::line::push_one_line;
-use crate::sink::{Fault, Sink, Verdict};
+use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::telemetry::SinkError;
 
 /// A syslog sink's settings.
@@ -74,9 +73,9 @@ impl Syslog {
 }
 
 impl Sink for Syslog {
-    async fn send(&mut self, batches: &[Arc<Redacted>]) -> Verdict {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.out.clear();
-        for envelope in batches.iter().flat_map(|batch| batch.iter()) {
+        for envelope in delivery.iter() {
             write_frame(&envelope, self.settings.framing, &mut self.out);
         }
         match tokio::time::timeout(DELIVERY_WAIT, self.attempt()).await {

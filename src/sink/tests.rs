@@ -1,13 +1,67 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::clock::SystemClock;
+use crate::act::{Pass, Redacted, Tally};
+use crate::clock::{SystemClock, Timestamp};
+use crate::record::{Names, Record};
+use crate::span::Span;
+use crate::ttl::Ttl;
 
 /// Gives the verdicts it was made with, one an attempt, then accepts.
 struct Scripted(Vec<Verdict>);
 
 impl Sink for Scripted {
-    async fn send(&mut self, _: &[Arc<Redacted>]) -> Verdict {
+    async fn send(&mut self, _: &mut Delivery<'_>) -> Verdict {
         self.0.pop().unwrap_or(Verdict::Accept)
     }
+}
+
+/// Refuses more than `most` records at once, and all with which a bad one comes; looks at no more than `glance`.
+struct Picky {
+    bad: Vec<usize>,
+    most: usize,
+    glance: usize,
+    took: Vec<usize>,
+    attempts: usize,
+}
+
+impl Sink for Picky {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
+        self.attempts += 1;
+        delivery.limit(self.glance);
+        let seen: Vec<usize> = delivery.iter().map(number).collect();
+        let copied = delivery.batches();
+        let copied: Vec<usize> = copied.iter().flat_map(|batch| batch.iter()).map(number).collect();
+        assert_eq!((seen.len(), &seen), (delivery.len(), &copied));
+        if seen.len() > self.most || seen.iter().any(|record| self.bad.contains(record)) {
+            return Verdict::Refuse(fault(SinkError::Refused));
+        }
+        self.took.extend(seen);
+        Verdict::Accept
+    }
+}
+
+/// Batches of so many records, which are numbered through.
+fn batches(lens: &[usize]) -> Vec<Arc<Redacted>> {
+    let ttl: Ttl = "90d".parse().unwrap();
+    let names = Names { classes: vec![("app".into(), ttl)], streams: vec!["s".into()], ..Names::default() };
+    let names = Arc::new(names);
+    let mut next = 0;
+    let batch = |len: &usize| {
+        let mut pass = Pass::new(Timestamp::UNIX_EPOCH, Arc::clone(&names));
+        for _ in 0..*len {
+            // The marker tells the message's length.
+            pass.withhold(&Record::plain(Span::new(0, next)), "of the test", &mut Tally::default());
+            next += 1;
+        }
+        Arc::new(pass.finish())
+    };
+    lens.iter().map(batch).collect()
+}
+
+fn number(envelope: crate::act::Envelope<'_>) -> usize {
+    let text = std::str::from_utf8(envelope.message).unwrap();
+    text.split(' ').find_map(|word| word.parse().ok()).unwrap()
 }
 
 fn fault(kind: SinkError) -> Fault {
@@ -18,13 +72,23 @@ fn context() -> Context {
     Context { name: "s".into(), metrics: Arc::new(Metrics::new()), clock: Arc::new(SystemClock::new()) }
 }
 
+/// Delivers; which records were settled as delivered, and which as refused.
+async fn delivered(sink: &mut impl Sink, lens: &[usize], context: &Context) -> (Vec<usize>, Vec<usize>) {
+    let (mut at, mut taken, mut refused) = (0, Vec::new(), Vec::new());
+    let settled = |records, fault: Option<Fault>| {
+        if fault.is_some() { &mut refused } else { &mut taken }.extend(at..at + records);
+        at += records;
+    };
+    deliver(sink, &batches(lens), &mut Backoff::new(1), context, settled).await;
+    (taken, refused)
+}
+
 #[tokio::test(start_paused = true)]
 async fn waits_as_long_as_the_sink_asks() {
     let busy = || Verdict::Defer(fault(SinkError::Busy), Some(Duration::from_secs(7)));
     let mut sink = Scripted(vec![busy(), busy(), busy()]);
     let (context, started) = (context(), tokio::time::Instant::now());
-    let delivered = deliver(&mut sink, &[], &mut Backoff::new(1), &context).await;
-    assert_eq!(delivered, Ok(()));
+    assert_eq!(delivered(&mut sink, &[1], &context).await, (vec![0], vec![]));
     assert_eq!(started.elapsed(), Duration::from_secs(21), "its own waits are shorter");
     assert_eq!(context.metrics.sink_retries.with_label_values(&["s"]).get(), 3);
     assert_eq!(context.metrics.sink_errors.with_label_values(&["s", "busy"]).get(), 3);
@@ -34,7 +98,7 @@ async fn waits_as_long_as_the_sink_asks() {
 async fn a_sink_cannot_ask_for_more_than_the_limit() {
     let mut sink = Scripted(vec![Verdict::Defer(fault(SinkError::Busy), Some(Duration::MAX))]);
     let started = tokio::time::Instant::now();
-    assert_eq!(deliver(&mut sink, &[], &mut Backoff::new(1), &context()).await, Ok(()));
+    assert_eq!(delivered(&mut sink, &[1], &context()).await, (vec![0], vec![]));
     assert_eq!(started.elapsed(), RETRY_AFTER_MAX);
 }
 
@@ -42,12 +106,34 @@ async fn a_sink_cannot_ask_for_more_than_the_limit() {
 async fn keeps_asking_a_sink_that_is_away_for_an_hour() {
     let away = || Verdict::Defer(fault(SinkError::Connect), None);
     let mut sink = Scripted((0..1000).map(|_| away()).collect());
-    assert_eq!(deliver(&mut sink, &[], &mut Backoff::new(1), &context()).await, Ok(()));
+    assert_eq!(delivered(&mut sink, &[1], &context()).await, (vec![0], vec![]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_refusal_is_final() {
-    let mut sink = Scripted(vec![Verdict::Refuse(fault(SinkError::Refused))]);
-    let delivered = deliver(&mut sink, &[], &mut Backoff::new(1), &context()).await;
-    assert_eq!(delivered, Err(Refused(fault(SinkError::Refused))));
+#[tokio::test]
+async fn one_bad_record_costs_few_attempts_and_no_other_record() {
+    let mut sink = Picky { bad: vec![700], most: usize::MAX, glance: usize::MAX, took: vec![], attempts: 0 };
+    let (taken, refused) = delivered(&mut sink, &[400, 0, 624], &context()).await;
+    assert_eq!((taken.len(), refused), (1023, vec![700]));
+    assert_eq!(sink.attempts, 21, "both halves, ten times");
+}
+
+proptest! {
+    /// Law: whatever a sink cannot read, and however little it takes at once, each record is settled once and in
+    /// order, those it took are those settled as delivered, and only what it refuses alone is refused.
+    #[test]
+    fn nothing_is_lost_to_its_neighbours(
+        lens in prop::collection::vec(0..9_usize, 0..6),
+        bad in prop::collection::vec(0..40_usize, 0..5),
+        most in 1..20_usize,
+        glance in 1..20_usize,
+    ) {
+        let total: usize = lens.iter().sum();
+        let mut sink = Picky { bad, most, glance, took: vec![], attempts: 0 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (taken, refused) = runtime.block_on(delivered(&mut sink, &lens, &context()));
+        let (bad, good): (Vec<usize>, Vec<usize>) = (0..total).partition(|record| sink.bad.contains(record));
+        prop_assert_eq!(&taken, &good);
+        prop_assert_eq!(&sink.took, &good);
+        prop_assert_eq!(refused, bad);
+    }
 }

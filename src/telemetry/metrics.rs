@@ -193,10 +193,8 @@ labels! {
         Busy "busy",
         /// The sink failed: 5xx.
         Server "server",
-        /// The sink will not have it: 4xx, or a redirect.
+        /// The sink will not have it: another 4xx, or a redirect.
         Refused "refused",
-        /// The answer is none.
-        Protocol "protocol",
         /// Files: no space, no permission, a broken disk.
         Storage "storage",
     }
