@@ -15,7 +15,7 @@ use crate::act::{Orders, Pass, Redacted};
 use crate::clock::Timestamp;
 use crate::keys::Keyring;
 use crate::policy::Policy;
-use crate::record::{Ack, Batch, ClassId};
+use crate::record::{Ack, Batch, ClassId, Record, StreamId};
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -38,18 +38,33 @@ pub enum Outcome {
     },
 }
 
+/// Why a record is withheld.
+const FAILED: &str = "it made a stage fail";
+
 /// Cleans a batch. The epoch of its keys is that of its receive time.
-pub fn process(policy: &Policy, keyring: &Keyring, state: &mut State, mut batch: Batch) -> Outcome {
-    route(policy, &mut batch);
+pub fn process(policy: &Policy, keyring: &Keyring, state: &mut State, batch: Batch) -> Outcome {
+    let routes = policy.routes();
+    routed(policy, keyring, state, batch, |batch, record| routes.route(batch, record))
+}
+
+fn routed(
+    policy: &Policy,
+    keyring: &Keyring,
+    state: &mut State,
+    mut batch: Batch,
+    route: impl Fn(&Batch, &Record) -> (StreamId, ClassId),
+) -> Outcome {
+    let lost = route_all(&mut batch, route);
     let orders = orders(policy, keyring, batch.received);
     if let Some(class) = keyless(policy, &orders, &batch) {
         return Outcome::Held { batch, class };
     }
     let mut tally = Tally::default();
-    let redacted = whole(policy, &orders, state, &batch, &mut tally).unwrap_or_else(|| {
+    let redacted = if lost.is_empty() { whole(policy, &orders, state, &batch, &mut tally) } else { None };
+    let redacted = redacted.unwrap_or_else(|| {
         *state = State::default();
         tally = Tally::default();
-        one_by_one(policy, &orders, state, &batch, &mut tally)
+        one_by_one(policy, &orders, state, &batch, &lost, &mut tally)
     });
     tally.records_in = batch.records.len() as u64;
     tally.bytes_in = batch.raw.len() as u64;
@@ -57,12 +72,20 @@ pub fn process(policy: &Policy, keyring: &Keyring, state: &mut State, mut batch:
     Outcome::Clean { redacted, tally, ack: batch.ack }
 }
 
-fn route(policy: &Policy, batch: &mut Batch) {
-    let mut records = std::mem::take(&mut batch.records);
-    for record in &mut records {
-        (record.stream, record.class) = policy.routes().route(batch, record);
+/// Routes every record; returns the places, ascending, of those that made the route panic. They are of the first class, and to
+/// be withheld.
+fn route_all(batch: &mut Batch, route: impl Fn(&Batch, &Record) -> (StreamId, ClassId)) -> Vec<usize> {
+    let one = |batch: &mut Batch, place: usize| {
+        let (stream, class) = route(batch, &batch.records[place]);
+        let record = &mut batch.records[place];
+        (record.stream, record.class) = (stream, class);
+    };
+    let places = 0..batch.records.len();
+    let all = AssertUnwindSafe(|| places.clone().for_each(|place| one(batch, place)));
+    if catch_unwind(all).is_ok() {
+        return Vec::new();
     }
-    batch.records = records;
+    places.filter(|place| catch_unwind(AssertUnwindSafe(|| one(batch, *place))).is_err()).collect()
 }
 
 /// What is to be done in each class, with its key of the epoch: looked up once per batch.
@@ -101,16 +124,21 @@ fn whole(
     catch_unwind(all).ok().map(|()| pass.finish())
 }
 
-/// One guard a record: what panics is withheld, the others go on. State and pass are made whole again after a panic.
+/// One guard a record: what panics, or is `lost` already, is withheld, the others go on. State and pass are made whole again after a panic.
 fn one_by_one(
     policy: &Policy,
     orders: &[Orders<'_>],
     state: &mut State,
     batch: &Batch,
+    lost: &[usize],
     tally: &mut Tally,
 ) -> Redacted {
     let mut pass = Pass::new(batch.received, policy.names().clone());
-    for record in &batch.records {
+    for (place, record) in batch.records.iter().enumerate() {
+        if lost.binary_search(&place).is_ok() {
+            pass.withhold(record, FAILED, tally);
+            continue;
+        }
         let mut counted = tally.clone();
         let of_class = &orders[usize::from(record.class.0)];
         let one = AssertUnwindSafe(|| pass.record(of_class, state, &batch.raw, record, &mut counted));
@@ -118,7 +146,7 @@ fn one_by_one(
             *tally = counted;
         } else {
             *state = State::default();
-            pass.withhold(record, "it made a stage fail", tally);
+            pass.withhold(record, FAILED, tally);
         }
     }
     pass.finish()
@@ -131,7 +159,6 @@ mod tests {
     use super::*;
     use crate::entity::Entity;
     use crate::keys::{Epoch, EpochKey, KeyId};
-    use crate::record::Record;
     use crate::secret::{Raw, Secret};
     use crate::span::Span;
 
@@ -208,6 +235,22 @@ mod tests {
         assert_eq!(all[2].message, b"by [ipv4]");
         assert_eq!((tally.records_in, tally.records_out, tally.withheld), (3, 3, 1));
         assert_eq!(tally.found(Entity::IPV4, "redact"), 2, "each finding is counted once");
+    }
+
+    #[test]
+    fn a_record_that_makes_the_route_panic_is_withheld_alone() {
+        let policy = policy("everything");
+        let route = |batch: &Batch, record: &Record| {
+            assert_ne!(&batch.raw.bytes()[record.message.range()], b"secret", "planted");
+            policy.routes().route(batch, record)
+        };
+        let batch = batch(&["by 192.0.2.7", "secret", "by 192.0.2.8"]);
+        let outcome = routed(&policy, &Keyring::empty(), &mut State::default(), batch, route);
+        let Outcome::Clean { redacted, tally, .. } = outcome else { panic!("no key is needed") };
+        let messages: Vec<_> = redacted.iter().map(|envelope| envelope.message.to_vec()).collect();
+        let marker = b"[logveil: record withheld, 6 bytes, it made a stage fail]";
+        assert_eq!(messages, [&b"by [ipv4]"[..], marker, b"by [ipv4]"]);
+        assert_eq!((tally.records_in, tally.records_out, tally.withheld), (3, 3, 1));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 
 use crate::limit;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Refusal};
 
 /// A listener that holds back when enough connections are open.
 pub struct Door {
@@ -64,6 +65,14 @@ impl Door {
 impl Drop for Place {
     fn drop(&mut self) {
         self.metrics.connections.with_label_values(&[&*self.source]).dec();
+    }
+}
+
+/// Counts a connection whose task failed on a fault of our own: what it held was not taken.
+pub fn ended(joined: Result<(), JoinError>, source: &str, metrics: &Metrics) {
+    if joined.is_err_and(|error| error.is_panic()) {
+        metrics.refuse(source, Refusal::Failed);
+        tracing::error!(source, "a connection ended on a fault of our own");
     }
 }
 

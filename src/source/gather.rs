@@ -1,5 +1,6 @@
 //! Records on their way into a batch.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::World;
@@ -33,8 +34,21 @@ impl Gather {
     /// Adds a frame of syslog.
     pub fn push_syslog(&mut self, frame: &[u8]) {
         let received = self.received();
+        self.push_parsed(frame, |raw, span| codec::syslog::parse(raw, span, received));
+    }
+
+    /// Adds what `parse` makes of a frame. One that makes it panic is withheld, and a marker stands in its place.
+    fn push_parsed(&mut self, frame: &[u8], parse: impl FnOnce(&[u8], Span) -> Record) {
         let span = self.append(frame);
-        self.records.push(codec::syslog::parse(&self.raw, span, received));
+        match catch_unwind(AssertUnwindSafe(|| parse(&self.raw, span))) {
+            Ok(record) => self.records.push(record),
+            Err(_) => {
+                let start = self.raw.len();
+                mark::write_withheld(&mut self.raw, frame.len(), "it made a stage fail");
+                self.records.push(Record::plain(Span::new(start, self.raw.len())));
+                self.world.metrics.records_withheld.with_label_values(&["failed"]).inc();
+            }
+        }
     }
 
     /// Adds a record that is all message.
@@ -112,5 +126,43 @@ impl Gather {
 
     fn received(&mut self) -> Timestamp {
         *self.received.get_or_insert_with(|| self.world.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::source::{Intake, Taking};
+    use crate::telemetry::Metrics;
+
+    struct Nobody;
+
+    impl Intake for Nobody {
+        fn take(&self, _batch: Batch, _patience: std::time::Duration) -> Taking<'_> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    #[test]
+    fn a_frame_that_makes_the_codec_panic_is_withheld_alone() {
+        let (_stop, stopped) = tokio::sync::watch::channel(false);
+        let metrics = Arc::new(Metrics::new());
+        let world = World {
+            intake: Arc::new(Nobody),
+            clock: Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)),
+            metrics: Arc::clone(&metrics),
+            stop: stopped,
+        };
+        let mut gather = Gather::new("edge".into(), world);
+        gather.push_plain(b"one");
+        gather.push_parsed(b"secret", |_, _| panic!("planted"));
+        gather.push_plain(b"two");
+        let batch = gather.take(b"", Ack::none());
+        let text = |record: &Record| batch.raw.bytes()[record.message.range()].to_vec();
+        let messages: Vec<_> = batch.records.iter().map(text).collect();
+        let marker = b"[logveil: record withheld, 6 bytes, it made a stage fail]";
+        assert_eq!(messages, [&b"one"[..], marker, b"two"]);
+        assert_eq!(metrics.records_withheld.with_label_values(&["failed"]).get(), 1);
     }
 }

@@ -155,6 +155,8 @@ labels! {
         Unconfirmed "unconfirmed",
         /// Stopping.
         Stopping "stopping",
+        /// A fault of our own ended it.
+        Failed "failed",
     }
 }
 

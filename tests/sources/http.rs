@@ -63,6 +63,15 @@ fn check(answer: &str, status: u16, body: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fails_is_counted() {
+    let server = server(Fate::Panic, Limits::default()).await;
+    assert_eq!(server.post("/v1/logs", "", b"a").await, "");
+    server.scene.stopped(server.serving).await;
+    let refused = "logveil_requests_refused_total{reason=\"failed\",source=\"apps\"} 1";
+    assert_eq!(server.scene.metric("logveil_requests_refused"), [refused]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_line_is_a_record() {
     let server = server(Fate::Confirm, Limits::default()).await;
     let body = b"{\"a\": 1}\r\n\n[1, 2]\nplain text\xff\nlast";

@@ -29,6 +29,8 @@ enum Fate {
     Keep,
     /// Not taken.
     Refuse,
+    /// The task that asks for it panics.
+    Panic,
 }
 
 /// One record as the intake saw it.
@@ -52,6 +54,7 @@ impl Intake for Stub {
         if self.fate == Fate::Refuse {
             return Box::pin(std::future::ready(Err(Refused::Full)));
         }
+        assert!(self.fate != Fate::Panic, "planted");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let seen = batch.records.iter().map(|record| Seen {
             app: text(&batch.raw.bytes()[record.app.range()]),
@@ -62,7 +65,7 @@ impl Intake for Stub {
         match self.fate {
             Fate::Confirm => batch.ack.confirm(),
             Fate::Keep => self.kept.lock().unwrap().push(batch.ack),
-            Fate::Fail | Fate::Refuse => {}
+            Fate::Fail | Fate::Refuse | Fate::Panic => {}
         }
         self.news.notify_one();
         Box::pin(std::future::ready(Ok(())))

@@ -49,6 +49,19 @@ async fn lines_arrive_however_they_are_split() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fails_is_counted() {
+    let scene = Scene::new(Fate::Panic);
+    let (listener, tcp, _) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    stream.write_all(b"<13>a\n").await.unwrap();
+    let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut Vec::new())).await.expect("it ends");
+    scene.stopped(serving).await;
+    let refused = "logveil_requests_refused_total{reason=\"failed\",source=\"edge\"} 1";
+    assert_eq!(scene.metric("logveil_requests_refused"), [refused]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_stream_is_handed_on_at_once() {
     let scene = Scene::new(Fate::Confirm);
     let (listener, tcp, _) = listener().await;

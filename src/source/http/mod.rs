@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::accept::{Door, Place};
+use super::accept::{Door, Place, ended};
 use super::{Error, World, stopped};
 use crate::limit;
 use crate::telemetry::Refusal;
@@ -112,14 +112,16 @@ pub async fn serve(listener: Listener, world: World) {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next() => {}
+            Some(joined) = connections.join_next() => ended(joined, &desk.settings.name, &desk.world.metrics),
             (stream, place) = door.accept() => {
                 connections.spawn(connection(stream, place, Arc::clone(&desk)));
             }
         }
     }
     drop(door);
-    while connections.join_next().await.is_some() {}
+    while let Some(joined) = connections.join_next().await {
+        ended(joined, &desk.settings.name, &desk.world.metrics);
+    }
 }
 
 /// Serves one connection, request after request; after a stop the one in hand is its last.

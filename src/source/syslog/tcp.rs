@@ -18,7 +18,7 @@ use super::Settings;
 use crate::frame::{Cut, Framer, Step, Syslog, Why};
 use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX};
 use crate::record::Ack;
-use crate::source::accept::{Door, Place};
+use crate::source::accept::{Door, Place, ended};
 use crate::source::gather::Gather;
 use crate::source::room::{Room, Share};
 use crate::source::{Refused, World, stopped};
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next() => {}
+            Some(joined) = connections.join_next() => ended(joined, &settings.name, &world.metrics),
             (stream, place) = door.accept() => spawn(&mut connections, connection(stream, &room, settings, world), place),
         }
     }
@@ -44,7 +44,9 @@ pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
         spawn(&mut connections, connection(stream, &room, settings, world), place);
     }
     drop(door);
-    while connections.join_next().await.is_some() {}
+    while let Some(joined) = connections.join_next().await {
+        ended(joined, &settings.name, &world.metrics);
+    }
 }
 
 fn connection(stream: TcpStream, room: &Room, settings: &Settings, world: &World) -> Connection {
