@@ -522,6 +522,34 @@ fn a_destruction_that_is_stopped_anywhere_is_ended_once() {
     }
 }
 
+/// A clock 20 hours ahead is believed and put back; then nothing runs for 20 hours, by which the clock catches up.
+#[test]
+fn a_clock_that_ran_ahead_lets_nothing_live_longer() {
+    let bench = Bench::new("90d");
+    let mut running = bench.run();
+    let start = bench.clock.now();
+    let pass = |running: &mut Running, hours: u32| {
+        for _ in 0..2 * hours {
+            bench.clock.advance(HOUR / 2);
+            running.tend();
+        }
+    };
+    pass(&mut running, 2);
+    bench.clock.step_to(start + 22 * HOUR);
+    pass(&mut running, 2);
+    running.append(&[bench.batch(running.time.now(), "nginx", &[b"record"])]).unwrap();
+    let received = bench.clock.monotonic();
+    bench.clock.step_to(start + 4 * HOUR);
+    pass(&mut running, 2);
+    drop(running);
+    bench.clock.advance(20 * HOUR);
+    let mut running = bench.run();
+    pass(&mut running, 2);
+    bench.clock.advance(received + 90 * DAY - bench.clock.monotonic());
+    assert_eq!(running.tend().partitions, 0);
+    assert_eq!(files(&bench.data().join("archive")).len(), 0);
+}
+
 #[test]
 fn a_purge_by_hand_stands_next_to_a_running_program() {
     let bench = Bench::new("90d");

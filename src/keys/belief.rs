@@ -15,6 +15,10 @@ next reading and a wrong answer to the other is not:
 Monotonic time does not lie, so what was believed once goes on by it, whatever
 the wall clock does: a clock that goes back lets nothing live longer, and a
 clock that jumps ahead destroys nothing.
+
+A clock that was believed and then put back leaves the mark ahead of it, and with
+it what was stamped meanwhile. How far is kept with the mark ([`Mark`]): a process
+adds it to the wall clock until it believes it, so that time during which nothing ran counts in full.
 */
 
 use std::time::Duration;
@@ -35,6 +39,24 @@ impl Running {
     }
 }
 
+/// What a process leaves to its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The latest moment that was believed.
+    pub high: Timestamp,
+    /// How far it was ahead of the believed wall clock.
+    pub ahead: Duration,
+}
+
+impl Mark {
+    /// By how much the wall clock is read ahead. Less than a step is drift; more than what is believed unconfirmed comes
+    /// from a clock that nobody believed, and is not carried on.
+    fn carried(self) -> Duration {
+        let is_step = self.ahead > STEP_TOLERANCE && self.ahead <= STEP_MAX;
+        if is_step { self.ahead } else { Duration::ZERO }
+    }
+}
+
 /// What a reading of the clocks says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moments {
@@ -44,6 +66,8 @@ pub struct Moments {
     pub unreadable: Timestamp,
     /// What is due by this moment may be destroyed, and it is the mark to persist. `None` until a fresh start is believed.
     pub destroyable: Option<Timestamp>,
+    /// How far the mark is ahead of the wall clock that was believed last: [`Mark::ahead`].
+    pub ahead: Duration,
     /// The wall clock stands more than [`STEP_MAX`] ahead of what is believed: an operator must confirm it.
     pub in_doubt: bool,
     /// The wall clock was believed at least once in this process's life.
@@ -53,6 +77,10 @@ pub struct Moments {
 /// The clock-trust state of one process.
 #[derive(Clone, Debug)]
 pub struct Belief {
+    /// What readings of the wall clock are moved ahead by until one is believed.
+    carried: Duration,
+    /// [`Mark::ahead`], as of the last reading that was believed.
+    ahead: Duration,
     /// What may be destroyed by; goes into the high-water mark.
     high: Option<Running>,
     /// The wall clock as this process goes by, until it believes another.
@@ -64,17 +92,21 @@ pub struct Belief {
 }
 
 impl Belief {
-    /// The state at a process's start, with the high-water mark that its predecessor left.
-    pub fn new(high_water: Option<Timestamp>, wall: Timestamp, monotonic: Duration) -> Belief {
-        let here = Running { wall, monotonic };
-        let high = high_water.map(|wall| Running { wall, monotonic });
-        let unreadable = Running { wall: high_water.map_or(wall, |high| high.max(wall)), monotonic };
-        Belief { high, base: here, streak: here, unreadable, settled: false }
+    /// The state at a process's start, with the mark that its predecessor left.
+    pub fn new(mark: Option<Mark>, wall: Timestamp, monotonic: Duration) -> Belief {
+        let carried = mark.map_or(Duration::ZERO, Mark::carried);
+        let ahead = mark.map_or(Duration::ZERO, |mark| mark.ahead);
+        let here = Running { wall: add(wall, carried), monotonic };
+        let high = mark.map(|mark| Running { wall: mark.high, monotonic });
+        let unreadable = Running { wall: mark.map_or(here.wall, |mark| mark.high.max(here.wall)), monotonic };
+        Belief { carried, ahead, high, base: here, streak: here, unreadable, settled: false }
     }
 
     /// Takes in a reading of both clocks, taken together.
     pub fn tick(&mut self, wall: Timestamp, monotonic: Duration) -> Moments {
-        let here = Running { wall, monotonic };
+        let raw = Running { wall, monotonic };
+        let wall = add(wall, self.carried);
+        let mut here = Running { wall, monotonic };
         if apart(wall, self.streak.at(monotonic)) > STEP_TOLERANCE {
             self.streak = here;
         }
@@ -84,6 +116,10 @@ impl Belief {
         let in_doubt = wall > add(self.reckoned(monotonic), STEP_MAX);
         if monotonic.saturating_sub(self.streak.monotonic) >= BELIEF_WAIT && !in_doubt {
             self.believe(here);
+            // From here on the mark goes on by itself, ahead of the wall clock as it is.
+            self.streak.wall = subtract(self.streak.wall, std::mem::take(&mut self.carried));
+            self.base = raw;
+            here = raw;
         }
         self.unreadable = Running { wall: self.unreadable.at(monotonic).max(wall), monotonic };
         self.moments(here, in_doubt)
@@ -91,6 +127,7 @@ impl Belief {
 
     /// Takes an operator's word that the wall clock is right. Lowers nothing.
     pub fn confirm(&mut self, wall: Timestamp, monotonic: Duration) -> Moments {
+        self.carried = Duration::ZERO;
         let here = Running { wall, monotonic };
         self.streak = here;
         self.believe(here);
@@ -101,6 +138,7 @@ impl Belief {
     fn believe(&mut self, here: Running) {
         let wall = self.high.map_or(here.wall, |high| high.at(here.monotonic).max(here.wall));
         self.high = Some(Running { wall, monotonic: here.monotonic });
+        self.ahead = apart(wall, here.wall) + self.carried;
         self.base = here;
         self.settled = true;
     }
@@ -120,6 +158,7 @@ impl Belief {
             now: high.map_or(wall, |high| high.max(wall)),
             unreadable: self.unreadable.wall,
             destroyable: high,
+            ahead: self.ahead,
             in_doubt,
             settled: self.settled,
         }

@@ -44,7 +44,7 @@ pub use timekeeper::Timekeeper;
 
 use crate::clock::Timestamp;
 use crate::keys::belief::Moments;
-use crate::keys::belief::add;
+use crate::keys::belief::{add, subtract};
 use crate::keys::schedule::{Schedule, deadline};
 use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::limit::VAULT_FILE_BYTES_MAX;
@@ -295,6 +295,8 @@ impl Vault {
         let lines = self.evidence.last()?.lines;
         self.state.evidence = self.state.evidence.max(lines);
         self.state.high_water = self.state.high_water.max(moments.destroyable);
+        let behind = self.state.high_water.map(|high| subtract(high, moments.ahead));
+        self.state.wall = behind.filter(|_| !moments.ahead.is_zero());
         self.state.write(&self.dir)
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::read_bounded;
 use super::{DataDir, Error, format_of};
 use crate::clock::Timestamp;
+use crate::keys::belief::Mark;
 use crate::limit::VAULT_FILE_BYTES_MAX;
 
 const FORMAT: &str = "logveil-state/1";
@@ -23,6 +24,9 @@ pub struct State {
     format: String,
     /// The latest moment that was believed. Never goes down.
     pub high_water: Option<Timestamp>,
+    /// What the wall clock showed at that moment, if it was behind: a clock that was believed and put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<Timestamp>,
     /// Lines of evidence that there were. Never goes down.
     pub evidence: u64,
     /// Limits of the classes in force, in seconds: readers without a configuration keep to them.
@@ -59,11 +63,16 @@ impl State {
 
 impl Default for State {
     fn default() -> State {
-        State { format: FORMAT.to_owned(), high_water: None, evidence: 0, ttl_s: BTreeMap::new() }
+        State { format: FORMAT.to_owned(), high_water: None, wall: None, evidence: 0, ttl_s: BTreeMap::new() }
     }
 }
 
 /// The high-water mark of a data directory, to begin a [`super::Timekeeper`] with.
-pub fn high_water(dir: &DataDir) -> Result<Option<Timestamp>, Error> {
-    Ok(State::read(dir)?.high_water)
+pub fn high_water(dir: &DataDir) -> Result<Option<Mark>, Error> {
+    let state = State::read(dir)?;
+    let ahead = |high: Timestamp| {
+        let gap = state.wall.map(|wall| high.duration_since(wall));
+        gap.and_then(|gap| Duration::try_from(gap).ok()).unwrap_or_default()
+    };
+    Ok(state.high_water.map(|high| Mark { high, ahead: ahead(high) }))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, Timestamp};
-use crate::keys::belief::{Belief, Moments};
+use crate::keys::belief::{Belief, Mark, Moments};
 use crate::limit::CONFIRMATION_AGE_MAX;
 
 /// Reads the clocks into a [`Belief`]. As a [`Clock`] it stamps records: its wall time never goes back
@@ -18,8 +18,8 @@ pub struct Timekeeper {
 
 impl Timekeeper {
     /// Begins with the high-water mark of the data directory ([`super::high_water`]).
-    pub fn new(clock: Arc<dyn Clock>, high_water: Option<Timestamp>) -> Timekeeper {
-        let belief = Belief::new(high_water, clock.now(), clock.monotonic());
+    pub fn new(clock: Arc<dyn Clock>, mark: Option<Mark>) -> Timekeeper {
+        let belief = Belief::new(mark, clock.now(), clock.monotonic());
         Timekeeper { clock, belief: Mutex::new(belief) }
     }
 

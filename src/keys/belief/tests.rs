@@ -9,6 +9,10 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect("a moment in a test")
 }
 
+fn mark(high: Timestamp) -> Mark {
+    Mark { high, ahead: Duration::ZERO }
+}
+
 /// Both clocks of a test, and the belief fed with them.
 struct Bench {
     wall: Timestamp,
@@ -19,7 +23,7 @@ struct Bench {
 impl Bench {
     fn start(high_water: Option<Timestamp>, wall: Timestamp) -> Bench {
         let monotonic = 5 * MINUTE;
-        Bench { wall, monotonic, belief: Belief::new(high_water, wall, monotonic) }
+        Bench { wall, monotonic, belief: Belief::new(high_water.map(mark), wall, monotonic) }
     }
 
     /// Lets time pass, a minute a tick.
@@ -130,7 +134,7 @@ proptest! {
         let origin = at("2026-11-22T10:00:00Z");
         let high = high.map(|by| subtract(origin, Duration::from_secs(by as u64)));
         let (mut wall, mut monotonic) = (origin, Duration::ZERO);
-        let mut belief = Belief::new(high, wall, monotonic);
+        let mut belief = Belief::new(high.map(mark), wall, monotonic);
         let mut last = belief.tick(wall, monotonic);
         for (passed, step) in moves {
             let passed = Duration::from_secs(passed);
@@ -160,7 +164,7 @@ proptest! {
     ) {
         let mark = at("2026-11-22T10:00:00Z");
         let (mut wall, mut monotonic) = (mark, Duration::ZERO);
-        let mut belief = Belief::new(Some(mark), wall, monotonic);
+        let mut belief = Belief::new(Some(Mark { high: mark, ahead: Duration::ZERO }), wall, monotonic);
         for (passed, step, back) in moves {
             let passed = Duration::from_secs(passed);
             let by = Duration::from_secs(step as u64);
@@ -176,7 +180,7 @@ proptest! {
     #[test]
     fn big_steps_are_never_believed_unconfirmed(moves in prop::collection::vec((0..9_000u64, 90_000..40_000_000i64), 1..60)) {
         let mark = at("2026-11-22T10:00:00Z");
-        let mut belief = Belief::new(Some(mark), mark, Duration::ZERO);
+        let mut belief = Belief::new(Some(Mark { high: mark, ahead: Duration::ZERO }), mark, Duration::ZERO);
         let mut monotonic = Duration::ZERO;
         let mut wall = mark;
         for (passed, step) in moves {
@@ -190,6 +194,44 @@ proptest! {
             }
             monotonic += 90 * MINUTE;
             wall = add(wall, 90 * MINUTE);
+        }
+    }
+
+    /// For all runs of a process with time between them, in which the wall clock is anywhere up to 20 hours ahead of
+    /// the truth, and at rest for an hour before the end and at the start of each run: what was stamped is destroyable,
+    /// after an age, once it has that age in real time. A difference that is no step may be lost
+    /// once a run.
+    #[test]
+    fn nothing_lives_longer_than_its_limit(
+        runs in prop::collection::vec(
+            (prop::collection::vec((0..9_000u64, 0..72_000u64), 0..12), 0..200_000u64),
+            1..8,
+        ),
+    ) {
+        let truth = at("2026-11-22T10:00:00Z");
+        let (mut real, mut offset) = (Duration::ZERO, Duration::ZERO);
+        // The latest stamp, in real time from its making, and what was left to the next run.
+        let (mut ahead, mut left) = (Duration::ZERO, None);
+        for (number, (moves, downtime)) in runs.iter().enumerate() {
+            let started = real;
+            let wall = add(truth, real + offset);
+            let mut belief = Belief::new(left, wall, Duration::ZERO);
+            let rest = [(HOUR.as_secs(), None)];
+            let moves = moves.iter().map(|&(passed, offset)| (passed, Some(offset)));
+            for (passed, step) in rest.into_iter().chain(moves).chain(rest) {
+                for _ in 0..=passed / 60 {
+                    let moments = belief.tick(add(truth, real + offset), real - started);
+                    ahead = ahead.max(moments.now.duration_since(add(truth, real)).unsigned_abs());
+                    real += MINUTE;
+                }
+                offset = step.map_or(offset, Duration::from_secs);
+            }
+            let moments = belief.tick(add(truth, real + offset), real - started);
+            let high = moments.destroyable.expect("an hour in step");
+            let late = STEP_TOLERANCE * (number + 1) as u32;
+            prop_assert!(add(high, late) >= add(truth, real + ahead), "run {number}: {high}, {ahead:?} ahead");
+            left = Some(Mark { high, ahead: moments.ahead });
+            real += Duration::from_secs(*downtime);
         }
     }
 }
