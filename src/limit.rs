@@ -160,6 +160,9 @@ pub const RETRY_WAIT_MAX: Duration = Duration::from_secs(15);
 /// Longest wait that a sink may ask for with `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
+/// How often rotated files are looked at for those whose time is over, at most.
+pub const ROTATED_FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
+
 /// Rotated files that the file sink keeps at most.
 pub const ROTATED_FILES_MAX: u64 = 1000;
 

@@ -137,7 +137,11 @@ fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {
     };
     let kind = match kind {
         "stdout" => SinkKind::Stdout(form(&table)),
-        "file" => SinkKind::File(file(&table)?),
+        "file" => {
+            let file = file(&table)?;
+            let at = table.find("rotate").unwrap_or(field);
+            SinkKind::File(within_limits(at, file, classes.as_deref(), policy)?)
+        }
         "http" => SinkKind::Http(http(&table)?),
         "syslog" => SinkKind::Syslog(syslog(&table)?),
         _ => SinkKind::Archive,
@@ -199,6 +203,27 @@ fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
         age_max: age.unwrap_or(Duration::from_secs(86_400)),
         keep: keep.unwrap_or(7),
     })
+}
+
+/// A file that keeps no record longer than its class allows.
+fn within_limits(
+    field: &Field<'_>,
+    file: sink::file::Settings,
+    classes: Option<&[ClassId]>,
+    policy: &Policy,
+) -> Option<sink::file::Settings> {
+    let all = policy.classes().filter(|class| classes.is_none_or(|classes| classes.contains(class)));
+    let shortest = all.min_by_key(|class| policy.ttl(*class).duration());
+    match shortest.filter(|class| policy.ttl(*class).duration() < file.keeps_for()) {
+        None => Some(file),
+        Some(class) => field.refuse(format!(
+            "keeps a record for up to age times keep + 1, {} s, and class {} allows {}; lower age or keep, or leave \
+             the class out of the sink's classes",
+            file.keeps_for().as_secs(),
+            policy.class_name(class),
+            policy.ttl(class)
+        )),
+    }
 }
 
 /// A path whose folder is there: a misspelt one is told now, not with the first record.

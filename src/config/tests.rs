@@ -122,6 +122,31 @@ fn bounds_are_told_and_kept() {
 }
 
 #[test]
+fn a_file_that_keeps_longer_than_a_class_allows_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("p.yaml");
+    let short = "policy: p\nclasses:\n  access: { retention: 3h }\n  app: { retention: 8d }\n";
+    std::fs::write(&policy, short).unwrap();
+    let file = |more: &str| {
+        let policy = policy.display();
+        format!("policy: {policy}\nsinks:\n  f: {{ kind: file, path: out.log{more} }}\n")
+    };
+    check(
+        &file(""),
+        &[
+            "c.yaml:3: sinks.f: keeps a record for up to age times keep + 1, 691200 s, and class access allows 3h",
+        ],
+    );
+    check(
+        &file(", rotate: { age: 1h, keep: 3 }"),
+        &["c.yaml:3: sinks.f.rotate: keeps a record for up to age times keep + 1, 14400 s, and class access"],
+    );
+    for kept in [", rotate: { age: 1h, keep: 2 }", ", classes: [app]"] {
+        assert!(Settings::parse("c.yaml", &file(kept)).is_ok(), "{kept}");
+    }
+}
+
+#[test]
 fn broken_yaml_is_told_with_its_line() {
     let error = Settings::parse("c.yaml", "sources:\n  a: [1\nb: 2\n").unwrap_err();
     assert_eq!(error.lines.len(), 1, "{error}");
