@@ -117,8 +117,9 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Headers of a request.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// Batches that wait between the sources and the workers.
-pub const PIPELINE_BATCHES_MAX: usize = 8;
+/// Batches between the sources and the queues: being cleaned, or clean and waiting for room. More wait uncleaned with
+/// their connections. Some tens of MiB, and enough that batches which wait for one sink leave places for others.
+pub const PIPELINE_BATCHES_MAX: usize = 64;
 
 /// Default bound of the memory queue before each sink, in bytes.
 pub const QUEUE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;

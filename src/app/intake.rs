@@ -1,23 +1,27 @@
 /*!
 What a source hands its batches to: clean, then into every queue or into none.
 
-A batch is cleaned on the task of its connection, which keeps its order and
-bounds what is in work. Nothing raw outlives [`Intake::take`]: a batch that is
+The task of a connection waits for its batch, which keeps the order. Cleaning
+itself runs on as many threads as there are processors, and none of them is the
+runtime's: listeners, sinks and admin go on meanwhile. Before it is cleaned, a
+batch takes one of [`PIPELINE_BATCHES_MAX`] places and keeps it until it is in
+its queues, which bounds what is clean and in no queue yet. Nothing raw outlives [`Intake::take`]: a batch that is
 not taken is dropped there, and its client learns of it.
 */
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::act::Redacted;
-use crate::limit::KEY_WAIT;
-use crate::pipeline::{self, Outcome, State, Tally};
+use crate::limit::{KEY_WAIT, PIPELINE_BATCHES_MAX};
+use crate::pipeline::{self, Outcome, Tally};
+use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
-use crate::record::{Ack, Batch};
+use crate::record::{Ack, Batch, ClassId};
 use crate::source::{self, Refused, Taking};
 use crate::telemetry::Metrics;
 
@@ -28,8 +32,10 @@ pub struct Intake {
     now: Now,
     /// One for each sink, in their order; nothing once stopped.
     queues: Mutex<Option<Arc<[Sender]>>>,
-    /// Workers' scratch, handed from batch to batch.
-    states: Mutex<Vec<State>>,
+    /// For batches between here and the queues.
+    places: Arc<Semaphore>,
+    /// For cleaning, which takes all of a processor.
+    workers: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     /// Asks for keys.
     keys_wanted: Arc<Notify>,
@@ -41,13 +47,17 @@ struct Clean {
     tally: Tally,
     ack: Ack,
     live: Arc<Live>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Intake {
     /// A way into `queues`.
     pub fn new(now: Now, queues: Vec<Sender>, metrics: Arc<Metrics>, keys_wanted: Arc<Notify>) -> Intake {
         let queues = Mutex::new(Some(queues.into()));
-        Intake { now, queues, states: Mutex::default(), metrics, keys_wanted }
+        let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = Arc::new(Semaphore::new(processors));
+        Intake { now, queues, places, workers, metrics, keys_wanted }
     }
 
     /// Takes nothing any more; the queues end once they are empty.
@@ -67,19 +77,22 @@ impl Intake {
             return Err(Refused::Full);
         }
         let source = Arc::clone(&batch.source);
-        let clean = self.clean(batch, &patience).await?;
-        let parts = share(&clean, &queues);
-        drop(queues);
+        let Clean { batch, tally, ack, live, place } = self.clean(batch, &patience).await?;
+        let parts = share(&batch, &live.wants, &queues);
+        // What is swapped is forgotten at once, also while a batch waits for room.
+        let policy = Arc::clone(&live.policy);
+        drop((live, queues));
         let mut slots: Vec<(Slot, Arc<Redacted>)> = Vec::with_capacity(parts.len());
         for (queue, part) in parts {
             let slot = queue.reserve(cost(&part), patience.left()).await.map_err(|_full| Refused::Full)?;
             slots.push((slot, part));
         }
-        self.count(&source, &clean);
+        self.count(&source, &policy, &batch, &tally);
         for (slot, batch) in slots {
-            slot.send(Item { batch, ack: clean.ack.clone() });
+            slot.send(Item { batch, ack: ack.clone() });
         }
-        clean.ack.confirm();
+        ack.confirm();
+        drop(place);
         Ok(())
     }
 
@@ -88,13 +101,15 @@ impl Intake {
         let mut swaps = self.now.subscribe();
         let mut held = false;
         loop {
+            let place = patience.wait_for(&self.places).await?;
             let live = Arc::clone(&swaps.borrow_and_update());
-            match self.process(&live, batch) {
+            match self.process(&live, batch, patience).await? {
                 Outcome::Clean { redacted, tally, ack } => {
-                    return Ok(Clean { batch: Arc::new(redacted), tally, ack, live });
+                    return Ok(Clean { batch: Arc::new(redacted), tally, ack, live, place });
                 }
                 Outcome::Held { batch: back, .. } => batch = back,
             }
+            drop((live, place));
             if !held {
                 self.metrics.batches_held.inc();
                 held = true;
@@ -110,28 +125,36 @@ impl Intake {
         }
     }
 
-    fn process(&self, live: &Live, batch: Batch) -> Outcome {
-        let states = || self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = states().pop().unwrap_or_default();
-        let outcome = pipeline::process(&live.policy, &live.keyring, &mut state, batch);
-        states().push(state);
-        outcome
+    async fn process(&self, live: &Arc<Live>, batch: Batch, patience: &Patience) -> Result<Outcome, Refused> {
+        let worker = patience.wait_for(&self.workers).await?;
+        let live = Arc::clone(live);
+        let work = tokio::task::spawn_blocking(move || {
+            let outcome =
+                live.states.lend(|state| pipeline::process(&live.policy, &live.keyring, state, batch));
+            drop(worker);
+            outcome
+        });
+        work.await.map_err(|error| match error.try_into_panic() {
+            // A fault of ours: the connection's, as if it had been met on its own task.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Refused::Stopping,
+        })
     }
 
-    fn count(&self, source: &str, clean: &Clean) {
-        let (metrics, tally) = (&self.metrics, &clean.tally);
+    fn count(&self, source: &str, policy: &Policy, batch: &Redacted, tally: &Tally) {
+        let metrics = &self.metrics;
         metrics.records_received.with_label_values(&[source]).inc_by(tally.records_in);
         metrics.redacted_bytes.inc_by(tally.bytes_out);
         metrics.records_dropped.inc_by(tally.dropped);
         if tally.withheld > 0 {
             metrics.records_withheld.with_label_values(&["failed"]).inc_by(tally.withheld);
         }
-        let entities = clean.live.policy.rules().entities();
+        let entities = policy.rules().entities();
         for (place, action, count) in tally.findings() {
             let name = entities.iter().nth(place).map_or("other", |entity| entities.name(entity));
             metrics.findings.with_label_values(&[name, action]).inc_by(count);
         }
-        super::drive::count_by_class(&clean.batch, |class, records| {
+        super::drive::count_by_class(batch, |class, records| {
             metrics.records_redacted.with_label_values(&[class]).inc_by(records);
         });
     }
@@ -144,8 +167,11 @@ impl source::Intake for Intake {
 }
 
 /// The queues that get something of the batch, each with its part of it.
-fn share(clean: &Clean, queues: &[Sender]) -> Vec<(Sender, Arc<Redacted>)> {
-    let batch = &clean.batch;
+fn share(
+    batch: &Arc<Redacted>,
+    wants: &[Option<Vec<ClassId>>],
+    queues: &[Sender],
+) -> Vec<(Sender, Arc<Redacted>)> {
     let part = |wants: &Option<Vec<_>>| {
         let Some(classes) = wants else { return Arc::clone(batch) };
         let wanted = |record: &crate::record::Record| classes.contains(&record.class);
@@ -154,7 +180,7 @@ fn share(clean: &Clean, queues: &[Sender]) -> Vec<(Sender, Arc<Redacted>)> {
         }
         Arc::new(batch.only(wanted))
     };
-    let parts = queues.iter().zip(&clean.live.wants).map(|(queue, wants)| (queue.clone(), part(wants)));
+    let parts = queues.iter().zip(wants).map(|(queue, wants)| (queue.clone(), part(wants)));
     parts.filter(|(_, part)| !part.is_empty()).collect()
 }
 
@@ -172,6 +198,12 @@ impl Patience {
             Some(end) => end.saturating_duration_since(Instant::now()),
             None => Duration::MAX,
         }
+    }
+
+    /// Waits for one of `places`.
+    async fn wait_for(&self, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refused> {
+        let place = tokio::time::timeout(self.left(), Arc::clone(places).acquire_owned()).await;
+        Ok(place.map_err(|_elapsed| Refused::Full)?.expect("nobody closes the semaphore"))
     }
 
     fn is_none(&self) -> bool {

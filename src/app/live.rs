@@ -13,8 +13,10 @@ use crate::keys::Keyring;
 use crate::policy::Policy;
 use crate::record::ClassId;
 
+use super::states::States;
+
 /// One state of things.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Live {
     /// What is done with findings.
     pub policy: Arc<Policy>,
@@ -22,9 +24,16 @@ pub struct Live {
     pub keyring: Arc<Keyring>,
     /// For each sink in their order: the classes that it gets; all without this.
     pub wants: Vec<Option<Vec<ClassId>>>,
+    /// Scratch of those who work with them.
+    pub states: Arc<States>,
 }
 
 impl Live {
+    /// One state of things, with scratch of its own.
+    pub fn new(policy: Arc<Policy>, keyring: Arc<Keyring>, wants: Vec<Option<Vec<ClassId>>>) -> Live {
+        Live { policy, keyring, wants, states: Arc::default() }
+    }
+
     /// Whether every class that pseudonymizes has its key for records received at `now`.
     pub fn has_keys(&self, now: crate::clock::Timestamp) -> bool {
         let needs = self.policy.classes().filter(|class| self.policy.pseudonymizes(*class));
@@ -53,9 +62,11 @@ impl Now {
         self.0.send_replace(Arc::new(live));
     }
 
-    /// Swaps the keys of the present state.
+    /// Swaps the keys of the present state; what was remembered under the old ones is forgotten.
     pub fn rekey(&self, keyring: Arc<Keyring>) {
-        self.0.send_modify(|live| *live = Arc::new(Live { keyring, ..Live::clone(live) }));
+        self.0.send_modify(|live| {
+            *live = Arc::new(Live::new(Arc::clone(&live.policy), keyring, live.wants.clone()));
+        });
     }
 
     /// To wait for the next swap.

@@ -21,6 +21,7 @@ mod keeper;
 mod live;
 mod reload;
 mod start;
+mod states;
 
 pub use keeper::Error as KeeperError;
 pub use reload::{Reloaded, Reloader};

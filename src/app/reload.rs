@@ -77,7 +77,7 @@ impl Reloader {
         // The new policy's keys are there before its first batch.
         self.keeper.tend(&settings.policy).map_err(|error| Error { lines: vec![error.to_string()] })?;
         let wants = wants(&self.sinks, &settings.sinks);
-        self.now.swap(Live { policy: settings.policy, keyring: self.keeper.keyring(), wants });
+        self.now.swap(Live::new(settings.policy, self.keeper.keyring(), wants));
         Ok(Reloaded { needs_restart })
     }
 }

@@ -81,8 +81,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
 
     let names: Vec<Arc<str>> = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
     let wants = wants(&names, &settings.sinks);
-    let live = Live { policy: Arc::clone(&settings.policy), keyring: keeper.keyring(), wants };
-    let now = Now::new(live);
+    let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
 
     let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
     for sink in &settings.sinks {

@@ -1,6 +1,12 @@
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use super::*;
 use crate::clock::SystemClock;
 use crate::config::Settings;
+use crate::record::{Ack, Batch, Record};
+use crate::secret::Raw;
+use crate::source::Intake as _;
 
 /// A program on free ports of loopback with one sink, and its folder.
 async fn app() -> (App, tempfile::TempDir) {
@@ -42,4 +48,33 @@ async fn what_a_failed_sink_did_not_get_is_told() {
     app.waiting.push(("dead".into(), Arc::new(AtomicU64::new(3))));
     app.sinks.spawn(async { panic!("planted") });
     assert_eq!(ended(app).await, Ended::Broken(Part::Sink, vec![("dead".into(), 3)]));
+}
+
+fn batch() -> Batch {
+    let mut raw = Raw::default();
+    let records = vec![Record::plain(raw.push(b"from 203.0.113.77"))];
+    let (received, path) = (SystemClock::new().now(), Raw::default());
+    Batch { raw, records, received, source: "test".into(), path, ack: Ack::none() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::await_holding_lock, reason = "it stands for matching that takes long")]
+async fn admin_answers_while_every_worker_is_busy() {
+    let (app, _dir) = app().await;
+    let live = app.health.now.look();
+    let busy = live.states.0.lock().unwrap();
+    for _ in 0..64 {
+        let intake = Arc::clone(&app.intake);
+        tokio::spawn(async move { intake.take(batch(), Duration::MAX).await });
+    }
+    tokio::task::yield_now().await;
+    let admin = app.listening().iter().find(|listening| &*listening.name == "admin").unwrap();
+    // The test's own thread is none of the runtime's workers, so it may block.
+    let mut stream = TcpStream::connect(admin.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).expect("it answers in time");
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    drop(busy);
 }

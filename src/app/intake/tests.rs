@@ -1,9 +1,8 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::keys::{EpochKey, KeyId, Keyring};
-use crate::policy::Policy;
 use crate::queue::memory::{self, Receiver};
-use crate::record::{ClassId, Record};
+use crate::record::Record;
 use crate::secret::{Raw, Secret};
 use crate::source::Intake as _;
 
@@ -37,7 +36,7 @@ fn intake(
     room: &[usize],
 ) -> (Intake, Now, Vec<Receiver>) {
     let policy = Arc::new(Policy::builtin("default").unwrap());
-    let now = Now::new(Live { policy, keyring, wants });
+    let now = Now::new(Live::new(policy, keyring, wants));
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
     let (senders, receivers) = room.iter().map(|room| memory::queue(*room, gauge())).unzip();
     let intake = Intake::new(now.clone(), senders, Arc::new(Metrics::new()), Arc::default());
@@ -95,4 +94,44 @@ async fn nothing_is_taken_once_it_is_closed() {
     assert_eq!(intake.take(batch, Duration::MAX).await, Err(Refused::Stopping));
     assert_eq!(*told.lock().unwrap(), Some(false));
     assert!(queues[0].pop(ROOM).await.is_none());
+}
+
+/// What was not cleaned yet when the policy was swapped comes out as the new one says.
+#[tokio::test(start_paused = true)]
+async fn no_more_is_cleaned_than_there_are_places() {
+    let (intake, now, mut queues) = intake(keyring(), vec![None], &[1]);
+    let intake = Arc::new(intake);
+    let mut takes = tokio::task::JoinSet::new();
+    for _ in 0..1 + PIPELINE_BATCHES_MAX + 3 {
+        let intake = Arc::clone(&intake);
+        takes.spawn(async move { intake.take(batch().0, Duration::MAX).await });
+    }
+    // The paused clock goes on once nobody can do anything.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    now.swap(Live::new(Arc::new(Policy::builtin("everything").unwrap()), keyring(), vec![None]));
+    let mut after = 0;
+    for _ in 0..1 + PIPELINE_BATCHES_MAX + 3 {
+        for (item, _) in queues[0].pop(1).await.unwrap() {
+            after += usize::from(item.batch.iter().next().unwrap().message == b"from [ipv4]");
+        }
+    }
+    assert_eq!(after, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_remembered_goes_with_its_keys() {
+    let (intake, now, _queues) = intake(keyring(), vec![None], &[1]);
+    assert_eq!(intake.take(batch().0, Duration::MAX).await, Ok(()));
+    let before = Arc::downgrade(&now.look().states);
+    assert_eq!(before.upgrade().unwrap().0.lock().unwrap().len(), 1);
+    let waits = async {
+        // Clean, and waiting for room.
+        let _ = intake.take(batch().0, Duration::from_secs(60)).await;
+    };
+    let swap = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        now.rekey(keyring());
+        assert!(before.upgrade().is_none(), "a raw value outlives its key");
+    };
+    tokio::join!(waits, swap);
 }
