@@ -35,23 +35,11 @@ pub const JSON_DEPTH_MAX: usize = 128;
 /// Bytes of a key that are looked at for its name.
 pub const KEY_BYTES_MAX: usize = 128;
 
-/// Bytes of an array or object under a sensitive key that are read for its values; what follows is searched as plain text.
-pub const COMPOSITE_BYTES_MAX: usize = 64 * 1024;
-
-/// Bytes of an XML element's text that are looked back over from its closing tag.
-pub const ELEMENT_BYTES_MAX: usize = 4 * 1024;
-
 /// Bytes before a backslash in which the quote of the string around it is looked for.
 pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
 
 /// Bytes on each side of an at-sign that are read for an e-mail address (RFC 5321, section 4.5.3.1: 254 in all).
 pub const EMAIL_BYTES_MAX: usize = 256;
-
-/// Bytes after `://` that are read for credentials.
-pub const USER_INFORMATION_BYTES_MAX: usize = 2048;
-
-/// Bytes of a `Cookie` header that are read for its pairs; servers refuse longer ones.
-pub const COOKIE_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes after a PEM header that are read for its end; an RSA key of 16 384 bits has 12 KiB.
 pub const PEM_BYTES_MAX: usize = 16 * 1024;

@@ -18,8 +18,10 @@ overlapping, so that one which is another's beginning hides nothing.
 */
 
 mod context;
+mod digits;
 pub mod entity;
 mod entropy;
+mod fields;
 mod names;
 pub mod pack;
 mod reference;
@@ -131,6 +133,7 @@ enum Anchor {
     Sign,
     Flag,
     Element,
+    EncodedEquals,
     Rule(RuleId),
 }
 
@@ -147,6 +150,8 @@ const ANCHORS: &[(&str, Anchor)] = &[
     (r"\u0040", Anchor::Sign),
     ("--", Anchor::Flag),
     ("</", Anchor::Element),
+    ("%3d", Anchor::EncodedEquals),
+    (r"\u003d", Anchor::EncodedEquals),
 ];
 
 impl Rules {

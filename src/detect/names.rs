@@ -13,6 +13,9 @@ use super::RuleId;
 use crate::limit;
 use crate::structure::percent;
 
+/// Words that hold one bit for each combination of three letters.
+const TAILS: usize = (26usize * 26 * 26).div_ceil(64);
+
 /// Words of a key that are tried as its end.
 const WORDS_MAX: usize = 6;
 
@@ -25,13 +28,22 @@ pub struct Names {
     /// By length, the last bytes that listed names have, as bits of their low six bits: nearly every key of a log is
     /// turned away here, before anything is hashed.
     ends: [u64; limit::KEY_BYTES_MAX + 1],
-    /// All of `ends` together.
-    any_end: u64,
+    /// Which three letters listed names end with, one bit for each of the 26³ in [`tail`]'s order.
+    tails: Box<[u64; TAILS]>,
+    /// Whether a listed name has fewer letters than three, or others than ASCII's.
+    any_short: bool,
 }
 
 impl Default for Names {
     fn default() -> Names {
-        Names { rules: HashMap::new(), glued: Vec::new(), ends: [0; limit::KEY_BYTES_MAX + 1], any_end: 0 }
+        let ends = [0; limit::KEY_BYTES_MAX + 1];
+        Names {
+            rules: HashMap::new(),
+            glued: Vec::new(),
+            ends,
+            tails: Box::new([0; TAILS]),
+            any_short: false,
+        }
     }
 }
 
@@ -62,7 +74,10 @@ impl Names {
         let text = plain.text();
         if let Some(&last) = text.last() {
             self.ends[text.len()] |= 1 << (last & 63);
-            self.any_end |= 1 << (last & 63);
+        }
+        match tail(text) {
+            Tail::Letters(place) => self.tails[place / 64] |= 1 << (place % 64),
+            Tail::Short | Tail::Other => self.any_short = true,
         }
         self.rules.entry(text.into()).or_default()
     }
@@ -84,14 +99,13 @@ impl Names {
         glued.map_or(&[], |(_, rules)| rules)
     }
 
-    /// Whether a listed name perhaps ends like `key`, told by its last letter or digit alone. Never a wrong no.
+    /// Whether a listed name perhaps ends like `key`, told by its last three letters. Never a wrong no.
     fn may_end(&self, key: &[u8]) -> bool {
-        let ends_like = |byte: &u8| self.any_end & 1 << (byte.to_ascii_lowercase() & 63) != 0;
-        let encoded = || key.iter().any(|b| matches!(b, b'%' | b'\\'));
-        let mut from_end = key.iter().rev().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80);
-        let last = from_end.clone().next();
-        let last_letter = from_end.find(|b| !b.is_ascii_digit());
-        last.is_some_and(ends_like) || last_letter.is_some_and(ends_like) || encoded()
+        match tail(key) {
+            Tail::Letters(place) => self.any_short || self.tails[place / 64] & 1 << (place % 64) != 0,
+            Tail::Short => self.any_short,
+            Tail::Other => true,
+        }
     }
 
     /// `password1`, `token_2`.
@@ -107,6 +121,38 @@ impl Names {
         }
         self.rules.get(name)
     }
+}
+
+/// The end of a key, as far as it tells keys apart.
+enum Tail {
+    /// Its last three letters as a number below 26³; digits after them and punctuation do not count.
+    Letters(usize),
+    /// It has fewer than three letters and nothing else that counts.
+    Short,
+    /// It holds what has to be decoded or looked at as a whole.
+    Other,
+}
+
+fn tail(key: &[u8]) -> Tail {
+    if key.iter().any(|b| matches!(b, b'%' | b'\\')) {
+        return Tail::Other;
+    }
+    let (mut place, mut letters) = (0, 0);
+    for &byte in key.iter().rev() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => {
+                place = place * 26 + usize::from(byte.to_ascii_lowercase() - b'a');
+                letters += 1;
+                if letters == 3 {
+                    return Tail::Letters(place);
+                }
+            }
+            b'0'..=b'9' if letters == 0 => {}
+            b'0'..=b'9' | 0x80.. => return Tail::Other,
+            _ => {}
+        }
+    }
+    Tail::Short
 }
 
 /// A key without case and punctuation, and where its words begin: the first one, then those nearest to its end.
@@ -210,6 +256,17 @@ mod tests {
         check("dbpassword", Some(3));
         check("password_reset", None);
         check("", None);
+    }
+
+    #[test]
+    fn short_keys_and_names_are_compared() {
+        let mut names = Names::default();
+        names.add("pw", RuleId(1));
+        assert_eq!(names.rules(b"db_pw"), [RuleId(1)]);
+        assert_eq!(names.rules(b"pw"), [RuleId(1)]);
+        let mut names = Names::default();
+        names.add("sha1sum2", RuleId(1));
+        assert_eq!(names.rules(b"my_sha1sum2"), [RuleId(1)]);
     }
 
     #[test]

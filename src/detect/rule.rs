@@ -109,7 +109,9 @@ pub enum Numbers {
     /// Values like any other.
     #[default]
     Count,
-    /// No values: `token: 5` is a counter.
+    /// Values from six digits on: `token: 5` is a counter.
+    Long,
+    /// No values.
     Ignore,
 }
 

@@ -96,12 +96,57 @@ fn a_wrong_pack_is_told_with_pack_and_rule() {
     );
 }
 
-/// Linear: the time of a doubled input is at most a small multiple, whatever it is made of. Counted by size alone:
-/// a quadratic search would not come back from a megabyte of these.
+#[test]
+fn a_value_in_brackets_is_a_value() {
+    check(r#"{"password":"<hunter2>"}"#, &[("password", "<hunter2>")]);
+    check(r#"{"password":"${MyS3cret!}"}"#, &[("password", "${MyS3cret!}")]);
+    check("api_key=$(s3cret99)", &[("api_key", "$(s3cret99)")]);
+    check("password=${DB_PASSWORD}", &[]);
+}
+
+#[test]
+fn an_unknown_scheme_hides_its_parameters() {
+    check("Authorization: Custom id=1:SECRET99 next", &[("api_key", "id=1:SECRET99")]);
+    let digest = r#"username="u", realm="r", response="0123abcd""#;
+    check(&format!("Authorization: Digest {digest}"), &[("api_key", digest)]);
+}
+
+#[test]
+fn sees_a_key_through_percent_encoding() {
+    check("next=%2Flogin%3Ftoken%3DSECRET99%26a%3Db", &[("api_key", "SECRET99")]);
+}
+
+/// No bound of the search lets the rest of a long value through.
+#[test]
+fn long_values_are_found_to_their_end() {
+    let long = |unit: &str| unit.repeat(100_000 / unit.len());
+    let rules = Rules::builtin();
+    for (before, value, after) in [
+        ("Authorization: Bearer ", long("abc1"), " next"),
+        ("a -----BEGIN PRIVATE KEY-----", long("TUlJ"), ""),
+        ("postgres://app:", long("pass"), "@db/x"),
+        ("{\"password\":[", long("\"abcd1234\","), "\"z\"]}"),
+        ("<password>", long("abcd"), "</password>"),
+        ("Cookie: a=", long("abcd"), " next"),
+        ("\"token_", format!("{}_password\":\"hunter2", long("a_")), "\""),
+    ] {
+        let text = format!("{before}{value}{after}");
+        let mut findings = Vec::new();
+        rules.find(&everything(&rules), &mut Scratch::default(), text.as_bytes(), &mut findings);
+        let last = findings.last().expect("a finding");
+        let end = text.len() - after.len();
+        assert!(last.span.end + 16 >= end, "{before}: found to {}, the value ends at {end}", last.span.end);
+    }
+}
+
+/// A guard against quadratic time, no measure of speed: the slowest of these takes a fraction of a second, and a search
+/// that reads anything twice per candidate takes minutes.
 #[test]
 fn adversarial_input_comes_back() {
     let rules = Rules::builtin();
     let wanted = everything(&rules);
+    let heads =
+        ["", "password=", "password=a", "ssn=a", "Authorization: X ", "\"password\":\"", "{\"password\":["];
     for unit in [
         "password=",
         "password=\"",
@@ -112,20 +157,33 @@ fn adversarial_input_comes_back() {
         "://a:",
         "a@",
         "%40",
+        "token%3D",
         "-----BEGIN PRIVATE KEY-----\"",
         "\\",
         "sk-",
         "1.1.1.1",
         "::",
         "<password>",
+        "</password",
         "--password ",
         "cookie=",
+        "cookie=;",
+        "authorization=",
+        "authorization: x ",
         "user:",
         "\"\\\"\\\\\\\"",
         "00-",
         "4111 ",
+        ")",
+        "ssn=a)",
+        ",a",
+        "%25",
     ] {
-        let text = unit.repeat(100_000 / unit.len());
-        rules.find(&wanted, &mut Scratch::default(), text.as_bytes(), &mut Vec::new());
+        for head in heads {
+            let text = format!("{head}{}", unit.repeat(100_000 / unit.len()));
+            let begun = std::time::Instant::now();
+            rules.find(&wanted, &mut Scratch::default(), text.as_bytes(), &mut Vec::new());
+            assert!(begun.elapsed().as_secs() < 20, "{head}{unit}… takes quadratic time");
+        }
     }
 }

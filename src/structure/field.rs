@@ -68,11 +68,17 @@ pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
 
 fn quoted_key(haystack: &[u8], quote_at: usize, quote: u8, after: usize) -> Option<Key> {
     let backslashes = json::backslashes_before(haystack, quote_at);
-    let level = json::level_of_quote(backslashes)?;
+    // A number under a key in single quotes is no JSON: what replaces it needs no quotes.
+    let level = if quote == b'"' { json::level_of_quote(backslashes) } else { 0 };
     let end = quote_at - backslashes;
     let floor = end.saturating_sub(limit::KEY_BYTES_MAX);
-    let open = floor + memrchr(quote, &haystack[floor..end])?;
-    Some(Key { name: Span::new(open + 1, end), tie: Tie::Quoted, level, after })
+    // Of a key whose beginning is further away the end is enough.
+    let start = match memrchr(quote, &haystack[floor..end]) {
+        Some(open) => floor + open + 1,
+        None if floor > 0 => floor,
+        None => return None,
+    };
+    Some(Key { name: Span::new(start, end), tie: Tie::Quoted, level, after })
 }
 
 fn bare_key(haystack: &[u8], end: usize, separator: usize, after: usize) -> Option<Key> {
@@ -124,8 +130,8 @@ pub fn element(haystack: &[u8], at: usize) -> Option<(Key, Span)> {
     if rest.get(len) != Some(&b'>') {
         return None;
     }
-    let floor = at.saturating_sub(limit::ELEMENT_BYTES_MAX);
-    let open = floor + memrchr(b'>', &haystack[floor..at])? + 1;
+    // Every closing tag ends with the sign that is looked for, so no text is looked over twice.
+    let open = memrchr(b'>', &haystack[..at])? + 1;
     let key = Key { name: Span::new(start, start + len), tie: Tie::Element, level: 0, after: open };
     Some((key, Span::new(open, at)))
 }
@@ -167,6 +173,7 @@ pub struct LastRun(Span);
 /// The value after `key`. Its form tells no percent-encoding; [`percent_form`] adds that.
 pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     let at = match key.tie {
+        Tie::Equals if is_spaced_value(haystack, key.after) => key.after + 1,
         Tie::Equals | Tie::Flag | Tie::Element => key.after,
         _ => key.after + haystack[key.after..].iter().take_while(|&&b| b == b' ' || b == b'\t').count(),
     };
@@ -178,6 +185,9 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     if key.tie == Tie::Quoted {
         return unquoted_json(haystack, at, key.level);
     }
+    if let Some(level) = opens_composite(haystack, at) {
+        return After::Composite { at, level };
+    }
     if !last.0.covers(Span::new(at, at)) {
         last.0 = Span::new(at, bare_end(haystack, at));
     }
@@ -185,35 +195,64 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     After::One(Value { span, form: Form::PLAIN })
 }
 
-/// A quote at `at`, with the backslashes that may stand before it: its sign, place and level.
-fn quote_at(haystack: &[u8], at: usize) -> Option<(u8, usize, u8)> {
-    let backslashes = haystack[at..].iter().take_while(|&&b| b == b'\\').count();
+/// `key= value`, where no pair begins behind the space.
+fn is_spaced_value(haystack: &[u8], at: usize) -> bool {
+    matches!(haystack[at..], [b' ', b, ..] if b > b' ') && !next_pair_begins(haystack, at + 1)
+}
+
+/// Whether an array or object of quoted values opens at `at`; the level of its strings.
+fn opens_composite(haystack: &[u8], at: usize) -> Option<u8> {
+    if !matches!(haystack.get(at), Some(b'[' | b'{')) {
+        return None;
+    }
+    let (_, _, level) = quote_at(haystack, at + 1)?;
+    Some(level)
+}
+
+/// Whether a value without quotes ends at the backslash at `at`, because an escape of the string around it begins there.
+pub fn ends_at(haystack: &[u8], at: usize) -> bool {
+    let run = haystack[at..].iter().take_while(|&&b| b == b'\\').count();
+    ends_at_escape(haystack, at, at + run)
+}
+
+/// A quote at `at`, with the backslashes that may stand before it, or the letter of a Python literal: its sign,
+/// place and level.
+pub fn quote_at(haystack: &[u8], at: usize) -> Option<(u8, usize, u8)> {
+    let prefixed = matches!(haystack.get(at..), Some([b'b' | b'u' | b'r' | b'f', b'"' | b'\'', ..]));
+    let at = at + usize::from(prefixed);
+    let backslashes = haystack.get(at..)?.iter().take_while(|&&b| b == b'\\').count();
     let quote = *haystack.get(at + backslashes)?;
     if !matches!(quote, b'"' | b'\'' | b'`') {
         return None;
     }
-    Some((quote, at + backslashes, json::level_of_quote(backslashes)?))
+    Some((quote, at + backslashes, json::level_of_quote(backslashes)))
 }
 
 fn unquoted_json(haystack: &[u8], at: usize, level: u8) -> After {
     if matches!(haystack.get(at), Some(b'[' | b'{')) {
-        return After::Composite { at, level };
+        return After::Composite { at, level: level.max(1) };
     }
     let len = haystack[at..].iter().take_while(|b| !b",]}\"'\\ \t\r\n".contains(b)).count();
-    let form = Form { json: level, bare: true, percent: 0 };
+    let form = Form { json: level, bare: level > 0, percent: 0 };
     After::One(Value { span: Span::new(at, at + len), form })
 }
 
-/// Where a value without quotes ends: at a space, quote, `&`, angle bracket, escape or control byte, or where
-/// the next pair begins.
+/// Where a value without quotes ends: at white space, a quote, `&`, an angle bracket behind its first byte, an escape,
+/// or where the next pair begins. Other control bytes belong to it, so that a colour hides nothing.
 fn bare_end(haystack: &[u8], at: usize) -> usize {
     let mut end = at;
     while let Some(&byte) = haystack.get(end) {
         let stops = match byte {
-            b'"' | b'\'' | b'`' | b'&' | b'<' | b'>' | 0x7f => true,
-            b'\\' => ends_at_escape(haystack, end),
+            b'"' | b'\'' | b'`' | b'&' | 0 => true,
+            b'<' | b'>' => end > at,
+            b'\\' => {
+                let run = haystack[end..].iter().take_while(|&&b| b == b'\\').count();
+                let stops = ends_at_escape(haystack, end, end + run);
+                end += if stops { 0 } else { run - 1 };
+                stops
+            }
             b',' | b';' => next_pair_begins(haystack, end + 1),
-            byte => byte <= b' ',
+            byte => byte.is_ascii_whitespace() || byte == 0x0b,
         };
         if stops {
             break;
@@ -223,15 +262,19 @@ fn bare_end(haystack: &[u8], at: usize) -> usize {
     end
 }
 
-/// Whether the backslash at `at` is the first of an escape that ends a value: a quote, a line's end, a tab, a `&`.
+/// `&`, quotes and angle brackets as JSON encoders write them that mind HTML.
+const ENCODED_ENDS: &[&[u8]] = &[b"u0026", b"u0022", b"u0027", b"u003c", b"u003e", b"u003C", b"u003E"];
+
+/// Whether the backslashes from `at` to `after` begin an escape that ends a value: a quote, a line's end, a tab, a `&`.
 ///
 /// `DOMAIN\name` outside of a string holds no escape, so a quote must stand before it.
-fn ends_at_escape(haystack: &[u8], at: usize) -> bool {
-    let after = haystack[at..].iter().take_while(|&&b| b == b'\\').count();
-    match haystack.get(at + after) {
+fn ends_at_escape(haystack: &[u8], at: usize, after: usize) -> bool {
+    match haystack.get(after) {
         Some(b'"' | b'\'') => true,
         Some(b'n' | b'r' | b't') => in_string(haystack, at),
-        Some(b'u') => haystack[at + after..].starts_with(b"u0026") && in_string(haystack, at),
+        Some(b'u') => {
+            ENCODED_ENDS.iter().any(|code| haystack[after..].starts_with(code)) && in_string(haystack, at)
+        }
         _ => false,
     }
 }
@@ -255,13 +298,15 @@ fn next_pair_begins(haystack: &[u8], at: usize) -> bool {
 
 /// Closing punctuation at a value's end belongs to the text around it.
 fn trimmed(haystack: &[u8], start: usize, mut end: usize) -> usize {
+    // A bracket closes the text around the value unless the value opens one, near enough to be its own.
+    let value = &haystack[end.saturating_sub(limit::KEY_BYTES_MAX).max(start)..end];
+    let [round, square, curly] = [b'(', b'[', b'{'].map(|open| value.contains(&open));
     while end > start {
-        let inside = &haystack[start..end - 1];
         let closes = match haystack[end - 1] {
             b',' | b';' | b'.' | b':' => true,
-            b')' => !inside.contains(&b'('),
-            b']' => !inside.contains(&b'['),
-            b'}' => !inside.contains(&b'{'),
+            b')' => !round,
+            b']' => !square,
+            b'}' => !curly,
             _ => false,
         };
         if !closes {
@@ -345,6 +390,11 @@ mod tests {
         check(r#"{"msg":"k=v\nnext"}"#, "k", Tie::Equals, "v");
         check(r"k=CORP\nick", "k", Tie::Equals, r"CORP\nick");
         check("k= n=b", "k", Tie::Equals, "");
+        check("k= v", "k", Tie::Equals, "v");
+        check("k=<v>", "k", Tie::Equals, "<v");
+        check("k=\x1b[31mv\x1b[0m ok", "k", Tie::Equals, "\x1b[31mv\x1b[0m");
+        check("{'k': b'v'}", "k", Tie::Quoted, "v");
+        check(r#"k=["v"]"#, "k", Tie::Equals, "[");
         check(r#"{"k":["v"]}"#, "k", Tie::Quoted, "[");
     }
 

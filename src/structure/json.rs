@@ -7,17 +7,16 @@ level 2. A quote of level *n* is written with 2ⁿ⁻¹ − 1 backslashes before
 `"`, `\"`, `\\\"`. So the level can be read off a quote's backslashes.
 */
 
-use crate::limit;
 use crate::span::Span;
 
-/// Level of a quote that `backslashes` stand before; `None` where no level is written so.
-pub fn level_of_quote(backslashes: usize) -> Option<u8> {
-    let unit = backslashes + 1;
-    if !unit.is_power_of_two() || unit > 128 {
-        return None;
-    }
-    Some(unit.trailing_zeros() as u8 + 1)
+/// Level of a quote that `backslashes` stand before: backslashes in pairs escape each other, so what counts are the ones
+/// at the end of the binary number. [`LEVEL_MAX`] at most.
+pub fn level_of_quote(backslashes: usize) -> u8 {
+    (backslashes.trailing_ones() as u8 + 1).min(LEVEL_MAX)
 }
+
+/// Deepest level that is told apart, of 32,767 backslashes before each quote: deeper strings are taken for this level's.
+const LEVEL_MAX: u8 = 16;
 
 /// Backslashes that stand directly before `at`.
 pub fn backslashes_before(haystack: &[u8], at: usize) -> usize {
@@ -101,26 +100,58 @@ pub fn code_unit(text: &[u8], at: usize) -> Option<u32> {
     digits.iter().try_fold(0, |value, &digit| Some(value << 4 | u32::from(super::percent::hex(digit)?)))
 }
 
-/// Whether JSON stands at `at` where a value may: after `:`, `[` or `,`, in a text that has quoted keys.
-///
-/// Returns the level of the document's strings.
-pub fn value_level(haystack: &[u8], at: usize) -> Option<u8> {
-    let before = skip_space_back(haystack, at);
-    match haystack[..before].last()? {
-        b':' => {
-            let key_end = skip_space_back(haystack, before - 1);
-            if haystack[..key_end].last() != Some(&b'"') {
-                return None;
-            }
-            level_of_quote(backslashes_before(haystack, key_end - 1))
-        }
-        b'[' | b',' => matches!(first_non_space(haystack), Some(b'{' | b'[')).then_some(1),
-        _ => None,
-    }
+/// Which strings a place lies in, followed from a haystack's beginning onwards. Asking about places in rising order
+/// reads the haystack once.
+#[derive(Debug, Default)]
+pub struct Strings {
+    at: usize,
+    backslashes: usize,
+    /// Where each string that is open at `at` begins; the first is of level 1.
+    open: Vec<usize>,
 }
 
-fn first_non_space(haystack: &[u8]) -> Option<u8> {
-    haystack.iter().copied().find(|b| !b.is_ascii_whitespace())
+impl Strings {
+    /// Level of the strings of the document in which a bare value may stand at `at`: behind a quoted key's colon, or
+    /// inside a document that is all of its string or of the haystack. `None` elsewhere.
+    pub fn value_level(&mut self, haystack: &[u8], at: usize) -> Option<u8> {
+        self.advance(haystack, at);
+        let level = self.open.len() as u8 + 1;
+        let before = skip_space_back(haystack, at);
+        let begin = self.open.last().copied().unwrap_or(0);
+        match haystack[begin.min(before)..before].last()? {
+            b':' => {
+                let key_end = skip_space_back(haystack, before - 1);
+                let quoted = key_end > begin && haystack[key_end - 1] == b'"';
+                (quoted && level_of_quote(backslashes_before(haystack, key_end - 1)) == level)
+                    .then_some(level)
+            }
+            b'[' | b',' => {
+                let first = haystack[begin..].iter().find(|b| !b.is_ascii_whitespace());
+                matches!(first, Some(b'{' | b'[')).then_some(level)
+            }
+            _ => None,
+        }
+    }
+
+    fn advance(&mut self, haystack: &[u8], to: usize) {
+        while self.at < to {
+            match haystack[self.at] {
+                b'\\' => self.backslashes += 1,
+                b'"' => {
+                    let level = usize::from(level_of_quote(self.backslashes));
+                    // A quote closes its own level and what is inside of it, or opens the next one.
+                    if level <= self.open.len() {
+                        self.open.truncate(level - 1);
+                    } else if level == self.open.len() + 1 {
+                        self.open.push(self.at + 1);
+                    }
+                    self.backslashes = 0;
+                }
+                _ => self.backslashes = 0,
+            }
+            self.at += 1;
+        }
+    }
 }
 
 /// The end of what stands before `at` and is no space.
@@ -142,9 +173,9 @@ pub struct Scalar {
 /// Calls `each` with every value inside the array or object that opens at `open`; keys are no values.
 ///
 /// `level` is that of the document's strings. Returns where the reading ended. Reading stops at the closing
-/// bracket, at a quote of an outer level, and at [`limit::COMPOSITE_BYTES_MAX`]; depth is no recursion.
+/// bracket and at a quote of an outer level; depth is no recursion.
 pub fn scalars(haystack: &[u8], open: usize, level: u8, mut each: impl FnMut(Scalar)) -> usize {
-    let end = haystack.len().min(open + limit::COMPOSITE_BYTES_MAX);
+    let end = haystack.len();
     let mut depth = 0usize;
     let mut at = open;
     while at < end {
@@ -157,7 +188,7 @@ pub fn scalars(haystack: &[u8], open: usize, level: u8, mut each: impl FnMut(Sca
                 }
             }
             quote @ (b'"' | b'\'') => {
-                let quote_level = level_of_quote(backslashes_before(haystack, at)).unwrap_or(level);
+                let quote_level = level_of_quote(backslashes_before(haystack, at));
                 if quote == b'"' && quote_level < level {
                     return at;
                 }
@@ -200,7 +231,8 @@ mod tests {
     #[test]
     fn a_quote_tells_its_level() {
         let levels = [0, 1, 2, 3, 4, 7].map(level_of_quote);
-        assert_eq!(levels, [Some(1), Some(2), None, Some(3), None, Some(4)]);
+        assert_eq!(levels, [1, 2, 1, 3, 1, 4]);
+        assert_eq!(level_of_quote(usize::MAX), LEVEL_MAX);
     }
 
     #[track_caller]
@@ -243,11 +275,21 @@ mod tests {
     }
 
     #[test]
-    fn a_value_level_is_read_off_the_key_before_it() {
-        let text = br#"{"a": 1, "b":"{\"c\":2}"}"#;
-        assert_eq!(value_level(text, 6), Some(1));
-        assert_eq!(value_level(text, 21), Some(2));
-        assert_eq!(value_level(b"[10,20]", 4), Some(1));
-        assert_eq!(value_level(b"a: 1", 3), None);
+    fn a_bare_value_stands_in_a_document() {
+        let level = |text: &str| {
+            let at = text.find("12").expect("the value");
+            Strings::default().value_level(text.as_bytes(), at)
+        };
+        assert_eq!(level(r#"{"a": 12}"#), Some(1));
+        assert_eq!(level(r#"{"b":"{\"c\":12}"}"#), Some(2));
+        assert_eq!(level(r#"{"b":"{\"c\":[12]}"}"#), Some(2));
+        assert_eq!(level("[10,12]"), Some(1));
+        assert_eq!(level(r#"got {"a":12}"#), Some(1));
+        assert_eq!(level(r#"{"k\\":12}"#), Some(1));
+        assert_eq!(level(r#"{"m":"[12]"}"#), Some(2));
+        for text in ["a: 12", r#"{"m":":12}"}"#, r#"{"a":"x,12,y"}"#, r#"{"a":"n=[12,3]"}"#, r#"{"a":"12"}"#]
+        {
+            assert_eq!(level(text), None, "{text}");
+        }
     }
 }

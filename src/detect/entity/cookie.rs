@@ -3,11 +3,12 @@ Cookies (RFC 6265): each pair's value; of `Set-Cookie` the first pair's alone, i
 */
 
 use crate::span::Span;
+use crate::structure::{field, json};
 
 /// Calls `each` with the values of the pairs in `region`, the text after `Cookie:`.
 ///
-/// A text without a pair is a value as it stands.
-pub fn values(haystack: &[u8], region: Span, quoted: Quoted, mut each: impl FnMut(Span)) {
+/// A text without a pair is a value as it stands. Returns where the header ends.
+pub fn values(haystack: &[u8], region: Span, quoted: Quoted, mut each: impl FnMut(Span)) -> usize {
     let mut at = region.start;
     loop {
         at += haystack[at..region.end].iter().take_while(|&&b| b == b' ').count();
@@ -17,28 +18,35 @@ pub fn values(haystack: &[u8], region: Span, quoted: Quoted, mut each: impl FnMu
             _ => (at, false),
         };
         if !named && at > region.start {
-            return;
+            return at;
         }
-        let end = value_end(haystack, start, region.end, quoted);
-        if end > start {
-            each(Span::new(start, end));
+        let (value, end) = match field::quote_at(&haystack[..region.end], start) {
+            Some((quote, open, level)) => {
+                let close = json::string_end(&haystack[..region.end], open + 1, quote, level);
+                (Span::new(open + 1, close), (close + (1 << (level - 1))).min(region.end))
+            }
+            None => {
+                let end = value_end(haystack, start, region.end, quoted);
+                (Span::new(start, end), end)
+            }
+        };
+        if !value.is_empty() {
+            each(value);
         }
         if haystack[end..region.end].first() != Some(&b';') {
-            return;
+            return end;
         }
         at = end + 1;
     }
 }
 
-/// Calls `each` with the value of the first pair in `region`, the text after `Set-Cookie:`.
-pub fn first_value(haystack: &[u8], region: Span, quoted: Quoted, mut each: impl FnMut(Span)) {
-    let mut first = true;
+/// Calls `each` with the value of the first pair in `region`, the text after `Set-Cookie:`. Returns where it ends.
+pub fn first_value(haystack: &[u8], region: Span, quoted: Quoted, mut each: impl FnMut(Span)) -> usize {
+    let mut first = None;
     values(haystack, region, quoted, |span| {
-        if first {
-            each(span);
-        }
-        first = false;
+        first.get_or_insert(span);
     });
+    first.inspect(|&span| each(span)).map_or(region.start, |span| span.end)
 }
 
 /// Whether the whole header stands in quotes, so that a space ends no value.
@@ -52,11 +60,26 @@ pub enum Quoted {
 
 fn value_end(haystack: &[u8], start: usize, region_end: usize, quoted: Quoted) -> usize {
     let text = &haystack[start..region_end];
-    let ends = |&byte: &u8| match quoted {
-        Quoted::Whole => byte == b';',
-        Quoted::No => byte == b';' || byte <= b' ' || byte == b'"' || byte == b'\'',
-    };
-    start + text.iter().position(ends).unwrap_or(text.len())
+    if quoted == Quoted::Whole {
+        return start + text.iter().position(|&b| b == b';').unwrap_or(text.len());
+    }
+    let mut end = start;
+    while end < region_end {
+        match haystack[end] {
+            b';' | b'"' | b'\'' => break,
+            b'\\' => {
+                let run = haystack[end..region_end].iter().take_while(|&&b| b == b'\\').count();
+                if field::ends_at(haystack, end) {
+                    break;
+                }
+                end += run - 1;
+            }
+            byte if byte <= b' ' => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    end
 }
 
 #[cfg(test)]
@@ -75,6 +98,8 @@ mod tests {
         assert_eq!(all("a=b=c;d=", Quoted::No), ["b=c"]);
         assert_eq!(all("8f14e45f", Quoted::No), ["8f14e45f"]);
         assert_eq!(all("a=two words; b=c", Quoted::Whole), ["two words", "c"]);
+        assert_eq!(all(r#" a="b c"; d=e"#, Quoted::No), ["b c", "e"]);
+        assert_eq!(all(r#" sid=\"x y\""}"#, Quoted::No), ["x y"]);
     }
 
     #[test]

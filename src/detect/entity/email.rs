@@ -71,7 +71,7 @@ fn form(haystack: &[u8], span: Span) -> Form {
     let json = match memchr::memchr(b'\\', text) {
         Some(first) => {
             let backslashes = text[first..].iter().take_while(|&&b| b == b'\\').count();
-            json::level_of_quote(backslashes - 1).unwrap_or(1)
+            json::level_of_quote(backslashes - 1)
         }
         None => 0,
     };

@@ -18,15 +18,15 @@ pub fn at(haystack: &[u8], start: usize) -> Option<Verdict> {
         let name = &window[end + 8..window.len().min(end + 80)];
         Some(end + 8 + memchr::memmem::find(name, b"-----")? + 5)
     });
-    let end = body + closed.unwrap_or_else(|| unclosed_end(window));
+    let end = body + closed.unwrap_or_else(|| unclosed_end(&haystack[body..]));
     Some(Verdict::plain(start, end))
 }
 
 /// To the string's end, its closing backslashes left alone.
-fn unclosed_end(window: &[u8]) -> usize {
-    let end = window.iter().position(|b| matches!(b, b'"' | b'\'')).unwrap_or(window.len());
+fn unclosed_end(text: &[u8]) -> usize {
+    let end = text.iter().position(|b| matches!(b, b'"' | b'\'')).unwrap_or(text.len());
     let closing =
-        if end < window.len() { window[..end].iter().rev().take_while(|&&b| b == b'\\').count() } else { 0 };
+        if end < text.len() { text[..end].iter().rev().take_while(|&&b| b == b'\\').count() } else { 0 };
     end - closing
 }
 

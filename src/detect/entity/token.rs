@@ -7,7 +7,6 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
 
 use super::Verdict;
 use crate::detect::{Why, context};
-use crate::limit::PATTERN_BYTES_MAX;
 use crate::span::Span;
 
 /// Bytes of a token's header that are decoded to see whether it is one.
@@ -59,6 +58,10 @@ fn is_header(text: &[u8]) -> bool {
     plain.starts_with(b"{") && names.iter().any(|name| memchr::memmem::find(&plain, name).is_some())
 }
 
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=%".contains(&byte)
+}
+
 /// What tells that a scheme's word is a scheme and no prose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -68,11 +71,16 @@ pub enum Evidence {
     Word,
 }
 
+/// The run of token68 bytes that was read last: where it ends does not depend on where in it one begins, so a text of
+/// nothing but schemes is read once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastRun(Span);
+
 /// The credential behind the word `Bearer` that begins at `start`.
-pub fn bearer_at(haystack: &[u8], start: usize, evidence: Evidence) -> Option<Verdict> {
-    let span = credential_after(haystack, start, b"bearer".len())?;
+pub fn bearer_at(haystack: &[u8], start: usize, evidence: Evidence, last: &mut LastRun) -> Option<Verdict> {
+    let span = credential_after(haystack, start, b"bearer".len(), last)?;
     let text = &haystack[span.range()];
-    let random = text.iter().any(u8::is_ascii_digit) || text.len() >= 24;
+    let random = text.len() >= 24 || text.iter().any(u8::is_ascii_digit);
     if evidence == Evidence::Word && (text.len() < 8 || !random) {
         return Some(Verdict::Miss(span, Why::Entropy));
     }
@@ -80,9 +88,11 @@ pub fn bearer_at(haystack: &[u8], start: usize, evidence: Evidence) -> Option<Ve
 }
 
 /// The credential behind the word `Basic` that begins at `start`.
-pub fn basic_at(haystack: &[u8], start: usize, evidence: Evidence) -> Option<Verdict> {
-    let span = credential_after(haystack, start, b"basic".len())?;
+pub fn basic_at(haystack: &[u8], start: usize, evidence: Evidence, last: &mut LastRun) -> Option<Verdict> {
+    let span = credential_after(haystack, start, b"basic".len(), last)?;
     let text = &haystack[span.range()];
+    // A user's name is shorter than this, so the colon behind it stands here.
+    let text = if text.len() > HEADER_BYTES_MAX { &text[..HEADER_BYTES_MAX] } else { text };
     let plain = BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text));
     let is_pair = plain.is_ok_and(|plain| plain.contains(&b':'));
     if evidence == Evidence::Word && !is_pair {
@@ -92,7 +102,7 @@ pub fn basic_at(haystack: &[u8], start: usize, evidence: Evidence) -> Option<Ver
 }
 
 /// The token68 (RFC 9110, section 11.2) behind a scheme's word of `word` bytes, with spaces, `+`, `%20` or a colon between.
-fn credential_after(haystack: &[u8], start: usize, word: usize) -> Option<Span> {
+fn credential_after(haystack: &[u8], start: usize, word: usize, last: &mut LastRun) -> Option<Span> {
     if !context::word_starts_at(haystack, start) {
         return None;
     }
@@ -107,11 +117,11 @@ fn credential_after(haystack: &[u8], start: usize, word: usize) -> Option<Span> 
     if at == start + word {
         return None;
     }
-    let len = haystack[at..]
-        .iter()
-        .take(PATTERN_BYTES_MAX)
-        .take_while(|&&b| b.is_ascii_alphanumeric() || b"-._~+/=%".contains(&b))
-        .count();
+    if last.0.is_empty() || !last.0.covers(Span::new(at, at)) {
+        let len = haystack[at..].iter().take_while(|&&b| is_token68(b)).count();
+        last.0 = Span::new(at, at + len);
+    }
+    let len = last.0.end - at;
     let text = &haystack[at..at + len];
     // A sentence's full stop is no part of the token.
     let len = len - text.iter().rev().take_while(|&&b| b == b'.').count();
@@ -146,7 +156,7 @@ mod tests {
     #[test]
     fn finds_bearers() {
         let bearer = |text: &'static str, evidence, token| {
-            check(bearer_at(text.as_bytes(), 0, evidence), text, token);
+            check(bearer_at(text.as_bytes(), 0, evidence, &mut LastRun::default()), text, token);
         };
         bearer("Bearer mF_9.B5f-4.1JqM next", Evidence::Word, Some("mF_9.B5f-4.1JqM"));
         bearer("bearer%20abc123def", Evidence::Word, Some("abc123def"));
@@ -158,7 +168,15 @@ mod tests {
     #[test]
     fn finds_basic_credentials() {
         let text = "Basic dXNlcjpwYXNzd29yZA== x";
-        check(basic_at(text.as_bytes(), 0, Evidence::Word), text, Some("dXNlcjpwYXNzd29yZA=="));
-        check(basic_at(b"basic training", 0, Evidence::Word), "basic training", None);
+        check(
+            basic_at(text.as_bytes(), 0, Evidence::Word, &mut LastRun::default()),
+            text,
+            Some("dXNlcjpwYXNzd29yZA=="),
+        );
+        check(
+            basic_at(b"basic training", 0, Evidence::Word, &mut LastRun::default()),
+            "basic training",
+            None,
+        );
     }
 }

@@ -3,20 +3,40 @@ Credentials in URLs (RFC 3986, section 3.2.1): of `scheme://user:password@host` 
 */
 
 use super::Verdict;
-use crate::limit::USER_INFORMATION_BYTES_MAX;
 use crate::span::Span;
 use crate::structure::{Form, field};
 
 /// Shortest user information without a colon that is taken for a token, if there is a digit in it.
 const TOKEN_BYTES_MIN: usize = 16;
 
+/// The run of bytes that a URL may have which was looked over last, and its last at-sign. Many `://` in one run cost one
+/// look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastRun {
+    span: Span,
+    sign: Option<usize>,
+}
+
+impl LastRun {
+    fn over(&mut self, haystack: &[u8], start: usize) -> LastRun {
+        if !self.span.covers(Span::new(start, start)) || self.span.is_empty() {
+            let len =
+                haystack[start..].iter().take_while(|&&b| b > b' ' && !b"\"'`<>\\".contains(&b)).count();
+            self.span = Span::new(start, start + len);
+            self.sign = memchr::memrchr(b'@', &haystack[self.span.range()]).map(|sign| start + sign);
+        }
+        *self
+    }
+}
+
 /// The credentials in the authority that begins at `start`, after `://`.
-pub fn credentials_at(haystack: &[u8], start: usize) -> Option<Verdict> {
-    let window = &haystack[start..haystack.len().min(start + USER_INFORMATION_BYTES_MAX)];
-    let len = window.iter().take_while(|&&b| b > b' ' && !b"\"'`<>\\".contains(&b)).count();
-    let token = &window[..len];
-    let authority = token.iter().position(|b| b"/?#".contains(b)).unwrap_or(len);
-    let sign = memchr::memrchr(b'@', &token[..authority]).or_else(|| unescaped_sign(token, authority))?;
+pub fn credentials_at(haystack: &[u8], start: usize, last: &mut LastRun) -> Option<Verdict> {
+    let run = last.over(haystack, start);
+    let last_sign = run.sign.filter(|&sign| sign >= start)? - start;
+    let token = &haystack[start..run.span.end];
+    let authority = token.iter().position(|b| b"/?#".contains(b)).unwrap_or(token.len());
+    let sign =
+        memchr::memrchr(b'@', &token[..authority]).or_else(|| unescaped_sign(token, authority, last_sign))?;
     let secret = match memchr::memchr(b':', &token[..sign]) {
         Some(colon) => colon + 1..sign,
         None if sign >= TOKEN_BYTES_MIN && token[..sign].iter().any(u8::is_ascii_digit) => 0..sign,
@@ -30,10 +50,9 @@ pub fn credentials_at(haystack: &[u8], start: usize) -> Option<Verdict> {
 }
 
 /// The at-sign behind a password that should have been encoded: `user:pa/ss@host`. A port before the slash is none.
-fn unescaped_sign(token: &[u8], authority: usize) -> Option<usize> {
+fn unescaped_sign(token: &[u8], authority: usize, sign: usize) -> Option<usize> {
     let colon = memchr::memchr(b':', &token[..authority])?;
     let port = token[colon + 1..authority].iter().all(u8::is_ascii_digit);
-    let sign = memchr::memrchr(b'@', token)?;
     (!port && token[authority] != b'?').then_some(sign)
 }
 
@@ -44,7 +63,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, secret: Option<&str>) {
         let start = text.find("://").expect("a scheme") + 3;
-        let found = match credentials_at(text.as_bytes(), start) {
+        let found = match credentials_at(text.as_bytes(), start, &mut LastRun::default()) {
             Some(Verdict::Hit(span, _)) => Some(&text[span.range()]),
             _ => None,
         };

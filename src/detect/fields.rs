@@ -1,0 +1,353 @@
+/*!
+The plain matcher's second half: values that are known by the names of their fields.
+
+What a key is and where its value stands is [`crate::structure::field`]'s
+business; here the rules that list the key are asked whether the value counts.
+*/
+
+use memchr::memchr2_iter;
+
+use super::entity::{cookie, token};
+use super::reference::Search;
+use super::rule::{FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
+use super::{RuleId, Why, context};
+use crate::limit;
+use crate::mark;
+use crate::span::Span;
+use crate::structure::field::{self, After, Key, LastRun, Tie, Value};
+use crate::structure::{Form, json};
+
+/// How far fields have been read, so that nothing is read twice.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Keys before this stand inside a value that was found; what they hold is covered by it.
+    taken: usize,
+    /// End of the last label or tag of ours that stood as a value: the name in it is no key.
+    ours: usize,
+    /// The end of the last array or object.
+    composite: usize,
+    run: LastRun,
+    token: token::LastRun,
+}
+
+/// How far values behind encoded signs have been read.
+#[derive(Default)]
+pub(super) struct Encoded {
+    taken: usize,
+    run: Span,
+}
+
+impl Encoded {
+    /// The end of the value that begins at `start`: where no word goes on, or at an encoded `&`. Where a run ends does not
+    /// depend on where in it one begins.
+    fn run_end(&mut self, haystack: &[u8], start: usize) -> usize {
+        if self.run.is_empty() || !self.run.covers(Span::new(start, start)) {
+            let mut end = start;
+            while haystack.get(end).is_some_and(|&b| context::is_word(b) || b"-._~+/%".contains(&b)) {
+                if haystack[end..].starts_with(b"%26") || haystack[end..].starts_with(b"%2526") {
+                    break;
+                }
+                end += 1;
+            }
+            self.run = Span::new(start, end);
+        }
+        self.run.end
+    }
+}
+
+impl Search<'_> {
+    /// Asks the field rules at each `=` and `:`.
+    pub(super) fn at_separators(&mut self) {
+        let mut read = Read::default();
+        for at in memchr2_iter(b'=', b':', self.haystack) {
+            if at >= read.taken
+                && let Some(key) = field::key_before(self.haystack, at)
+                && key.name.end > read.ours
+            {
+                self.at_key(key, &mut read);
+            }
+        }
+    }
+
+    /// Asks the field rules that list `key`.
+    pub(super) fn at_key(&mut self, key: Key, read: &mut Read) {
+        let rules = self.rules;
+        for &rule in rules.names.rules(&self.haystack[key.name.range()]) {
+            let Kind::Field(field) = &rules.rule(rule).kind else { continue };
+            let is_label = || mark::is_label(&rules.entities, &self.haystack[key.name.range()]);
+            if self.wanted.strength(rules.rule(rule).entity) == 0 || is_label() {
+                continue;
+            }
+            match field.value {
+                FieldValue::Whole => self.at_field(rule, field, key, read),
+                FieldValue::Authorization => self.at_authorization(rule, key, read),
+                FieldValue::Cookie | FieldValue::SetCookie => self.at_cookie(rule, field, key, read),
+            }
+        }
+    }
+
+    fn at_field(&mut self, rule: RuleId, field: &FieldRule, key: Key, read: &mut Read) {
+        if field.loose == Loose::Ignore && matches!(key.tie, Tie::Colon | Tie::TightColon) {
+            return;
+        }
+        match field::value_after(self.haystack, key, &mut read.run) {
+            After::One(value) => {
+                if self.consider(rule, field, key.tie, value) {
+                    read.taken = value.span.end;
+                } else if mark::is_ours(&self.rules.entities, self.haystack, value.span) {
+                    read.ours = value.span.end;
+                }
+            }
+            After::Composite { at, level } => self.at_composite(rule, field, at, level, read),
+        }
+    }
+
+    /// Takes every value of an array or object. What lies inside one that was read already is not read again.
+    fn at_composite(&mut self, rule: RuleId, field: &FieldRule, at: usize, level: u8, read: &mut Read) {
+        if field.nested == Nested::Ignore || at < read.composite {
+            return;
+        }
+        let haystack = self.haystack;
+        read.composite = json::scalars(haystack, at, level, |scalar| {
+            let form = Form { json: scalar.level, bare: scalar.bare, percent: 0 };
+            self.consider(rule, field, Tie::Quoted, Value { span: scalar.span, form });
+        });
+    }
+
+    /// Whether the field's value is a finding; it is noted if so, and why not otherwise.
+    fn consider(&mut self, rule: RuleId, field: &FieldRule, tie: Tie, value: Value) -> bool {
+        if value.span.is_empty() {
+            return false;
+        }
+        if let Some(why) = refusal(&self.haystack[value.span.range()], field, tie) {
+            self.missed(rule, value.span, why);
+            return false;
+        }
+        self.found(rule, value.span, field::percent_form(self.haystack, value.span, value.form))
+    }
+
+    /// The credential of an `Authorization` header: what stands behind the scheme, parameters and all, or everything
+    /// where there is no scheme.
+    fn at_authorization(&mut self, rule: RuleId, key: Key, read: &mut Read) {
+        use token::Evidence::Header;
+        let value = match field::value_after(self.haystack, key, &mut read.run) {
+            After::One(value) => value,
+            After::Composite { at, level } => {
+                let Kind::Field(field) = &self.rules.rule(rule).kind else { return };
+                return self.at_composite(rule, field, at, level, read);
+            }
+        };
+        let start = value.span.start;
+        let text = &self.haystack[start..];
+        let scheme = text.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
+        let is = |name: &str| text[..scheme].eq_ignore_ascii_case(name.as_bytes());
+        if is("bearer") {
+            let rule = self.parser(Parser::Bearer);
+            return self.ask(rule, |h| token::bearer_at(h, start, Header, &mut read.token));
+        }
+        if is("basic") {
+            let rule = self.parser(Parser::Basic);
+            return self.ask(rule, |h| token::basic_at(h, start, Header, &mut read.token));
+        }
+        let quoted = value.form.json > 0;
+        let credential = start + scheme + 1;
+        let spaced =
+            scheme > 0 && text.get(scheme) == Some(&b' ') && text.get(scheme + 1).is_some_and(|&b| b > b' ');
+        let end = match (quoted, spaced) {
+            (false, true) => parameters_end(self.haystack, credential),
+            _ => value.span.end,
+        };
+        let span = Span::new(if spaced { credential.min(end) } else { start }, end);
+        if !span.is_empty() && self.found(rule, span, value.form) {
+            read.taken = span.end;
+        }
+    }
+
+    /// The value of a key whose `=` is encoded, from `start` to `end`: `next=%2Flogin%3Ftoken%3Dabc%26x`, or `\u003d` of JSON
+    /// encoders that mind HTML.
+    pub(super) fn at_encoded_equals(&mut self, start: usize, end: usize, encoded: &mut Encoded) {
+        if start < encoded.taken {
+            return;
+        }
+        let floor = start.saturating_sub(limit::KEY_BYTES_MAX);
+        let before = self.haystack[floor..start].iter().rev();
+        let len = before.take_while(|&&b| context::is_word(b) || b"-.%\\".contains(&b)).count();
+        let rules = self.rules;
+        for &rule in rules.names.rules(&self.haystack[start - len..start]) {
+            let Kind::Field(field) = &rules.rule(rule).kind else { continue };
+            let span = Span::new(end, encoded.run_end(self.haystack, end));
+            if self.wanted.strength(rules.rule(rule).entity) > 0
+                && self.consider(rule, field, Tie::Equals, Value { span, form: Form::PLAIN })
+            {
+                encoded.taken = span.end;
+            }
+        }
+    }
+
+    fn at_cookie(&mut self, rule: RuleId, field: &FieldRule, key: Key, read: &mut Read) {
+        let value = match field::value_after(self.haystack, key, &mut read.run) {
+            After::One(value) => value,
+            After::Composite { at, level } => {
+                return self.at_composite(rule, field, at, level, read);
+            }
+        };
+        let quoted = value.form.json > 0;
+        let end = if quoted { value.span.end } else { self.haystack.len() };
+        let region = Span::new(value.span.start, end);
+        let quoted = if quoted { cookie::Quoted::Whole } else { cookie::Quoted::No };
+        let (haystack, form) = (self.haystack, value.form);
+        let each = |span: Span| {
+            self.found(rule, span, form);
+        };
+        read.taken = match field.value {
+            FieldValue::SetCookie => cookie::first_value(haystack, region, quoted, each),
+            _ => cookie::values(haystack, region, quoted, each),
+        };
+    }
+
+    /// Asks the field rules for the element whose closing tag begins at `start`.
+    pub(super) fn at_element(&mut self, start: usize) {
+        let Some((key, span)) = field::element(self.haystack, start) else { return };
+        let rules = self.rules;
+        for &rule in rules.names.rules(&self.haystack[key.name.range()]) {
+            if let Kind::Field(field) = &rules.rule(rule).kind
+                && self.wanted.strength(rules.rule(rule).entity) > 0
+            {
+                self.consider(rule, field, Tie::Element, Value { span, form: Form::PLAIN });
+            }
+        }
+    }
+}
+
+/// Where the parameters of a credential end that begin at `start`: behind the first word that no comma ends.
+fn parameters_end(haystack: &[u8], start: usize) -> usize {
+    let mut end = start;
+    let mut quoted = false;
+    while let Some(&byte) = haystack.get(end) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b' ' | b'\t' if !quoted && haystack[end - 1] != b',' => break,
+            b'\r' | b'\n' => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    // Quotes that do not pair belong to the text around the header.
+    let text = &haystack[start..end];
+    if quoted { start + text.iter().position(|&b| b == b'"' || b == b' ').unwrap_or(text.len()) } else { end }
+}
+
+/// Digits that a number must have to be a secret where short ones are counters.
+const NUMBER_DIGITS_MIN: usize = 6;
+
+/// Why a field's value is none, if it is none.
+fn refusal(text: &[u8], field: &FieldRule, tie: Tie) -> Option<Why> {
+    if text.len() < field.length_min {
+        return Some(Why::Length);
+    }
+    let counts = match field.numbers {
+        Numbers::Count => true,
+        Numbers::Long => text.len() >= NUMBER_DIGITS_MIN,
+        Numbers::Ignore => false,
+    };
+    if !counts && text.iter().all(|b| b.is_ascii_digit() || b".+-".contains(b)) {
+        return Some(Why::Context);
+    }
+    if tie == Tie::SpacedEquals && is_prose(text) {
+        return Some(Why::Context);
+    }
+    if matches!(tie, Tie::Colon | Tie::TightColon) {
+        let random = text.len() >= 20 || text.iter().any(u8::is_ascii_digit);
+        let refused = match field.loose {
+            Loose::Any => is_prose(text),
+            Loose::Random => !random,
+            Loose::Ignore => true,
+        };
+        if refused {
+            return Some(Why::Context);
+        }
+    }
+    if let Some(pattern) = &field.pattern
+        && !pattern.is_match(text)
+    {
+        return Some(Why::Context);
+    }
+    None
+}
+
+/// Words that follow `password:` in messages about passwords.
+const PROSE: &[&[u8]] = &[
+    b"yes",
+    b"no",
+    b"required",
+    b"optional",
+    b"incorrect",
+    b"invalid",
+    b"missing",
+    b"wrong",
+    b"expired",
+    b"changed",
+    b"reset",
+    b"empty",
+    b"set",
+    b"unset",
+    b"updated",
+    b"accepted",
+    b"rejected",
+    b"failed",
+    b"ok",
+    b"not",
+    b"is",
+    b"must",
+    b"the",
+    b"a",
+    b"string",
+    b"field",
+    b"please",
+    b"chauthtok",
+];
+
+fn is_prose(text: &[u8]) -> bool {
+    PROSE.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// What stands where a value would, and is none: nothing, a switch, a variable, a mask.
+pub fn is_placeholder(text: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[
+        b"null",
+        b"none",
+        b"nil",
+        b"undefined",
+        b"true",
+        b"false",
+        b"-",
+        b"--",
+        b"?",
+        b"(null)",
+        b"<nil>",
+        b"<none>",
+        b"<null>",
+        b"<unknown>",
+        b"<redacted>",
+        b"<masked>",
+        b"n/a",
+        b"redacted",
+        b"[redacted]",
+        b"[filtered]",
+        b"__redacted__",
+        b"(redacted)",
+        b"...",
+        b"unknown",
+        b"anonymous",
+    ];
+    let formatted = matches!(text, [b'{', b'}'] | [b'{' | b'[' | b'('] | [b'%', b's' | b'd' | b'v']);
+    let masked = text.iter().all(|&b| b == b'*');
+    formatted || masked || is_variable(text) || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// `${DB_PASSWORD}`, `$(TOKEN)`: the name of a variable in capitals, as shells and manifests write it. Anything else in
+/// such brackets may be a value.
+fn is_variable(text: &[u8]) -> bool {
+    let ([b'$', b'{', name @ .., b'}'] | [b'$', b'(', name @ .., b')']) = text else { return false };
+    name.iter().all(|&b| b.is_ascii_uppercase() || b == b'_') && !name.is_empty()
+}
