@@ -150,14 +150,15 @@ impl Search<'_> {
             return self.ask(rule, |h| token::basic_at(h, start, Header, &mut read.token));
         }
         let quoted = value.form.json > 0;
-        let credential = start + scheme + 1;
-        let spaced =
-            scheme > 0 && text.get(scheme) == Some(&b' ') && text.get(scheme + 1).is_some_and(|&b| b > b' ');
+        let spaced = text.get(scheme) == Some(&b' ') && text.get(scheme + 1).is_some_and(|&b| b > b' ');
+        let credential = if spaced { start + scheme + 1 } else { start };
         let end = match (quoted, spaced) {
             (false, true) => parameters_end(self.haystack, credential),
             _ => value.span.end,
         };
-        let span = Span::new(if spaced { credential.min(end) } else { start }, end);
+        // The first word stays only if it is a scheme; anything else there may be a credential's beginning.
+        let known = SCHEMES.iter().any(|name| is(name));
+        let span = Span::new(if known { credential.min(end) } else { start }, end);
         if !span.is_empty() && self.found(rule, span, value.form) {
             read.taken = span.end;
         }
@@ -218,6 +219,39 @@ impl Search<'_> {
         }
     }
 }
+
+/// Schemes other than Bearer and Basic: those of IANA's registry (RFC 9110, section 16.4.1) and those of large services.
+const SCHEMES: &[&str] = &[
+    "digest",
+    "negotiate",
+    "ntlm",
+    "hoba",
+    "mutual",
+    "oauth",
+    "privatetoken",
+    "scram-sha-1",
+    "scram-sha-256",
+    "vapid",
+    "dpop",
+    "gnap",
+    "concealed",
+    "token",
+    "apikey",
+    "api-key",
+    "key",
+    "hawk",
+    "aws",
+    "aws4-hmac-sha256",
+    "sharedkey",
+    "sharedaccesssignature",
+    "splunk",
+    "genie-key",
+    "sso-key",
+    "ssws",
+    "jwt",
+    "hmac",
+    "signature",
+];
 
 /// Where the parameters of a credential end that begin at `start`: behind the first word that no comma ends.
 fn parameters_end(haystack: &[u8], start: usize) -> usize {
@@ -341,8 +375,16 @@ pub fn is_placeholder(text: &[u8]) -> bool {
         b"anonymous",
     ];
     let formatted = matches!(text, [b'{', b'}'] | [b'{' | b'[' | b'('] | [b'%', b's' | b'd' | b'v']);
-    let masked = text.iter().all(|&b| b == b'*');
+    let masked = is_mask(text);
     formatted || masked || is_variable(text) || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Stars, or a mask as `act` writes it: stars but for at most four characters at the end, separators kept.
+fn is_mask(text: &[u8]) -> bool {
+    let stars = text.iter().filter(|&&b| b == b'*').count();
+    let shown = text.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count();
+    let covered = text[..text.len() - shown].iter().all(|b| b"* -".contains(b));
+    covered && (shown == 0 || (shown <= 4 && stars >= 8)) && stars > 0
 }
 
 /// `${DB_PASSWORD}`, `$(TOKEN)`: the name of a variable in capitals, as shells and manifests write it. Anything else in

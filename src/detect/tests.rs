@@ -106,7 +106,9 @@ fn a_value_in_brackets_is_a_value() {
 
 #[test]
 fn an_unknown_scheme_hides_its_parameters() {
-    check("Authorization: Custom id=1:SECRET99 next", &[("api_key", "id=1:SECRET99")]);
+    check("Authorization: Custom id=1:SECRET99 next", &[("api_key", "Custom id=1:SECRET99")]);
+    check("Authorization: Token id=1:SECRET99 next", &[("api_key", "id=1:SECRET99")]);
+    check(r#"{"Authorization":"CDgQmaDXzF x"}"#, &[("api_key", "CDgQmaDXzF x")]);
     let digest = r#"username="u", realm="r", response="0123abcd""#;
     check(&format!("Authorization: Digest {digest}"), &[("api_key", digest)]);
 }

@@ -113,7 +113,11 @@ fn unit_before(haystack: &[u8], end: usize) -> Option<(u8, usize)> {
         return Some((byte, 3));
     }
     if let Some(unit) = end.checked_sub(6).and_then(|at| json::code_unit(haystack, at)) {
-        return Some((u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'a'), 6));
+        let letter = |c: char| if c.is_alphanumeric() { b'a' } else { b' ' };
+        let ascii = u8::try_from(unit).ok().filter(u8::is_ascii);
+        // With all of its backslashes, so that no half of an escaped one is left.
+        let len = 6 + json::backslashes_before(haystack, end - 6);
+        return Some((ascii.unwrap_or(char::from_u32(unit).map_or(b'a', letter)), len));
     }
     let escape = end >= 2 && haystack[end - 2] == b'\\' && matches!(byte, b'n' | b'r' | b't' | b'b' | b'f');
     if escape && field::in_string(haystack, end - 2) {
@@ -236,6 +240,8 @@ mod tests {
         check("email=jane.doe%40example.com&n", "%40", &["jane.doe%40example.com"]);
         check("u=a%252Bb%2540example.com&", "%2540", &["a%252Bb%2540example.com"]);
         check(r#""user\u0040example.com""#, r"\u0040", &[r"user\u0040example.com"]);
+        check(r#""\\u0041\u20acjo@example.com""#, "@", &["jo@example.com"]);
+        check(r#""\\u0041jo@example.com""#, "@", &[r"\\u0041jo@example.com"]);
         check("jürgen@müller.de", "@", &["jürgen@müller.de"]);
         check("“jo@example.com”", "@", &["jo@example.com"]);
         check("x@example.com.1", "@", &["x@example.com"]);
