@@ -33,7 +33,7 @@ pub use sweep::{Purge, Purged, purge};
 
 use crate::act::Redacted;
 use crate::clock::Timestamp;
-use crate::vault::{DataDir, Destruction, Evidence, Kek};
+use crate::vault::{self, DataDir, Destruction, Evidence, Kek};
 
 /// The archive, to write to. Shared: appending and sweeping may be called from different threads.
 #[derive(Debug)]
@@ -77,6 +77,7 @@ pub struct Swept {
 impl Archive {
     /// Opens the archive of a directory that this program holds. Partitions are looked into when they are written to.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Archive, Error> {
+        vault::destroy_leftovers(&dir, "archive")?;
         let root = dir.join("archive");
         let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
         let writer = Mutex::new(writer::Writer::new()?);

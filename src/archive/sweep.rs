@@ -81,7 +81,7 @@ impl Archive {
             return Ok(());
         }
         key.shorten(&self.kek, path, latest)?;
-        Ok(key.write(self.dir.disk(), path)?)
+        Ok(key.rewrite(self.dir.disk(), path)?)
     }
 }
 
@@ -160,7 +160,9 @@ fn destroy(
         Ok(key) => destruction.carry_out(path, key, due, Some(&data))?,
         Err(_) => {
             // No key that anything could be read with: both files go.
-            destruction.disk.remove(path).map_err(vault::Error::io(path))?;
+            let left = vault::temporary(path);
+            destruction.disk.destroy(&left).map_err(vault::Error::io(&left))?;
+            destruction.disk.destroy(path).map_err(vault::Error::io(path))?;
             destruction.disk.remove(&data).map_err(vault::Error::io(&data))?;
         }
     }

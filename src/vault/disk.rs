@@ -8,9 +8,14 @@ stop a program after any one of them, or let the disk be full.
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::limit::VAULT_FILE_BYTES_MAX;
 
 /// The disk, or a disk with a fault.
 #[derive(Clone, Debug, Default)]
@@ -109,19 +114,65 @@ impl Disk {
 
     /// Puts a file in place whole or not at all, readable by its owner alone, durable on return.
     pub fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let dir = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let temporary = dir.join(format!(".{}.new", name.to_string_lossy()));
+        let temporary = temporary(path);
         let written = self.write_new(&temporary, content).and_then(|()| {
             self.step(Needs::Nothing)?;
             fs::rename(&temporary, path)
         });
+        self.settle(&temporary, written)
+    }
+
+    /// As [`Disk::replace`], for a file that is there and holds a secret: what it held is destroyed, too. Stopped in
+    /// between, it leaves [`temporary`], to be destroyed later.
+    pub fn replace_secret(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let temporary = temporary(path);
+        let mut old = None;
+        let written = self.write_new(&temporary, content).and_then(|()| {
+            self.step(Needs::Nothing)?;
+            match renameat_with(CWD, &temporary, CWD, path, RenameFlags::EXCHANGE) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                    // This file system cannot exchange names: what is held open can be written over without one.
+                    old = Some(OpenOptions::new().write(true).open(path)?);
+                    fs::rename(&temporary, path)
+                }
+                exchanged => Ok(exchanged?),
+            }
+        });
+        self.settle(&temporary, written)?;
+        match old {
+            Some(mut file) => self.write_over(&mut file),
+            None => self.destroy(&temporary),
+        }
+    }
+
+    /// After a new file was put in place, or was not.
+    fn settle(&self, temporary: &Path, written: io::Result<()>) -> io::Result<()> {
         if written.is_err() {
-            // Best effort: the name is overwritten by the next attempt.
-            let _ = fs::remove_file(&temporary);
+            // Best effort: the next attempt or the next start does it.
+            let _ = self.destroy(temporary);
         }
         written?;
-        self.sync_dir(dir)
+        temporary.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
+    }
+
+    /// Writes over a small file and removes it, durable on return. Needs no space. One that is not there is destroyed already.
+    pub fn destroy(&self, path: &Path) -> io::Result<()> {
+        match OpenOptions::new().write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // A disk that cannot write in place can still forget a name.
+            file => {
+                file.and_then(|mut file| self.write_over(&mut file)).or_else(|_| self.step(Needs::Nothing))?
+            }
+        }
+        self.remove(path)
+    }
+
+    fn write_over(&self, file: &mut File) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        let length = file.metadata()?.len().min(VAULT_FILE_BYTES_MAX);
+        file.write_all(&vec![b'-'; length as usize])?;
+        self.step(Needs::Nothing)?;
+        file.sync_all()
     }
 
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -171,6 +222,12 @@ impl Disk {
         self.step(Needs::Nothing)?;
         file.set_len(length)
     }
+}
+
+/// Where the new content of a file is written before it takes the name.
+pub fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.new"))
 }
 
 /// Reads a file of at most `bytes_max` bytes.

@@ -14,7 +14,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::disk::Disk;
+use super::disk::{Disk, temporary};
 use super::keyfile::{KeyFile, Kind};
 use super::{Error, format_of};
 use crate::clock::Timestamp;
@@ -249,6 +249,8 @@ impl Destruction<'_> {
             Ok(left) if !left.is_destroyed() => return Err(Error::StillThere { path: path.to_owned() }),
             _ => {}
         }
+        let left = temporary(path);
+        self.disk.destroy(&left).map_err(Error::io(&left))?;
         if let Some(data) = data {
             self.disk.remove(data).map_err(Error::io(data))?;
         }

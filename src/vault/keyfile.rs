@@ -127,6 +127,11 @@ impl KeyFile {
         disk.replace(path, &self.encode()).map_err(Error::io(path))
     }
 
+    /// Puts the file in the place of an earlier one of the same key, durable; the earlier one is destroyed.
+    pub(crate) fn rewrite(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
+        disk.replace_secret(path, &self.encode()).map_err(Error::io(path))
+    }
+
     /// The key itself.
     pub(crate) fn unwrap(&self, kek: &Kek, path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, Error> {
         if self.kek != kek.check() {
@@ -153,7 +158,7 @@ impl KeyFile {
         today.map_or(self.destroy_at, |today| today.min(self.destroy_at))
     }
 
-    /// Lets it be destroyed no later than `at`. A new file must be written.
+    /// Lets it be destroyed no later than `at`. The file must be rewritten.
     pub(crate) fn shorten(&mut self, kek: &Kek, path: &Path, at: Timestamp) -> Result<(), Error> {
         let key = self.unwrap(kek, path)?;
         self.destroy_at = self.destroy_at.min(at);

@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
 use disk::read_bounded;
+pub(crate) use disk::temporary;
 pub use error::Error;
 pub(crate) use error::format_of;
 pub(crate) use evidence::Destruction;
@@ -90,6 +91,7 @@ pub struct Tended {
 impl Vault {
     /// Reads the keys of a directory that this program holds. Refuses what is damaged, forged, restored or not its own.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Vault, Error> {
+        destroy_leftovers(&dir, "keys")?;
         let state = State::read(&dir)?;
         let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
         let mut vault =
@@ -272,7 +274,7 @@ impl Vault {
             let latest = deadline(now, Duration::from_secs(file.ttl_s));
             if file.from > ahead && file.destroy_at > latest && !file.is_destroyed() {
                 file.shorten(&self.kek, &held.path, latest)?;
-                file.write(self.dir.disk(), &held.path)?;
+                file.rewrite(self.dir.disk(), &held.path)?;
             }
         }
         Ok(())
@@ -405,6 +407,22 @@ pub(crate) fn key_paths(root: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Destroys what a stop in the middle of writing a key file left below `root/CLASS/`: it holds a key, wrapped.
+pub(crate) fn destroy_leftovers(dir: &DataDir, root: &str) -> Result<(), Error> {
+    for class in entries(&dir.join(root))?.into_iter().filter(|path| path.is_dir()) {
+        for path in entries(&class)? {
+            let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            if name.starts_with('.')
+                && name.ends_with(".key.new")
+                && fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
+            {
+                dir.disk().destroy(&path).map_err(Error::io(&path))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The entries of a directory; none if it is not there.

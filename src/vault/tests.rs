@@ -241,6 +241,58 @@ fn a_key_that_a_wrong_clock_made_lives_no_longer() {
     assert!(vault.list().all(|file| file.from < truth + 100 * DAY));
 }
 
+/// Whatever file operation the shortening of a key's life is stopped after: the key is there, and once it is destroyed
+/// no copy of it is left, under whatever name, nor in the file that it lay in before.
+#[test]
+fn a_rewritten_key_leaves_no_copy_behind() {
+    for operations in 0.. {
+        let bench = Bench::new();
+        let truth = bench.clock.now();
+        bench.clock.step_to(truth + 400 * DAY);
+        let (mut vault, time) = bench.open().unwrap();
+        vault.tend("default@1", &classes("90d"), &time).unwrap();
+        let victim = vault.list().next().unwrap().clone();
+        drop(vault);
+        let before = bench.root.path().join("before");
+        fs::hard_link(&bench.key_files()[0], &before).unwrap();
+        bench.clock.step_to(truth);
+        let disk = Disk::stopping_after(i64::MAX);
+        let (mut vault, time) = bench.open_on(disk.clone()).unwrap();
+        bench.run(&mut vault, &time, HOUR / 2);
+        bench.clock.advance(HOUR);
+        disk.break_down_after(operations);
+        let ended = vault.tend("default@1", &classes("90d"), &time).is_ok();
+        drop(vault);
+        let (mut vault, _) = bench.open().unwrap();
+        assert!(vault.list().any(|file| file.check == victim.check), "stopped after {operations} operations");
+        assert!(vault.destroy(&victim.id, bench.clock.now()).unwrap());
+        let mut left = entries(&bench.data("keys/access")).unwrap();
+        left.push(before);
+        for path in left {
+            let live =
+                KeyFile::read(&path).is_ok_and(|file| file.check == victim.check && !file.is_destroyed());
+            assert!(!live, "stopped after {operations} operations: {}", path.display());
+        }
+        if ended {
+            assert!(operations > 10, "{operations} places to stop at");
+            break;
+        }
+    }
+}
+
+/// What an earlier crash left of a key goes with the key, also if nobody opens the directory to write in between.
+#[test]
+fn a_destruction_reaches_what_a_crash_left_of_the_key() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let (path, id) = (bench.key_files()[0].clone(), vault.list().next().unwrap().id.clone());
+    let left = temporary(&path);
+    fs::copy(&path, &left).unwrap();
+    assert!(vault.destroy(&id, bench.clock.now()).unwrap());
+    assert!(!left.exists());
+}
+
 /// A full disk at start, with a destruction that was stopped: the program starts, and ends it when there is room.
 #[test]
 fn a_full_disk_at_start_is_no_reason_not_to_start() {
