@@ -90,6 +90,14 @@ impl Keeper {
         Ok(tended)
     }
 
+    /// Makes the keys of a policy that is to come into force, and destroys nothing.
+    pub fn prepare(&self, policy: &Policy) -> Result<Arc<Keyring>, vault::Error> {
+        let names = policy.names();
+        let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        vault.prepare(&names.policy, &names.classes, &self.time)?;
+        Ok(vault.keyring())
+    }
+
     /// The live keys.
     pub fn keyring(&self) -> Arc<Keyring> {
         self.vault.lock().unwrap_or_else(PoisonError::into_inner).keyring()
@@ -115,7 +123,7 @@ impl Keeper {
         }
     }
 
-    /// One round of care: keys first, then partitions, whatever becomes of the keys.
+    /// One round of care of the keys; a failure is told in the log, and the next round tries again.
     pub fn care(&self, policy: &Policy) {
         match self.tend(policy) {
             Ok(tended) if tended.moments.in_doubt => {
@@ -126,7 +134,6 @@ impl Keeper {
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "cannot look after the keys"),
         }
-        self.sweep();
     }
 
     /// Whether the archive took what it was last given.

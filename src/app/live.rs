@@ -4,7 +4,7 @@ What holds for a batch: policy, keys, and which sink gets which class.
 Swapped whole, between batches: no batch sees two.
 */
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -44,34 +44,43 @@ impl Live {
 
 /// Where the present state stands; everybody who holds a clone sees the swap.
 #[derive(Clone, Debug)]
-pub struct Now(Arc<watch::Sender<Arc<Live>>>);
+pub struct Now {
+    live: Arc<watch::Sender<Arc<Live>>>,
+    turn: Arc<Mutex<()>>,
+}
 
 impl Now {
     /// Begins with `live`.
     pub fn new(live: Live) -> Now {
-        Now(Arc::new(watch::Sender::new(Arc::new(live))))
+        Now { live: Arc::new(watch::Sender::new(Arc::new(live))), turn: Arc::default() }
+    }
+
+    /// The turn to change it. Held from the look at the policy until the swap, by whoever makes or destroys keys in
+    /// between: else the keys of a policy that is no more would come back.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present state.
     pub fn look(&self) -> Arc<Live> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.live.borrow())
     }
 
     /// Swaps policy, keys and classes at once.
     pub fn swap(&self, live: Live) {
-        self.0.send_replace(Arc::new(live));
+        self.live.send_replace(Arc::new(live));
     }
 
     /// Swaps the keys of the present state; what was remembered under the old ones is forgotten.
     pub fn rekey(&self, keyring: Arc<Keyring>) {
-        self.0.send_modify(|live| {
+        self.live.send_modify(|live| {
             *live = Arc::new(Live::new(Arc::clone(&live.policy), keyring, live.wants.clone()));
         });
     }
 
     /// To wait for the next swap.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Live>> {
-        self.0.subscribe()
+        self.live.subscribe()
     }
 }
 

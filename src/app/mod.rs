@@ -198,14 +198,21 @@ impl Health {
 async fn care(keeper: Arc<Keeper>, now: Now, keys_wanted: Arc<Notify>) {
     loop {
         let _ = tokio::time::timeout(TEND_EVERY, keys_wanted.notified()).await;
-        let policy = Arc::clone(&now.look().policy);
-        let at_work = Arc::clone(&keeper);
-        let cared = tokio::task::spawn_blocking(move || at_work.care(&policy)).await;
+        let (keeper, now) = (Arc::clone(&keeper), now.clone());
+        let cared = tokio::task::spawn_blocking(move || round(&keeper, &now)).await;
         if cared.is_err() {
             tracing::error!("looking after keys and archive failed on a fault of our own; trying again");
         }
-        now.rekey(keeper.keyring());
     }
+}
+
+/// One round of care: keys first, then partitions, whatever becomes of the keys. Blocks.
+fn round(keeper: &Keeper, now: &Now) {
+    let turn = now.turn();
+    keeper.care(&now.look().policy);
+    now.rekey(keeper.keyring());
+    drop(turn);
+    keeper.sweep();
 }
 
 /// What a sink and the admin page need of the surroundings.

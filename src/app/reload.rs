@@ -74,10 +74,15 @@ impl Reloader {
             None => Settings::default(),
         };
         let needs_restart = settings.needs_restart(&self.started);
+        let _turn = self.now.turn();
         // The new policy's keys are there before its first batch.
-        self.keeper.tend(&settings.policy).map_err(|error| Error { lines: vec![error.to_string()] })?;
+        let prepared = self.keeper.prepare(&settings.policy);
+        let keyring = prepared.map_err(|error| Error { lines: vec![error.to_string()] })?;
         let wants = wants(&self.sinks, &settings.sinks);
-        self.now.swap(Live::new(settings.policy, self.keeper.keyring(), wants));
+        self.now.swap(Live::new(Arc::clone(&settings.policy), keyring, wants));
+        // It is accepted: only now are its limits in force, and what they make due is destroyed.
+        self.keeper.care(&settings.policy);
+        self.now.rekey(self.keeper.keyring());
         Ok(Reloaded { needs_restart })
     }
 }

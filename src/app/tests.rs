@@ -78,3 +78,31 @@ async fn admin_answers_while_every_worker_is_busy() {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     drop(busy);
 }
+
+/// Care that had looked at the old policy before a reload would bring its keys back.
+#[tokio::test(flavor = "multi_thread")]
+async fn care_looks_after_the_policy_in_force() {
+    let (app, _dir) = app().await;
+    let (keeper, now) = (Arc::clone(&app.health.keeper), app.health.now.clone());
+    let turn = now.turn();
+    let (begun, began) = std::sync::mpsc::channel();
+    let caring = std::thread::spawn({
+        let (keeper, now) = (Arc::clone(&keeper), now.clone());
+        move || {
+            begun.send(()).unwrap();
+            round(&keeper, &now);
+        }
+    });
+    began.recv().unwrap();
+    let text = "policy: other\nclasses: { app: { retention: 5d, entities: { email: pseudonymize } } }";
+    let policy = Arc::new(crate::policy::Policy::parse("other", text).unwrap());
+    let keyring = keeper.prepare(&policy).unwrap();
+    now.swap(live::Live::new(Arc::clone(&policy), Arc::clone(&keyring), vec![None]));
+    drop(turn);
+    caring.join().unwrap();
+    let live = now.look();
+    assert!(Arc::ptr_eq(&live.policy, &policy));
+    let id = |keyring: &crate::keys::Keyring| keyring.key("app", keeper.time().now()).map(|key| key.id());
+    assert!(id(&keyring).is_some());
+    assert_eq!(id(&live.keyring), id(&keyring));
+}

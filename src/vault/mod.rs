@@ -133,7 +133,25 @@ impl Vault {
         Ok(Tended { created, destroyed, live, overdue, moments })
     }
 
-    /// The keys that can be used now; swapped whole by [`Vault::tend`].
+    /// Makes today's and tomorrow's keys of a policy that is to come into force; [`Vault::tend`] then brings its
+    /// limits into force.
+    ///
+    /// Nothing is destroyed, and limits stay as they are. If it fails, the keyring is as it was.
+    pub fn prepare(
+        &mut self,
+        policy: &str,
+        classes: &[(String, Ttl)],
+        time: &Timekeeper,
+    ) -> Result<(), Error> {
+        let policy = policy.split('@').next().unwrap_or(policy);
+        check_classes(classes)?;
+        let moments = self.look(time);
+        self.make_missing(policy, classes, &moments).1?;
+        self.publish(policy, &moments);
+        Ok(())
+    }
+
+    /// The keys that can be used now; swapped whole by [`Vault::tend`] and [`Vault::prepare`].
     pub fn keyring(&self) -> Arc<Keyring> {
         Arc::clone(&self.keyring)
     }

@@ -162,6 +162,25 @@ fn a_shorter_limit_reaches_keys_that_are_there() {
 }
 
 #[test]
+fn what_is_prepared_destroys_nothing_until_it_is_tended() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    bench.run(&mut vault, &time, 5 * DAY);
+    let before = bench.key_files();
+    vault.prepare("other@1", &classes("2d"), &time).unwrap();
+    assert!(vault.keyring().key("access", bench.clock.now()).is_some());
+    assert!(before.iter().all(|path| path.exists()) && bench.evidence().is_empty());
+    assert_eq!(State::read(vault.dir()).unwrap().ttl("access"), Some(90 * DAY));
+    vault.tend("other@1", &classes("2d"), &time).unwrap();
+    assert!(!before[0].exists(), "its limit is in force now");
+
+    let keyring = vault.keyring();
+    assert!(vault.prepare("other@1", &classes("1h"), &time).is_err());
+    assert!(Arc::ptr_eq(&keyring, &vault.keyring()), "what is refused changes nothing");
+}
+
+#[test]
 fn a_class_of_a_few_hours_has_hourly_keys_and_a_shorter_one_is_refused() {
     let bench = Bench::new();
     let (mut vault, time) = bench.open().unwrap();
