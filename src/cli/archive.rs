@@ -10,6 +10,7 @@ use crate::act::Envelope;
 use crate::archive::{self, Go, Listed, Purge, Read, Reader, Selection, Standing};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Settings;
+use crate::sink::push_one_line;
 use crate::ttl::Ttl;
 use crate::vault::{self, DataDir, Evidence, Kek, Timekeeper, Vault};
 
@@ -278,10 +279,7 @@ fn cat(place: &Place, choice: &Choice, format: Format) -> Result<Exit, Error> {
 fn push(envelope: &Envelope<'_>, format: Format, out: &mut Vec<u8>) {
     match format {
         Format::Json => envelope.write_json(out),
-        // One message is one line: nobody forges a second one by writing a line feed.
-        Format::Text => {
-            out.extend(envelope.message.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }))
-        }
+        Format::Text => push_one_line(envelope.message, out),
     }
     out.push(b'\n');
 }

@@ -8,7 +8,7 @@ use crate::act::Envelope;
 /// What a line holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// The message alone. A line feed within it becomes a space, so that one line is one record.
+    /// The message alone. A line feed, NUL or carriage return within it becomes a space, so that one line is one record.
     #[default]
     Message,
     /// The envelope, as one JSON object.
@@ -42,12 +42,13 @@ fn push(envelope: &Envelope<'_>, form: Form, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends text without its line feeds: nobody forges a record by writing one.
-pub(super) fn push_one_line(text: &[u8], out: &mut Vec<u8>) {
+/// Appends text with a space for each line feed, NUL and carriage return: whichever of them a reader ends its lines
+/// at (RFC 6587, section 3.4.2), nobody forges a record by writing one.
+pub fn push_one_line(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(text);
     for byte in &mut out[start..] {
-        if *byte == b'\n' {
+        if matches!(*byte, b'\n' | b'\r' | 0) {
             *byte = b' ';
         }
     }

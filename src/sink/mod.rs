@@ -19,7 +19,7 @@ pub mod syslog;
 
 pub use backoff::Backoff;
 pub use delivery::Delivery;
-pub use line::Form;
+pub use line::{Form, push_one_line};
 
 use std::future::Future;
 use std::sync::Arc;

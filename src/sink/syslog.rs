@@ -36,7 +36,7 @@ pub enum Framing {
     /// The message's length before it.
     #[default]
     Octets,
-    /// A line feed after it; line feeds within it become spaces.
+    /// A line feed after it; line feeds, NULs and carriage returns within it become spaces.
     Lf,
 }
 
@@ -233,9 +233,13 @@ mod tests {
         check(Framing::Octets, "", "a\nb", &expected);
     }
 
+    /// Receivers end a frame at a line feed, a NUL, or CR and LF, some at any of them.
     #[test]
-    fn nobody_forges_a_record_with_a_line_feed() {
-        check(Framing::Lf, "[x y=\"1\n2\"]", "a\n<0>b", &format!("{HEAD}[x y=\"1 2\"] a <0>b\n"));
+    fn nobody_forges_a_record_with_what_ends_one() {
+        for end in ["\n", "\0", "\r"] {
+            let (structured, message) = (format!("[x y=\"1{end}2\"]"), format!("a{end}<0>b"));
+            check(Framing::Lf, &structured, &message, &format!("{HEAD}[x y=\"1 2\"] a <0>b\n"));
+        }
     }
 
     #[test]
