@@ -245,6 +245,30 @@ async fn bodies_in_hand_are_bounded_together() {
     check(&server.post("/v1/logs", "", &vec![b'x'; 64 * 1024]).await, 200, "{\"accepted\":1}");
 }
 
+/// A body costs what it is, in however many reads it comes, and only until its records are handed on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_hand_is_charged_for_its_bytes() {
+    let limits = Limits { bodies_bytes_max: 160 * 1024, ..Limits::default() };
+    let members = gzip(b"x\n").repeat(2000);
+    let confirming = server(Fate::Confirm, limits.clone()).await;
+    let told = confirming.post("/v1/logs", "Content-Encoding: gzip\r\n", &members).await;
+    check(&told, 200, "{\"accepted\":2000}");
+
+    let keeping = server(Fate::Keep, limits).await;
+    let request = request("/v1/logs", "", &vec![b'x'; 100 * 1024]);
+    let mut waiting = Vec::new();
+    for count in 1..=3 {
+        let mut stream = TcpStream::connect(keeping.addr).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        keeping.scene.records(count).await;
+        waiting.push(stream);
+    }
+    std::mem::take(&mut *keeping.scene.stub.kept.lock().unwrap()).into_iter().for_each(|ack| ack.confirm());
+    for mut stream in waiting {
+        check(&answer(&mut stream).await, 200, "{\"accepted\":1}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn success_is_told_after_every_holder_confirmed() {
     let failing = server(Fate::Fail, Limits::default()).await;

@@ -105,17 +105,26 @@ pub async fn unpack(
     }
     let bytes_max = bytes_max(packed.len(), limits);
     let mut reader = reader(encoding, &packed)?;
-    let mut unpacked = Vec::new();
+    let (mut unpacked, mut len) = (Vec::new(), 0);
     loop {
-        let start = unpacked.len();
-        share.grow(CHUNK_BYTES)?;
-        unpacked.resize(start + CHUNK_BYTES, 0);
-        let read = reader.read(&mut unpacked[start..]).map_err(|_| Problem::Body)?;
-        unpacked.truncate(start + read);
+        // What is read may be a byte at a time, such as of a gzip of tiny members: it fills the room that is held.
+        if len == unpacked.len() {
+            let more = len.clamp(CHUNK_BYTES, GROWTH_BYTES_MAX);
+            share.grow(more)?;
+            unpacked.reserve_exact(more);
+            unpacked.resize(len + more, 0);
+        }
+        let end = unpacked.len().min(len + CHUNK_BYTES);
+        let read = reader.read(&mut unpacked[len..end]).map_err(|_| Problem::Body)?;
+        len += read;
         if read == 0 {
+            unpacked.truncate(len);
+            drop(reader);
+            drop(packed);
+            share.hold(unpacked.capacity())?;
             return Ok(unpacked);
         }
-        if unpacked.len() > bytes_max {
+        if len > bytes_max {
             return Err(Problem::TooLarge);
         }
         // Tenths of a second of work in all: others are to have their turn.
@@ -144,3 +153,6 @@ const KIB: usize = 1024;
 
 /// Bytes unpacked between two looks at the bounds.
 const CHUNK_BYTES: usize = 64 * KIB;
+
+/// Bytes that a body being unpacked gets more at once, at most.
+const GROWTH_BYTES_MAX: usize = 1024 * KIB;

@@ -68,7 +68,8 @@ impl Desk {
             let _ = tell.map(|tell| tell.send(safe));
         });
         let records = self.hand_on(&lines, head.uri.path(), &ack).await?;
-        drop(lines);
+        // Queues hold the records now, within their own bounds.
+        drop((lines, share));
         ack.confirm();
         confirmed(told, limits.confirm_wait).await?;
         Ok(records)
