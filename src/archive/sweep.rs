@@ -15,7 +15,8 @@ use crate::keys::schedule::deadline;
 use crate::limit::STEP_TOLERANCE;
 use crate::vault::{self, DataDir, Destruction, Disk, Evidence, KeyFile, State, entries};
 
-/// Key files as they were read: they change by destruction alone, so a sweep reads new ones only.
+/// Key files as they were read: they change by destruction alone, so a sweep reads new ones only, and again what it is
+/// about to destroy.
 pub(crate) type Known = BTreeMap<PathBuf, Option<KeyFile>>;
 
 impl Archive {
@@ -39,12 +40,11 @@ impl Archive {
                 first = first.and(self.bring_back(path, key.as_mut(), ttl, moments.now));
             }
             let Some(due) = due(&name, key.as_ref(), ttl) else { continue };
-            let begun = key.as_ref().is_some_and(KeyFile::is_destroyed);
             swept.partitions += 1;
-            if begun || moments.destroyable.is_some_and(|limit| due <= limit) {
-                let at = moments.destroyable.unwrap_or(moments.now);
-                match self.destroy(&name, path, at, due) {
-                    Ok(()) => {
+            if ends(key.as_ref(), due, moments) {
+                match self.destroy(&name, path, key, ttl, moments) {
+                    Ok(false) => {}
+                    Ok(true) => {
                         swept.destroyed += 1;
                         swept.partitions -= 1;
                         continue;
@@ -60,10 +60,24 @@ impl Archive {
         first.map(|()| swept)
     }
 
-    fn destroy(&self, name: &Name, path: &Path, at: Timestamp, due: Timestamp) -> Result<(), Error> {
+    /// Destroys the partition, unless its key is another one than was known: the writer may have ended a destruction
+    /// and begun the partition anew. Says whether it did.
+    fn destroy(
+        &self,
+        name: &Name,
+        path: &Path,
+        key: &mut Option<KeyFile>,
+        ttl: Option<Duration>,
+        moments: &Moments,
+    ) -> Result<bool, Error> {
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *key = KeyFile::read(path).ok();
+        let Some(due) = due(name, key.as_ref(), ttl).filter(|due| ends(key.as_ref(), *due, moments)) else {
+            return Ok(false);
+        };
         writer.close(name);
-        destroy(&self.destruction(at), name, path, &self.root, due)
+        let at = moments.destroyable.unwrap_or(moments.now);
+        destroy(&self.destruction(at), name, path, &self.root, due).map(|()| true)
     }
 
     /// A partition from the future was stamped by a clock that was wrong: it lives no longer than one of now.
@@ -146,6 +160,11 @@ pub(crate) fn due(name: &Name, key: Option<&KeyFile>, ttl: Option<Duration>) -> 
         Some(key) => Some(key.destroy_at(ttl)),
         None => ttl.map(|ttl| deadline(name.from, ttl)),
     }
+}
+
+/// Whether it is to be destroyed now: it is due, or its destruction was begun.
+fn ends(key: Option<&KeyFile>, due: Timestamp, moments: &Moments) -> bool {
+    key.is_some_and(KeyFile::is_destroyed) || moments.destroyable.is_some_and(|limit| due <= limit)
 }
 
 fn destroy(

@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::record::{Ack, Batch, Record};
 use crate::secret::{Raw, Secret};
 use crate::ttl::Ttl;
-use crate::vault::{Disk, Timekeeper, Vault, high_water};
+use crate::vault::{Disk, KeyFile, Timekeeper, Vault, high_water};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -520,6 +520,26 @@ fn a_destruction_that_is_stopped_anywhere_is_ended_once() {
             break;
         }
     }
+}
+
+/// A purge by hand stopped half-way; a sweep saw that and could not end it; the writer did, and began it anew.
+#[test]
+fn a_sweep_spares_what_was_begun_anew() {
+    let bench = Bench::new("90d");
+    let disk = Disk::full_after(i64::MAX);
+    let mut running = bench.run_on(disk.clone());
+    running.tend();
+    running.append(&[bench.batch(bench.clock.now(), "nginx", &[b"old"])]).unwrap();
+    drop(running);
+    let path = bench.data().join("archive/access/2026-11-22T10.key");
+    KeyFile::read(&path).unwrap().shred(&Disk::real(), &path).unwrap();
+    let running = bench.run_on(disk.clone());
+    disk.break_down_after(0);
+    assert!(running.archive.sweep(&running.time.look()).is_err(), "no room for evidence");
+    disk.relieve();
+    running.append(&[bench.batch(bench.clock.now(), "nginx", &[b"new"])]).unwrap();
+    assert_eq!(running.archive.sweep(&running.time.look()).unwrap().destroyed, 0);
+    assert_eq!(bench.cat().0, ["new"]);
 }
 
 /// A clock 20 hours ahead is believed and put back; then nothing runs for 20 hours, by which the clock catches up.
