@@ -9,6 +9,7 @@ its queues, which bounds what is clean and in no queue yet. Nothing raw outlives
 not taken is dropped there, and its client learns of it.
 */
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Intake {
     places: Arc<Semaphore>,
     /// For cleaning, which takes all of a processor.
     workers: Arc<Semaphore>,
+    /// Records that were handed in and are in no queue yet.
+    in_hand: AtomicU64,
     metrics: Arc<Metrics>,
     /// Asks for keys.
     keys_wanted: Arc<Notify>,
@@ -57,12 +60,17 @@ impl Intake {
         let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
-        Intake { now, queues, places, workers, metrics, keys_wanted }
+        Intake { now, queues, places, workers, in_hand: AtomicU64::new(0), metrics, keys_wanted }
     }
 
     /// Takes nothing any more; the queues end once they are empty.
     pub fn close(&self) {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Records of batches that wait for a key, a worker, or room in the queues.
+    pub fn in_hand(&self) -> u64 {
+        self.in_hand.load(Ordering::Relaxed)
     }
 
     fn queues(&self) -> Result<Arc<[Sender]>, Refused> {
@@ -72,6 +80,7 @@ impl Intake {
 
     async fn take_in(&self, batch: Batch, patience: Duration) -> Result<(), Refused> {
         let patience = Patience::starting(patience);
+        let _in_hand = InHand::new(&self.in_hand, batch.records.len() as u64);
         let queues = self.queues()?;
         if patience.is_none() && !queues.iter().any(Sender::has_room) {
             return Err(Refused::Full);
@@ -182,6 +191,25 @@ fn share(
     };
     let parts = queues.iter().zip(wants).map(|(queue, wants)| (queue.clone(), part(wants)));
     parts.filter(|(_, part)| !part.is_empty()).collect()
+}
+
+/// Records in hand; they no longer are once this is dropped.
+struct InHand<'a> {
+    all: &'a AtomicU64,
+    records: u64,
+}
+
+impl InHand<'_> {
+    fn new(all: &AtomicU64, records: u64) -> InHand<'_> {
+        all.fetch_add(records, Ordering::Relaxed);
+        InHand { all, records }
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.records, Ordering::Relaxed);
+    }
 }
 
 /// Until when a source waits.

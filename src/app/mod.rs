@@ -64,10 +64,10 @@ pub struct App {
 pub enum Ended {
     /// Everything taken was delivered.
     Drained,
-    /// Time was up, or a second signal came. Per sink, the records that it did not get.
+    /// Time was up, or a second signal came. Per sink, the records that it did not get; last, those that were taken
+    /// from a source and are in no queue yet.
     Left(Vec<(Arc<str>, u64)>),
-    /// A part of the program failed on a fault of its own; the rest was drained. Per sink, the records that it did
-    /// not get.
+    /// A part of the program failed on a fault of its own; the rest was drained. What is left is told in the same way.
     Broken(Part, Vec<(Arc<str>, u64)>),
 }
 
@@ -157,7 +157,12 @@ impl App {
             let records = records.load(Ordering::Relaxed);
             (records > 0).then(|| (Arc::clone(name), records))
         };
-        self.waiting.iter().filter_map(waiting).collect()
+        let mut left: Vec<_> = self.waiting.iter().filter_map(waiting).collect();
+        match self.intake.in_hand() {
+            0 => {}
+            records => left.push(("in no queue yet".into(), records)),
+        }
+        left
     }
 
     /// Sources first; a queue ends when nobody can put anything into it and it is empty.

@@ -106,3 +106,20 @@ async fn care_looks_after_the_policy_in_force() {
     assert!(id(&keyring).is_some());
     assert_eq!(id(&live.keyring), id(&keyring));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_no_queue_yet_is_told_at_the_end() {
+    let (mut app, _dir) = app().await;
+    app.health.now.rekey(Arc::new(crate::keys::Keyring::empty()));
+    // No care brings the key, so the batch waits for it on its connection.
+    app.services.shutdown().await;
+    let intake = Arc::clone(&app.intake);
+    app.sources.spawn(async move {
+        let _ = intake.take(batch(), Duration::MAX).await;
+    });
+    while app.intake.in_hand() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let ended = app.run(async || Signal::Stop).await;
+    assert_eq!(ended, Ended::Left(vec![("in no queue yet".into(), 1)]));
+}
