@@ -16,21 +16,15 @@ pub const BATCH_BYTES: usize = 256 * 1024;
 /// Records in one batch at most, so that tiny records do not make a batch huge.
 pub const BATCH_RECORDS_MAX: usize = 16 * 1024;
 
-/// How long a source holds an unfilled batch while more may come. A quiet stream is passed on at once.
-pub const BATCH_WAIT: Duration = Duration::from_millis(5);
-
 /// Request body of the HTTP source after decompression, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Largest UDP datagram over IPv4 (RFC 768, 65 535 less headers), in bytes.
-pub const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// Room for one UDP datagram, in bytes: more than any has, over IPv4 and over IPv6 (RFC 768: 16 bits of length).
+pub const DATAGRAM_BYTES: usize = 65_536;
 
 /// Digits of an octet count (RFC 6587, section 3.4.1) that are read before it is refused: below 1 GB, more than any
 /// record that is worth spending to its end.
 pub const OCTET_COUNT_DIGITS_MAX: usize = 9;
-
-/// Depth of JSON, and of JSON inside JSON strings, that is followed as structure; deeper text is searched as plain text.
-pub const JSON_DEPTH_MAX: usize = 128;
 
 /// Bytes of a key that are looked at for its name.
 pub const KEY_BYTES_MAX: usize = 128;

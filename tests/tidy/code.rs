@@ -51,6 +51,22 @@ fn panics_on_purpose_state_their_invariant() {
 }
 
 #[test]
+fn every_bound_is_kept_by_somebody() {
+    let sources = sources();
+    let (bounds, others): (Vec<&File>, Vec<&File>) =
+        sources.iter().partition(|file| file.name == "src/limit.rs");
+    let names: Vec<&str> = bounds[0]
+        .text
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix("pub const ")?.split_once(':')?.0))
+        .collect();
+    assert!(names.len() > 40, "src/limit.rs has only {} bounds", names.len());
+    let used = |name: &str| others.iter().any(|file| file.statements().any(|(_, line)| has_word(line, name)));
+    let dead = names.into_iter().filter(|name| !used(name)).map(|name| format!("src/limit.rs: {name}"));
+    none(dead.collect(), "a bound that nothing keeps promises what is not so");
+}
+
+#[test]
 fn files_hold_one_noun() {
     let long = files()
         .iter()

@@ -88,7 +88,7 @@ struct Reader {
 impl Reader {
     async fn run(mut self) {
         // One byte more than any datagram has, so that one that was truncated shows.
-        let mut datagram = vec![0; DATAGRAM_BYTES];
+        let mut datagram = vec![0; limit::DATAGRAM_BYTES];
         let mut stop = self.world.stop.clone();
         let mut left_at_stop = limit::STOP_READ_BYTES_MAX;
         loop {
@@ -123,7 +123,7 @@ impl Reader {
 
     fn push(&mut self, datagram: &[u8]) {
         let frame = frame::datagram(datagram);
-        if datagram.len() == DATAGRAM_BYTES {
+        if datagram.len() == limit::DATAGRAM_BYTES {
             self.gather.push_cut(Cut { byte_len: datagram.len() as u64, why: Why::Truncated });
         } else if !frame.is_empty() {
             self.gather.push_syslog(&datagram[frame.range()]);
@@ -140,6 +140,3 @@ impl Reader {
         }
     }
 }
-
-/// More than any datagram has, over IPv4 and over IPv6 (RFC 768: 16 bits of length).
-const DATAGRAM_BYTES: usize = 65_536;
