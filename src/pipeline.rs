@@ -55,6 +55,7 @@ fn routed(
     route: impl Fn(&Batch, &Record) -> (StreamId, ClassId),
 ) -> Outcome {
     let lost = route_all(&mut batch, route);
+    batch.records.iter_mut().for_each(|record| rejoin(policy, batch.raw.bytes(), record));
     let orders = orders(policy, keyring, batch.received);
     if let Some(class) = keyless(policy, &orders, &batch) {
         return Outcome::Held { batch, class };
@@ -86,6 +87,19 @@ fn route_all(batch: &mut Batch, route: impl Fn(&Batch, &Record) -> (StreamId, Cl
         return Vec::new();
     }
     places.filter(|place| catch_unwind(AssertUnwindSafe(|| one(batch, *place))).is_err()).collect()
+}
+
+/// Gives the message its key back: `password: text` behind a time reads like a program and what it says (RFC 3164,
+/// section 4.1.3), and alone the text would not be found. A program without a number that is called as a field is taken
+/// for the field. Its route is that of the program.
+fn rejoin(policy: &Policy, raw: &[u8], record: &mut Record) {
+    let between = raw.get(record.app.end..record.message.start);
+    let reads_like_a_field = record.procid.is_empty() && matches!(between, Some(b":" | b": "));
+    let name = raw.get(record.app.range()).unwrap_or_default();
+    if reads_like_a_field && policy.rules().is_field_name(name) {
+        record.message.start = record.app.start;
+        record.app.end = record.app.start;
+    }
 }
 
 /// What is to be done in each class, with its key of the epoch: looked up once per batch.
@@ -280,6 +294,28 @@ mod tests {
             assert_eq!(part, b"[ipv4]");
         }
         assert_eq!(clean.structured, br#"[a b="[ipv4\]"]"#);
+    }
+
+    /// RFC 3164 has no sign that tells a program from a key.
+    #[test]
+    fn a_key_that_reads_like_a_program_is_searched_with_its_value() {
+        let time = "<13>Nov 22 10:00:00 web1";
+        for (frame, app, message) in [
+            ("password: hunter2", "", "password: [password]"),
+            ("db_password: hunter2", "", "db_password: [password]"),
+            ("password[7]: hunter2", "password", "hunter2"),
+            ("su: hunter2", "su", "hunter2"),
+        ] {
+            let mut batch = batch(&[&format!("{time} {frame}")]);
+            let span = batch.records[0].message;
+            batch.records = vec![crate::codec::syslog::parse(batch.raw.bytes(), span, batch.received)];
+            let policy = policy("everything");
+            let outcome = process(&policy, &Keyring::empty(), &mut State::default(), batch);
+            let Outcome::Clean { redacted, .. } = outcome else { panic!("no key is needed") };
+            let clean = redacted.iter().next().expect("one record");
+            let parts = [clean.host, clean.app, clean.message].map(String::from_utf8_lossy);
+            assert_eq!(parts, ["web1", app, message], "{frame}");
+        }
     }
 
     #[test]

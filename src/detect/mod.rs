@@ -249,6 +249,11 @@ impl Rules {
         &self.rules[usize::from(rule.0)]
     }
 
+    /// Whether some rule lists a field of this name.
+    pub fn is_field_name(&self, name: &[u8]) -> bool {
+        !self.names.rules(name).is_empty()
+    }
+
     /// The rule's name, as packs write it.
     pub fn rule_name(&self, rule: RuleId) -> &str {
         &self.rule(rule).name
