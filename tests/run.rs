@@ -307,6 +307,19 @@ fn a_second_one_on_the_same_data_is_refused() {
 }
 
 #[test]
+fn check_refuses_a_limit_that_run_refuses() {
+    let dir = TempDir::new().unwrap();
+    let policy = "policy: short\nversion: 1\nclasses:\n  \"*\":\n    retention: 1h\n";
+    fs::write(dir.path().join("short.yaml"), policy).unwrap();
+    let config = "policy: short.yaml\nsources:\n  web: { kind: http, listen: \"127.0.0.1:0\" }\nadmin: { listen: \"127.0.0.1:0\" }\n";
+    fs::write(dir.path().join("c.yaml"), config).unwrap();
+    for verb in ["run", "check"] {
+        let line = refused(&logveil(&[verb, "--config", "c.yaml"], dir.path()));
+        assert!(line.contains("is a limit of 60 minutes; 3h is the shortest"), "{verb}: {line}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_told_line_by_line() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("c.yaml"), "\nsorces: {}\nqueue: { mode: durable }\n").unwrap();

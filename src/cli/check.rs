@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Error, Exit};
 use crate::config::{SCHEMA, Settings};
-use crate::vault::Kek;
+use crate::vault::{self, Kek};
 
 /// Read a configuration and the policy that it names, and say what they mean.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     if let Some(path) = &settings.kek {
         Kek::from_file(path).map_err(Error::usage)?;
     }
+    // What `run` would refuse at its start.
+    vault::check_classes(&settings.policy.names().classes).map_err(Error::usage)?;
     let mut text = settings.summary().join("\n");
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
