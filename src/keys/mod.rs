@@ -164,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_states_that_a_key_consists_of_are_wiped() {
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+        is_wiped::<Sha256>();
+    }
+
+    #[test]
     fn the_key_that_was_added_last_wins() {
         let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let mut keyring = Keyring::empty();
