@@ -648,31 +648,3 @@ proptest! {
         prop_assert_eq!(files(&bench.data().join("archive")).len(), 0);
     }
 }
-
-/// Not a law: prints what an append costs. `cargo test --release archive_speed -- --ignored --nocapture`
-#[test]
-#[ignore = "prints figures, checks nothing"]
-fn archive_speed() {
-    let bench = Bench::new("90d");
-    let running = bench.run();
-    let line = |n: usize| {
-        let (minute, second, size) = (n / 60 % 60, n % 60, n * 7919 % 100_000);
-        format!(
-            "203.0.113.0 - - [22/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET /api/v1/items/{} HTTP/1.1\" 200 {size} \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\"",
-            n * 31
-        )
-    };
-    let lines: Vec<String> = (0..2000).map(line).collect();
-    let batch = bench.batch(bench.clock.now(), "nginx", &bytes(&lines));
-    let batches = vec![batch; 4];
-    let messages: usize = lines.iter().map(String::len).sum::<usize>() * batches.len();
-    let begun = std::time::Instant::now();
-    for _ in 0..100 {
-        running.append(&batches).unwrap();
-    }
-    let took = begun.elapsed();
-    println!("append: {:.0} MB/s", (messages * 100) as f64 / took.as_secs_f64() / 1e6);
-    let begun = std::time::Instant::now();
-    assert_eq!(bench.cat().0.len(), 800_000);
-    println!("cat: {:.0} MB/s", (messages * 100) as f64 / begun.elapsed().as_secs_f64() / 1e6);
-}

@@ -22,9 +22,11 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// A UTC day, counted from 1970-01-01.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
+#[cfg(test)]
 impl Epoch {
     /// The epoch in which `at` falls.
     pub fn of(at: Timestamp) -> Epoch {
@@ -119,6 +121,7 @@ impl Keyring {
     }
 
     /// Adds a class's key for a day.
+    #[cfg(test)]
     pub fn insert(&mut self, class: &str, epoch: Epoch, key: EpochKey) {
         let (from, until) = epoch.bounds();
         self.insert_between(class, from, until, key);

@@ -37,7 +37,7 @@ impl DataDir {
     }
 
     /// As [`DataDir::open`], on a disk that a test may break.
-    pub fn open_on(disk: Disk, path: &Path) -> Result<DataDir, Error> {
+    pub(crate) fn open_on(disk: Disk, path: &Path) -> Result<DataDir, Error> {
         disk.make_dir(path).map_err(Error::io(path))?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new()

@@ -1,16 +1,19 @@
 /*!
 The few file operations that keys, evidence and partitions rest on.
 
-Every operation that changes the disk goes through a [`Disk`], so that a test can
-stop a program after any one of them, or let the disk be full.
+Every operation that changes the disk goes through a [`Disk`], so that a unit test can
+stop a program after any one of them, or let the disk be full. Programs carry no faults.
 */
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+#[cfg(test)]
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -20,16 +23,19 @@ use crate::limit::VAULT_FILE_BYTES_MAX;
 /// The disk, or a disk with a fault.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
+    #[cfg(test)]
     fault: Option<Arc<Fault>>,
 }
 
 /// What goes wrong, and after how many operations.
+#[cfg(test)]
 #[derive(Debug)]
-pub struct Fault {
+struct Fault {
     kind: FaultKind,
     left: AtomicI64,
 }
 
+#[cfg(test)]
 #[derive(Debug, PartialEq, Eq)]
 enum FaultKind {
     /// Nothing is written any more, as after a crash.
@@ -50,46 +56,15 @@ impl Disk {
         Disk::default()
     }
 
-    /// For tests: fails every operation after the first `operations`, as if the program had ended there.
-    pub fn stopping_after(operations: i64) -> Disk {
-        Disk::with(FaultKind::Stop, operations)
-    }
-
-    /// For tests: every operation that needs space fails after the first `operations` of these, until [`Disk::relieve`].
-    pub fn full_after(operations: i64) -> Disk {
-        Disk::with(FaultKind::Full, operations)
-    }
-
-    fn with(kind: FaultKind, operations: i64) -> Disk {
-        Disk { fault: Some(Arc::new(Fault { kind, left: AtomicI64::new(operations) })) }
-    }
-
-    /// For tests: the fault is gone.
-    pub fn relieve(&self) {
-        if let Some(fault) = &self.fault {
-            fault.left.store(i64::MAX, Ordering::SeqCst);
-        }
-    }
-
-    /// For tests: the fault is there after so many operations from now on.
-    pub fn break_down_after(&self, operations: i64) {
-        if let Some(fault) = &self.fault {
-            fault.left.store(operations, Ordering::SeqCst);
-        }
-    }
-
-    fn step(&self, needs: Needs) -> io::Result<()> {
-        let Some(fault) = &self.fault else { return Ok(()) };
-        if fault.kind == FaultKind::Full && needs == Needs::Nothing {
-            return Ok(());
-        }
-        if fault.left.fetch_sub(1, Ordering::SeqCst) > 0 {
-            return Ok(());
-        }
-        Err(match fault.kind {
-            FaultKind::Stop => io::Error::other("stopped here by a test"),
-            FaultKind::Full => io::ErrorKind::StorageFull.into(),
-        })
+    /// Every operation that changes the disk passes here first, so that a test can stop it.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests alone have faults")
+    )]
+    fn step(&self, _needs: Needs) -> io::Result<()> {
+        #[cfg(test)]
+        self.fail(_needs)?;
+        Ok(())
     }
 
     /// Makes a directory and its parents, for their owner alone.
@@ -221,6 +196,51 @@ impl Disk {
     pub fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
         self.step(Needs::Nothing)?;
         file.set_len(length)
+    }
+}
+
+#[cfg(test)]
+impl Disk {
+    /// Fails every operation after the first `operations`, as if the program had ended there.
+    pub fn stopping_after(operations: i64) -> Disk {
+        Disk::with(FaultKind::Stop, operations)
+    }
+
+    /// Every operation that needs space fails after the first `operations` of these, until [`Disk::relieve`].
+    pub fn full_after(operations: i64) -> Disk {
+        Disk::with(FaultKind::Full, operations)
+    }
+
+    fn with(kind: FaultKind, operations: i64) -> Disk {
+        Disk { fault: Some(Arc::new(Fault { kind, left: AtomicI64::new(operations) })) }
+    }
+
+    /// The fault is gone.
+    pub fn relieve(&self) {
+        if let Some(fault) = &self.fault {
+            fault.left.store(i64::MAX, Ordering::SeqCst);
+        }
+    }
+
+    /// The fault is there after so many operations from now on.
+    pub fn break_down_after(&self, operations: i64) {
+        if let Some(fault) = &self.fault {
+            fault.left.store(operations, Ordering::SeqCst);
+        }
+    }
+
+    fn fail(&self, needs: Needs) -> io::Result<()> {
+        let Some(fault) = &self.fault else { return Ok(()) };
+        if fault.kind == FaultKind::Full && needs == Needs::Nothing {
+            return Ok(());
+        }
+        if fault.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        Err(match fault.kind {
+            FaultKind::Stop => io::Error::other("stopped here by a test"),
+            FaultKind::Full => io::ErrorKind::StorageFull.into(),
+        })
     }
 }
 
