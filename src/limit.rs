@@ -193,3 +193,7 @@ pub const VAULT_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// How long a batch that needs a key waits before it asks for it again.
 pub const KEY_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a source that stops waits to be told of bytes that the system holds already: being told takes a turn of the
+/// runtime, and without it a socket that was never asked before seems empty.
+pub const STOP_READ_WAIT: Duration = Duration::from_millis(20);

@@ -101,6 +101,12 @@ impl Error {
     }
 }
 
+/// Whether a socket of a source that stops holds bytes still. A try alone would not tell: the runtime says that a socket
+/// is empty until the system has told it otherwise.
+async fn waits_more(readable: impl Future<Output = std::io::Result<()>>) -> bool {
+    matches!(tokio::time::timeout(crate::limit::STOP_READ_WAIT, readable).await, Ok(Ok(())))
+}
+
 /// Waits until `stop` says so, or nobody is left who could.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: nobody will ever stop us in order, so stop now.

@@ -21,7 +21,7 @@ use crate::record::Ack;
 use crate::source::accept::{Door, Place, ended};
 use crate::source::gather::Gather;
 use crate::source::room::{Room, Share};
-use crate::source::{Refused, World, stopped};
+use crate::source::{Refused, World, stopped, waits_more};
 use crate::telemetry::Refusal;
 
 /// Serves connections until the world stops, then those that are open or wait in the backlog.
@@ -143,6 +143,9 @@ impl Connection {
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
                     self.hand_on().await?;
                     if is_stopping {
+                        if waits_more(self.stream.readable()).await {
+                            continue;
+                        }
                         return Ok(End::Broken);
                     }
                     tokio::select! {

@@ -19,7 +19,7 @@ use crate::frame::{self, Cut, Why};
 use crate::limit;
 use crate::record::{Ack, Batch};
 use crate::source::gather::Gather;
-use crate::source::{World, stopped};
+use crate::source::{World, stopped, waits_more};
 use crate::telemetry::Discard;
 
 /// Binds with a receive buffer as large as the system gives.
@@ -104,7 +104,11 @@ impl Reader {
                     self.push(&datagram[..len]);
                     tokio::task::coop::consume_budget().await;
                 }
-                Err(_) if is_stopping => break,
+                Err(_) if is_stopping => {
+                    if !waits_more(self.socket.readable()).await {
+                        break;
+                    }
+                }
                 // An error is a peer's, told by ICMP; the socket is well.
                 Err(_) => tokio::select! {
                     _ = self.socket.readable() => {}
