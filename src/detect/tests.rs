@@ -46,6 +46,8 @@ fn sees_keys_in_every_notation() {
         "GET /?%70assword=hunter2&x=1",
         r#"{"pass\u0077ord":"hunter2"}"#,
         "dbPassword: hunter2",
+        r#"password := "hunter2""#,
+        "password:: hunter2",
     ] {
         check(text, &[("password", "hunter2")]);
     }

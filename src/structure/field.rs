@@ -51,14 +51,17 @@ pub enum Tie {
     Element,
 }
 
-/// The key before the separator (`=` or `:`) at `at`.
+/// Longest separator, in bytes: `===`.
+const SEPARATOR_BYTES_MAX: usize = 3;
+
+/// The key before the separator at `at`, its first sign: `=`, `:`, `:=`, `=>` and their likes.
 pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
-    let equals = haystack[at] == b'=';
-    let arrow = equals && haystack.get(at + 1) == Some(&b'>');
-    if equals && at > 0 && b"=!<>".contains(&haystack[at - 1]) {
+    if at > 0 && b"=!<>:".contains(&haystack[at - 1]) {
         return None;
     }
-    let after = at + if arrow || (equals && haystack.get(at + 1) == Some(&b'=')) { 2 } else { 1 };
+    // `:=`, `=>`, `==` and `::` are one sign: taken apart, its second half would be the value.
+    let signs = haystack[at..].iter().take(SEPARATOR_BYTES_MAX).take_while(|b| b":=>".contains(b)).count();
+    let after = at + signs;
     let name_end = json::skip_space_back(haystack, at);
     match haystack[..name_end].last()? {
         &quote @ (b'"' | b'\'') => quoted_key(haystack, name_end - 1, quote, after),
@@ -379,6 +382,11 @@ mod tests {
         check("k=v ok", "k", Tie::Equals, "v");
         check(r#"k="two \"q\" words" ok"#, "k", Tie::Equals, r#"two \"q\" words"#);
         check("k = v", "k", Tie::SpacedEquals, "v");
+        check(r#"k := "v""#, "k", Tie::Colon, "v");
+        check("k:=v", "k", Tie::TightColon, "v");
+        check("k:: v", "k", Tie::Colon, "v");
+        check("k==v", "k", Tie::Equals, "v");
+        check("k=>v", "k", Tie::Equals, "v");
         check("GET /?a=1&k=v%20w&b=2", "k", Tie::Equals, "v%20w");
         check("K-Y: some thing", "K-Y", Tie::Colon, "some");
         check("k:v", "k", Tie::TightColon, "v");
