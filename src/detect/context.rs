@@ -2,7 +2,7 @@
 What stands around a candidate: where words begin and end, and what says that it is something else.
 */
 
-use crate::structure::{field, percent};
+use crate::structure::{field, json, percent};
 
 /// Bytes of a word: letters, digits, `_`.
 pub fn is_word(byte: u8) -> bool {
@@ -27,7 +27,19 @@ pub fn after_escape(haystack: &[u8], at: usize) -> bool {
     if at >= 3 && percent::unit_at(haystack, at - 3).is_some() {
         return true;
     }
-    at >= 6 && crate::structure::json::code_unit(haystack, at - 6).is_some()
+    is_after_code_unit(haystack, at)
+}
+
+/// Whether a `\uXXXX` ends at `at`.
+pub fn is_after_code_unit(haystack: &[u8], at: usize) -> bool {
+    at >= 6 && json::code_unit(haystack, at - 6).is_some()
+}
+
+/// Where the `\uXXXX` ends in whose digits `at` stands, if it does: the digits of an escape are no digits of a value, as in
+/// `\u0022203.0.113.7`.
+pub fn escape_end_over(haystack: &[u8], at: usize) -> Option<usize> {
+    let begins = at.saturating_sub(5)..at.saturating_sub(1);
+    begins.rev().find(|&begin| json::code_unit(haystack, begin).is_some()).map(|begin| begin + 6)
 }
 
 /// Words before a dotted number that make it a version.
@@ -165,6 +177,14 @@ mod tests {
         ] {
             check(text, false);
         }
+    }
+
+    #[test]
+    fn digits_of_an_escape_are_told() {
+        let text = br"x\u0022203";
+        let ends = (0..text.len()).map(|at| escape_end_over(text, at).is_some()).collect::<Vec<_>>();
+        assert_eq!(ends, [false, false, false, true, true, true, true, false, false, false]);
+        assert_eq!(escape_end_over(text, 3), Some(7));
     }
 
     #[test]

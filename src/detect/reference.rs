@@ -61,8 +61,11 @@ impl Search<'_> {
             return;
         }
         let mut strings = json::Strings::default();
+        let escapes = memchr::memchr(b'\\', self.haystack).is_some();
         digits::runs(self.haystack, |run| {
-            let (start, len) = (run.start, run.len());
+            let escape = if escapes { context::escape_end_over(self.haystack, run.start) } else { None };
+            let start = escape.unwrap_or(run.start);
+            let Some(len) = run.end.checked_sub(start).filter(|&len| len > 0) else { return };
             if len <= 3 && self.haystack.get(run.end) == Some(&b'.') {
                 self.ask(rules[0], |haystack| ip::v4_at(haystack, start));
             }

@@ -99,6 +99,13 @@ fn a_wrong_pack_is_told_with_pack_and_rule() {
 }
 
 #[test]
+fn an_escape_before_an_address_hides_nothing() {
+    check(r#"{"m":"{\u0022ip\u0022:\u0022203.0.113.7\u0022}"}"#, &[("ipv4", "203.0.113.7")]);
+    check(r#"{"m":"\u00224012888888881881\u0022"}"#, &[("card", "4012888888881881")]);
+    check(r#"{"m":"\u003c2001:db8::17\u003e"}"#, &[("ipv6", "2001:db8::17")]);
+}
+
+#[test]
 fn a_value_in_brackets_is_a_value() {
     check(r#"{"password":"<hunter2>"}"#, &[("password", "<hunter2>")]);
     check(r#"{"password":"${MyS3cret!}"}"#, &[("password", "${MyS3cret!}")]);

@@ -57,7 +57,11 @@ fn octet(text: &[u8]) -> Option<(u16, usize)> {
 pub fn v6_around(haystack: &[u8], colon: usize) -> Option<Verdict> {
     let floor = colon.saturating_sub(IPV6_BYTES_MAX + 1);
     let group = haystack[floor..colon].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
-    let mut start = colon - group;
+    // The digits of an escape before the address are none of its own.
+    let after_escape =
+        (0..=group.min(4)).map(|len| colon - len).find(|&start| context::is_after_code_unit(haystack, start));
+    let mut start = after_escape.unwrap_or(colon - group);
+    let group = colon - start;
     if group > 4
         || (start > 0 && haystack[start - 1] == b':' && !(group > 0 && lone_colon_before(haystack, start)))
     {
@@ -159,6 +163,8 @@ mod tests {
         assert_eq!(v6("from ::1: x"), ["::1"]);
         assert_eq!(v6("::ffff:198.51.100.9 ok"), ["::ffff:198.51.100.9"]);
         assert_eq!(v6("fe80::1ff:fe23:4567:890a%eth0"), ["fe80::1ff:fe23:4567:890a"]);
+        assert_eq!(v6(r#""\u003c2001:db8::1\u003e""#), ["2001:db8::1"]);
+        assert_eq!(v6(r#""\u0022::1\u0022""#), ["::1"]);
         assert_eq!(v6("client:2001:db8::1 x"), ["2001:db8::1"]);
         assert_eq!(v6("addr:2001:db8::1"), ["2001:db8::1"]);
         assert_eq!(v6("1:2:3:4:5:6:7:890"), ["1:2:3:4:5:6:7:890"]);
