@@ -65,4 +65,5 @@ pub mod config;
 // 10: the program
 pub mod admin;
 pub mod app;
+pub mod bench;
 pub mod cli;

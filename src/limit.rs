@@ -197,3 +197,7 @@ pub const KEY_WAIT: Duration = Duration::from_secs(1);
 /// How long a source that stops waits to be told of bytes that the system holds already: being told takes a turn of the
 /// runtime, and without it a socket that was never asked before seems empty.
 pub const STOP_READ_WAIT: Duration = Duration::from_millis(20);
+
+/// Bytes that `bench engine` takes of its inputs, shared between them: a few seconds of work, and two copies fit into
+/// a small machine's memory.
+pub const BENCH_BYTES_MAX: usize = 128 * 1024 * 1024;

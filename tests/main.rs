@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and may say why")]
 
 mod archive;
+mod bench;
 mod filter;
 mod laws;
 mod real;

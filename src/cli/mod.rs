@@ -9,6 +9,7 @@ standard output is no error: the reader has what it wanted.
 */
 
 mod archive;
+mod bench;
 mod check;
 mod choice;
 mod completions;
@@ -54,6 +55,7 @@ enum Verb {
     Keys(keys::Arguments),
     Archive(archive::Arguments),
     Pattern(pattern::Arguments),
+    Bench(bench::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -68,6 +70,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
         Verb::Pattern(arguments) => pattern::run(arguments),
+        Verb::Bench(arguments) => bench::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),
     }
 }
