@@ -5,10 +5,8 @@ What a key is and where its value stands is [`crate::structure::field`]'s
 business; here the rules that list the key are asked whether the value counts.
 */
 
-use memchr::memchr2_iter;
-
 use super::entity::{cookie, token};
-use super::reference::Search;
+use super::reference::{Search, State};
 use super::rule::{FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
 use super::{RuleId, Why, context};
 use crate::limit;
@@ -18,7 +16,7 @@ use crate::structure::field::{self, After, Key, LastRun, Tie, Value};
 use crate::structure::{Form, json};
 
 /// How far fields have been read, so that nothing is read twice.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Read {
     /// Keys before this stand inside a value that was found; what they hold is covered by it.
     taken: usize,
@@ -31,7 +29,7 @@ pub(super) struct Read {
 }
 
 /// How far values behind encoded signs have been read.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Encoded {
     taken: usize,
     run: Span,
@@ -56,16 +54,14 @@ impl Encoded {
 }
 
 impl Search<'_> {
-    /// Asks the field rules at each `=` and `:`.
-    pub(super) fn at_separators(&mut self) {
-        let mut read = Read::default();
-        for at in memchr2_iter(b'=', b':', self.haystack) {
-            if at >= read.taken
-                && let Some(key) = field::key_before(self.haystack, at)
-                && key.name.end > read.ours
-            {
-                self.at_key(key, &mut read);
-            }
+    /// Asks the field rules at the `=` or `:` at `at`.
+    pub(super) fn at_separator(&mut self, at: usize, state: &mut State) {
+        let read = &mut state.read;
+        if at >= read.taken
+            && let Some(key) = field::key_before(self.haystack, at)
+            && key.name.end > read.ours
+        {
+            self.at_key(key, read);
         }
     }
 
@@ -142,12 +138,10 @@ impl Search<'_> {
         let scheme = text.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
         let is = |name: &str| text[..scheme].eq_ignore_ascii_case(name.as_bytes());
         if is("bearer") {
-            let rule = self.parser(Parser::Bearer);
-            return self.ask(rule, |h| token::bearer_at(h, start, Header, &mut read.token));
+            return self.ask(Parser::Bearer, |h| token::bearer_at(h, start, Header, &mut read.token));
         }
         if is("basic") {
-            let rule = self.parser(Parser::Basic);
-            return self.ask(rule, |h| token::basic_at(h, start, Header, &mut read.token));
+            return self.ask(Parser::Basic, |h| token::basic_at(h, start, Header, &mut read.token));
         }
         let quoted = value.form.json > 0;
         let spaced = text.get(scheme) == Some(&b' ') && text.get(scheme + 1).is_some_and(|&b| b > b' ');

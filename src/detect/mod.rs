@@ -7,9 +7,9 @@ start, never overlapping, each span the secret part alone.
 
 The idea in three steps: *candidates* are places where a value could be; a
 *parser*, a field's name or a pattern says of each whether it is one, or why
-not; [`resolve`] decides between what overlaps. The matcher here is the
-[`mod@reference`]: plain, linear, and the specification that any
-faster one is held to. What it takes from a rule is in [`rule`], how people
+not; [`resolve`] decides between what overlaps. The specification is the
+[`mod@reference`] matcher: plain and linear. The one that works is [`sweep`]:
+vector instructions tell it where to ask. What it takes from a rule is in [`rule`], how people
 write rules in [`pack`], and the parsers stand in [`entity`], one file per
 family.
 
@@ -17,8 +17,9 @@ A prefilter may say "perhaps" and never a wrong "no": anchors are searched
 overlapping, so that one which is another's beginning hides nothing.
 */
 
+mod anchor;
+mod candidates;
 mod context;
-mod digits;
 pub mod entity;
 mod entropy;
 mod fields;
@@ -27,17 +28,20 @@ pub mod pack;
 mod reference;
 mod resolve;
 pub mod rule;
+pub mod simd;
+mod sweep;
+mod tails;
 
 use std::collections::{BTreeMap, HashSet};
-
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind, StartKind};
 
 use crate::entity::{Entities, Entity};
 use crate::span::Span;
 pub use crate::structure::Form;
+use anchor::{Anchor, Literals, Place};
 use names::Names;
 use pack::PackError;
 use rule::{Kind, Parser, Rule};
+pub use sweep::Scratch;
 
 /// One recognised value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +78,6 @@ impl Wanted {
         self.strength.get(entity.index()).copied().unwrap_or(0)
     }
 }
-
-/// A worker's own buffers.
-#[derive(Debug, Default)]
-pub struct Scratch {}
 
 /// Something that looked like a value and was none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,43 +116,8 @@ pub struct Rules {
     rules: Vec<Rule>,
     by_parser: [Option<RuleId>; Parser::COUNT],
     names: Names,
-    automaton: AhoCorasick,
-    /// What each of the automaton's literals calls for.
-    anchors: Vec<Vec<Anchor>>,
+    literals: Literals,
 }
-
-/// What is asked where a literal stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Anchor {
-    Jwt,
-    Bearer,
-    Basic,
-    Url,
-    Pem,
-    /// An at-sign in one of its encodings.
-    Sign,
-    Flag,
-    Element,
-    EncodedEquals,
-    Rule(RuleId),
-}
-
-/// Literals of the built-in parsers and of structure.
-const ANCHORS: &[(&str, Anchor)] = &[
-    ("eyJ", Anchor::Jwt),
-    ("bearer", Anchor::Bearer),
-    ("basic", Anchor::Basic),
-    ("://", Anchor::Url),
-    (r":\/\/", Anchor::Url),
-    ("-----BEGIN", Anchor::Pem),
-    ("%40", Anchor::Sign),
-    ("%2540", Anchor::Sign),
-    (r"\u0040", Anchor::Sign),
-    ("--", Anchor::Flag),
-    ("</", Anchor::Element),
-    ("%3d", Anchor::EncodedEquals),
-    (r"\u003d", Anchor::EncodedEquals),
-];
 
 impl Rules {
     /// The packs that are compiled into the binary.
@@ -205,33 +170,25 @@ impl Rules {
     /// Builds what is looked up while searching.
     fn index(entities: Entities, rules: Vec<Rule>, mut names: Names) -> Rules {
         let mut by_parser = [None; Parser::COUNT];
-        let mut literals: BTreeMap<String, Vec<Anchor>> = BTreeMap::new();
-        for (literal, anchor) in ANCHORS {
-            literals.entry(literal.to_ascii_lowercase()).or_default().push(*anchor);
-        }
+        let mut literals: BTreeMap<(Vec<u8>, Place), Vec<Anchor>> = BTreeMap::new();
+        let mut add = |text: &str, place: Place, anchor: Anchor| {
+            let text = text.to_ascii_lowercase().into_bytes();
+            let place = if text[0].is_ascii_alphanumeric() { place } else { Place::Free };
+            literals.entry((text, place)).or_default().push(anchor);
+        };
+        anchor::BUILTIN.iter().for_each(|(text, anchor)| add(text, Place::Part, *anchor));
         for (id, rule) in rules.iter().enumerate() {
             let id = RuleId(id as u16);
             match &rule.kind {
                 Kind::Parser(parser) => by_parser[*parser as usize] = Some(id),
                 Kind::Field(field) => field.keys.iter().for_each(|key| names.add(key, id)),
                 Kind::Pattern(pattern) => {
-                    for anchor in &pattern.anchors {
-                        literals.entry(anchor.to_ascii_lowercase()).or_default().push(Anchor::Rule(id));
-                    }
+                    let place = if pattern.lookback == 0 { Place::Part } else { Place::Free };
+                    pattern.anchors.iter().for_each(|anchor| add(anchor, place, Anchor::Rule(id)));
                 }
             }
         }
-        let (literals, anchors): (Vec<String>, Vec<Vec<Anchor>>) = literals.into_iter().unzip();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .start_kind(StartKind::Unanchored)
-            // One load a byte instead of two that wait for each other; the table is larger, its hot part is not.
-            .byte_classes(false)
-            .ascii_case_insensitive(true)
-            .build(literals)
-            .expect("packs are bounded in size, so their anchors fit into an automaton");
-        Rules { entities, rules, by_parser, names, automaton, anchors }
+        Rules { entities, rules, by_parser, names, literals: Literals::new(literals) }
     }
 
     /// The entities that these rules know.
@@ -260,7 +217,29 @@ impl Rules {
     }
 
     /// Appends the findings in `haystack` to `findings`, sorted and not overlapping. Linear in the haystack.
-    pub fn find(&self, wanted: &Wanted, _: &mut Scratch, haystack: &[u8], findings: &mut Vec<Finding>) {
+    pub fn find(&self, wanted: &Wanted, scratch: &mut Scratch, haystack: &[u8], findings: &mut Vec<Finding>) {
+        let all = [Span::new(0, haystack.len())];
+        self.find_all(wanted, scratch, haystack, &all, |_, found| findings.extend_from_slice(found));
+    }
+
+    /// Calls `each` with the findings of every haystack that has some, in order: the haystack's place in `haystacks`,
+    /// and spans within it, sorted and not overlapping. Linear in the buffer.
+    ///
+    /// `haystacks` are spans of `buffer`, in rising order, that do not overlap. A finding lies in one of them; only the
+    /// lines of a private key's armour are told to be such by the haystack before.
+    pub fn find_all(
+        &self,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+        buffer: &[u8],
+        haystacks: &[Span],
+        each: impl FnMut(usize, &[Finding]),
+    ) {
+        sweep::sweep(self, wanted, scratch, buffer, haystacks, each);
+    }
+
+    /// What [`Rules::find`] finds, found by the plain matcher: its specification, slow.
+    pub fn find_plainly(&self, wanted: &Wanted, haystack: &[u8], findings: &mut Vec<Finding>) {
         let from = findings.len();
         reference::Search { rules: self, wanted, haystack, findings, misses: None }.run();
         resolve::resolve(wanted, findings, from, |_| ());

@@ -10,11 +10,9 @@ that `page_token` can be excepted from `token`.
 use std::collections::HashMap;
 
 use super::RuleId;
+use super::tails::Tails;
 use crate::limit;
 use crate::structure::percent;
-
-/// Words that hold one bit for each combination of three letters.
-const TAILS: usize = (26usize * 26 * 26).div_ceil(64);
 
 /// Words of a key that are tried as its end.
 const WORDS_MAX: usize = 6;
@@ -28,22 +26,14 @@ pub struct Names {
     /// By length, the last bytes that listed names have, as bits of their low six bits: nearly every key of a log is
     /// turned away here, before anything is hashed.
     ends: [u64; limit::KEY_BYTES_MAX + 1],
-    /// Which three letters listed names end with, one bit for each of the 26³ in [`tail`]'s order.
-    tails: Box<[u64; TAILS]>,
-    /// Whether a listed name has fewer letters than three, or others than ASCII's.
-    any_short: bool,
+    /// The last letters of listed names.
+    tails: Tails,
 }
 
 impl Default for Names {
     fn default() -> Names {
         let ends = [0; limit::KEY_BYTES_MAX + 1];
-        Names {
-            rules: HashMap::new(),
-            glued: Vec::new(),
-            ends,
-            tails: Box::new([0; TAILS]),
-            any_short: false,
-        }
+        Names { rules: HashMap::new(), glued: Vec::new(), ends, tails: Tails::default() }
     }
 }
 
@@ -75,16 +65,13 @@ impl Names {
         if let Some(&last) = text.last() {
             self.ends[text.len()] |= 1 << (last & 63);
         }
-        match tail(text) {
-            Tail::Letters(place) => self.tails[place / 64] |= 1 << (place % 64),
-            Tail::Short | Tail::Other => self.any_short = true,
-        }
+        self.tails.add(text);
         self.rules.entry(text.into()).or_default()
     }
 
     /// The rules for a key.
     pub fn rules(&self, key: &[u8]) -> &[RuleId] {
-        if !self.may_end(key) {
+        if !self.tails.may_end(key) {
             return &[];
         }
         let plain = plain(key);
@@ -99,13 +86,9 @@ impl Names {
         glued.map_or(&[], |(_, rules)| rules)
     }
 
-    /// Whether a listed name perhaps ends like `key`, told by its last three letters. Never a wrong no.
-    fn may_end(&self, key: &[u8]) -> bool {
-        match tail(key) {
-            Tail::Letters(place) => self.any_short || self.tails[place / 64] & 1 << (place % 64) != 0,
-            Tail::Short => self.any_short,
-            Tail::Other => true,
-        }
+    /// Whether the key before the separator at `at` is perhaps listed; never a wrong no.
+    pub fn may_be_before(&self, haystack: &[u8], at: usize) -> bool {
+        self.tails.may_be_before(haystack, at)
     }
 
     /// `password1`, `token_2`.
@@ -121,38 +104,6 @@ impl Names {
         }
         self.rules.get(name)
     }
-}
-
-/// The end of a key, as far as it tells keys apart.
-enum Tail {
-    /// Its last three letters as a number below 26³; digits after them and punctuation do not count.
-    Letters(usize),
-    /// It has fewer than three letters and nothing else that counts.
-    Short,
-    /// It holds what has to be decoded or looked at as a whole.
-    Other,
-}
-
-fn tail(key: &[u8]) -> Tail {
-    if key.iter().any(|b| matches!(b, b'%' | b'\\')) {
-        return Tail::Other;
-    }
-    let (mut place, mut letters) = (0, 0);
-    for &byte in key.iter().rev() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => {
-                place = place * 26 + usize::from(byte.to_ascii_lowercase() - b'a');
-                letters += 1;
-                if letters == 3 {
-                    return Tail::Letters(place);
-                }
-            }
-            b'0'..=b'9' if letters == 0 => {}
-            b'0'..=b'9' | 0x80.. => return Tail::Other,
-            _ => {}
-        }
-    }
-    Tail::Short
 }
 
 /// A key without case and punctuation, and where its words begin: the first one, then those nearest to its end.

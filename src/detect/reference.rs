@@ -8,22 +8,23 @@ kind of place:
 - at each `@`: e-mail;
 - at each `:`: IPv6, MAC; at each `-`: MAC;
 - at each `=` and `:`: is the key before it one that a field rule lists? (in [`super::fields`])
-- at each anchor, a literal from one automaton: tokens, PEM, URLs, encoded
-  at-signs, flags, closing tags, and the patterns of packs.
+- at `://`: credentials in URLs; at `--` and `</`: flags and elements;
+- where a literal stands: tokens, PEM, encoded at-signs, and the patterns of packs.
 
-Anchors are searched overlapping, so that one which is the beginning of another
-hides nothing. Then [`super::resolve`] decides between what overlaps. Linear in
-the haystack, but for the bounds in [`crate::limit`] that each parser keeps.
+The searches are methods that the fast matcher calls too, at fewer places
+([`super::sweep`]); neither knows a parser that the other does not know. Then
+[`super::resolve`] decides between what overlaps. Linear in the haystack, but
+for the bounds in [`crate::limit`] that each parser keeps.
 */
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2_iter, memmem};
 use regex_automata::{Anchored, Input};
 
-use super::digits;
+use super::anchor::{Anchor, Literal};
 use super::entity::{Verdict, card, email, iban, ip, mac, pem, token, url};
 use super::fields::{Encoded, Read, is_placeholder};
 use super::rule::{Kind, Parser, PatternRule};
-use super::{Anchor, Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
+use super::{Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
 use crate::limit;
 use crate::mark;
 use crate::span::Span;
@@ -31,133 +32,166 @@ use crate::structure::field;
 use crate::structure::{Form, json};
 
 /// Takes candidates in: findings are gathered, near misses only where somebody asked for them.
-pub struct Search<'a> {
+pub(super) struct Search<'a> {
     /// The rules that are asked.
-    pub rules: &'a Rules,
+    pub(super) rules: &'a Rules,
     /// The entities that are looked for.
-    pub wanted: &'a Wanted,
+    pub(super) wanted: &'a Wanted,
     /// The text.
-    pub haystack: &'a [u8],
+    pub(super) haystack: &'a [u8],
     /// Where findings go.
-    pub findings: &'a mut Vec<Finding>,
+    pub(super) findings: &'a mut Vec<Finding>,
     /// Where near misses go.
-    pub misses: Option<&'a mut Vec<NearMiss>>,
+    pub(super) misses: Option<&'a mut Vec<NearMiss>>,
 }
 
 impl Search<'_> {
     /// Asks every rule at every place. Findings come in no order and may overlap.
-    pub fn run(&mut self) {
-        self.at_digits();
-        self.at_signs();
-        self.at_colons();
-        self.at_dashes();
-        self.at_separators();
-        self.at_anchors();
-    }
-
-    fn at_digits(&mut self) {
-        let rules = [Parser::Ipv4, Parser::Card, Parser::Iban].map(|parser| self.parser(parser));
-        if rules.iter().all(Option::is_none) {
-            return;
+    pub(super) fn run(&mut self) {
+        let mut state = State::default();
+        self.at_digits(&mut state);
+        for at in memchr_iter(b'@', self.haystack) {
+            self.at_sign(at);
         }
-        let mut strings = json::Strings::default();
-        let escapes = memchr::memchr(b'\\', self.haystack).is_some();
-        digits::runs(self.haystack, |run| {
-            let escape = if escapes { context::escape_end_over(self.haystack, run.start) } else { None };
-            let start = escape.unwrap_or(run.start);
-            let Some(len) = run.end.checked_sub(start).filter(|&len| len > 0) else { return };
-            if len <= 3 && self.haystack.get(run.end) == Some(&b'.') {
-                self.ask(rules[0], |haystack| ip::v4_at(haystack, start));
-            }
-            if len >= 4 {
-                self.ask(rules[1], |haystack| bare(haystack, card::at(haystack, start), &mut strings));
-            }
-            if len >= 2 {
-                self.ask(rules[2], |haystack| iban::around(haystack, start));
-            }
-        });
-    }
-
-    fn at_signs(&mut self) {
-        let rule = self.parser(Parser::Email);
-        if rule.is_some() {
-            for at in memchr_iter(b'@', self.haystack) {
-                self.ask(rule, |haystack| email::around(haystack, at, 1));
+        for at in memchr_iter(b':', self.haystack) {
+            self.at_groups(at);
+        }
+        for at in memchr2_iter(b':', b'-', self.haystack) {
+            self.at_pairs(at);
+        }
+        for at in memchr2_iter(b'=', b':', self.haystack) {
+            self.at_separator(at, &mut state);
+        }
+        for scheme in ["://", r":\/\/"] {
+            for at in memmem::find_iter(self.haystack, scheme) {
+                self.at_scheme(at + scheme.len(), &mut state);
             }
         }
-    }
-
-    fn at_colons(&mut self) {
-        let (ipv6, mac) = (self.parser(Parser::Ipv6), self.parser(Parser::Mac));
-        if ipv6.is_some() || mac.is_some() {
-            for at in memchr_iter(b':', self.haystack) {
-                self.ask(ipv6, |haystack| ip::v6_around(haystack, at));
-                self.ask(mac, |haystack| mac::around(haystack, at));
+        for at in memchr_iter(b'-', self.haystack) {
+            if self.haystack.get(at + 1) == Some(&b'-') {
+                self.at_flag(at);
             }
         }
-    }
-
-    fn at_dashes(&mut self) {
-        let mac = self.parser(Parser::Mac);
-        if mac.is_some() {
-            for at in memchr_iter(b'-', self.haystack) {
-                self.ask(mac, |haystack| mac::around(haystack, at));
-            }
+        for at in memmem::find_iter(self.haystack, "</") {
+            self.at_element(at);
         }
-    }
-
-    fn at_anchors(&mut self) {
         let rules = self.rules;
-        // A rule's anchors inside its last match are no new candidates: so a long token costs one match.
-        let mut done = Done::default();
-        for found in rules.automaton.find_overlapping_iter(self.haystack) {
-            let (start, end) = (found.start(), found.end());
-            for anchor in &rules.anchors[found.pattern().as_usize()] {
-                self.at_anchor(*anchor, start, end, &mut done);
-            }
+        for (at, literal) in rules.literals.all_in(self.haystack) {
+            self.at_literal(literal, at, &mut state);
         }
     }
 
-    fn at_anchor(&mut self, anchor: Anchor, start: usize, end: usize, done: &mut Done) {
+    fn at_digits(&mut self, state: &mut State) {
+        let mut at = 0;
+        while at < self.haystack.len() {
+            let len = self.haystack[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if len > 0 {
+                let run = Span::new(at, at + len);
+                self.at_quad(run);
+                self.at_number(run, state);
+                self.at_account(run);
+            }
+            at += len.max(1);
+        }
+    }
+
+    /// The run of digits without those that belong to an escape.
+    fn number(&self, run: Span) -> Option<Span> {
+        let start = context::escape_end_over(self.haystack, run.start).unwrap_or(run.start);
+        (start < run.end).then(|| Span::new(start, run.end))
+    }
+
+    /// Asks for an IPv4 address at a run of digits.
+    pub(super) fn at_quad(&mut self, run: Span) {
+        let Some(run) = self.number(run) else { return };
+        if run.len() <= 3 && self.haystack.get(run.end) == Some(&b'.') {
+            self.ask(Parser::Ipv4, |haystack| ip::v4_at(haystack, run.start));
+        }
+    }
+
+    /// Asks for a card at a run of digits.
+    pub(super) fn at_number(&mut self, run: Span, state: &mut State) {
+        let Some(run) = self.number(run) else { return };
+        if run.len() >= 4 {
+            self.ask(Parser::Card, |haystack| {
+                bare(haystack, card::at(haystack, run.start), &mut state.strings)
+            });
+        }
+    }
+
+    /// Asks for an IBAN at a run of digits.
+    pub(super) fn at_account(&mut self, run: Span) {
+        let Some(run) = self.number(run) else { return };
+        if run.len() >= 2 {
+            self.ask(Parser::Iban, |haystack| iban::around(haystack, run.start));
+        }
+    }
+
+    /// Asks for an e-mail address at an at-sign.
+    pub(super) fn at_sign(&mut self, at: usize) {
+        self.ask(Parser::Email, |haystack| email::around(haystack, at, 1));
+    }
+
+    /// Asks for an IPv6 address at a colon.
+    pub(super) fn at_groups(&mut self, at: usize) {
+        self.ask(Parser::Ipv6, |haystack| ip::v6_around(haystack, at));
+    }
+
+    /// Asks for a hardware address at a colon or dash.
+    pub(super) fn at_pairs(&mut self, at: usize) {
+        self.ask(Parser::Mac, |haystack| mac::around(haystack, at));
+    }
+
+    /// Asks for credentials in the URL whose authority begins at `at`.
+    pub(super) fn at_scheme(&mut self, at: usize, state: &mut State) {
+        self.ask(Parser::UrlCredentials, |haystack| url::credentials_at(haystack, at, &mut state.url));
+    }
+
+    /// Asks the field rules for the flag whose dashes begin at `at`.
+    pub(super) fn at_flag(&mut self, at: usize) {
+        if let Some(key) = field::key_of_flag(self.haystack, at) {
+            self.at_key(key, &mut Read::default());
+        }
+    }
+
+    /// Asks whom the literal calls that stands at `at`.
+    pub(super) fn at_literal(&mut self, literal: &Literal, at: usize, state: &mut State) {
+        for anchor in &literal.calls {
+            self.at_anchor(*anchor, at, at + literal.text.len(), state);
+        }
+    }
+
+    fn at_anchor(&mut self, anchor: Anchor, start: usize, end: usize, state: &mut State) {
         use token::Evidence::Word;
         match anchor {
-            Anchor::Jwt => self.ask(self.parser(Parser::Jwt), |h| token::jwt_at(h, start)),
+            Anchor::Jwt => self.ask(Parser::Jwt, |h| token::jwt_at(h, start)),
             Anchor::Bearer => {
-                self.ask(self.parser(Parser::Bearer), |h| token::bearer_at(h, start, Word, &mut done.token));
+                self.ask(Parser::Bearer, |h| token::bearer_at(h, start, Word, &mut state.token));
             }
             Anchor::Basic => {
-                self.ask(self.parser(Parser::Basic), |h| token::basic_at(h, start, Word, &mut done.token));
+                self.ask(Parser::Basic, |h| token::basic_at(h, start, Word, &mut state.token));
             }
-            Anchor::Url => {
-                self.ask(self.parser(Parser::UrlCredentials), |h| url::credentials_at(h, end, &mut done.url));
-            }
-            Anchor::EncodedEquals => self.at_encoded_equals(start, end, &mut done.encoded),
-            Anchor::Sign => self.ask(self.parser(Parser::Email), |h| email::around(h, start, end - start)),
-            Anchor::Pem if start >= done.pem => {
+            Anchor::EncodedEquals => self.at_encoded_equals(start, end, &mut state.encoded),
+            Anchor::Sign => self.ask(Parser::Email, |h| email::around(h, start, end - start)),
+            Anchor::Pem if start >= state.pem => {
                 let verdict = pem::at(self.haystack, start);
                 if let Some(Verdict::Hit(span, _)) = verdict {
-                    done.pem = span.end;
+                    state.pem = span.end;
                 }
-                self.ask(self.parser(Parser::PrivateKey), |_| verdict);
+                self.ask(Parser::PrivateKey, |_| verdict);
             }
             Anchor::Pem => {}
-            Anchor::Flag => {
-                if let Some(key) = field::key_of_flag(self.haystack, start) {
-                    self.at_key(key, &mut Read::default());
-                }
-            }
-            Anchor::Element => self.at_element(start),
-            Anchor::Rule(rule) => self.at_pattern(rule, start, end, done),
+            Anchor::Rule(rule) => self.at_pattern(rule, start, end, state),
         }
     }
 
-    fn at_pattern(&mut self, rule: RuleId, start: usize, end: usize, done: &mut Done) {
+    fn at_pattern(&mut self, rule: RuleId, start: usize, end: usize, state: &mut State) {
         let Kind::Pattern(pattern) = &self.rules.rule(rule).kind else { return };
-        if self.wanted.strength(self.rules.rule(rule).entity) == 0 || start < done.pattern(rule) {
+        if self.wanted.strength(self.rules.rule(rule).entity) == 0 || start < state.pattern(rule) {
             return;
         }
         let Some(span) = matched(pattern, self.haystack, start, end) else { return };
-        done.set_pattern(rule, span.end);
+        state.set_pattern(rule, span.end);
         let text = &self.haystack[span.range()];
         if pattern.entropy_min > 0.0 && super::entropy::bits_per_byte(text) < pattern.entropy_min {
             return self.missed(rule, span, Why::Entropy);
@@ -171,8 +205,8 @@ impl Search<'_> {
         (self.wanted.strength(self.rules.rule(rule).entity) > 0).then_some(rule)
     }
 
-    pub(super) fn ask(&mut self, rule: Option<RuleId>, parse: impl FnOnce(&[u8]) -> Option<Verdict>) {
-        let Some(rule) = rule else { return };
+    pub(super) fn ask(&mut self, parser: Parser, parse: impl FnOnce(&[u8]) -> Option<Verdict>) {
+        let Some(rule) = self.parser(parser) else { return };
         match parse(self.haystack) {
             Some(Verdict::Hit(span, form)) => {
                 self.found(rule, span, form);
@@ -202,9 +236,12 @@ impl Search<'_> {
     }
 }
 
-/// How far each kind of anchor has been read.
-#[derive(Default)]
-struct Done {
+/// How far a haystack has been read, by each kind of search: a rule's anchors inside its last match are no new
+/// candidates, so a long token costs one match, and no run of bytes is looked over twice.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) read: Read,
+    strings: json::Strings,
     pem: usize,
     encoded: Encoded,
     token: token::LastRun,
@@ -213,7 +250,15 @@ struct Done {
     patterns: Vec<(RuleId, usize)>,
 }
 
-impl Done {
+impl State {
+    /// Makes it ready for another haystack; what it allocated stays.
+    pub(super) fn reset(&mut self) {
+        self.patterns.clear();
+        self.strings.reset();
+        (self.read, self.encoded) = (Read::default(), Encoded::default());
+        (self.token, self.url, self.pem) = (token::LastRun::default(), url::LastRun::default(), 0);
+    }
+
     fn pattern(&self, rule: RuleId) -> usize {
         self.patterns.iter().find(|(known, _)| *known == rule).map_or(0, |&(_, end)| end)
     }

@@ -91,6 +91,9 @@ fn bare_key(haystack: &[u8], end: usize, separator: usize, after: usize) -> Opti
     if len == 0 {
         return None;
     }
+    if haystack[separator] == b':' && is_time(haystack, separator) {
+        return None;
+    }
     let spaced = separator > end;
     let tie = match haystack[separator] {
         b'=' if spaced => Tie::SpacedEquals,
@@ -106,8 +109,17 @@ fn bare_key(haystack: &[u8], end: usize, separator: usize, after: usize) -> Opti
     Some(Key { name: Span::new(start, end), tie, level: 0, after })
 }
 
+/// Whether two digits stand on both sides of the colon at `at`, as in a time.
+fn is_time(haystack: &[u8], at: usize) -> bool {
+    let sides = at.checked_sub(2).and_then(|from| haystack.get(from..at + 3));
+    matches!(sides, Some([a, b, _, c, d]) if [a, b, c, d].iter().all(|b| b.is_ascii_digit()))
+}
+
 /// The key of the flag whose two dashes begin at `at`: `--key value`.
 pub fn key_of_flag(haystack: &[u8], at: usize) -> Option<Key> {
+    if !haystack[at..].starts_with(b"--") {
+        return None;
+    }
     if at > 0 && !matches!(haystack[at - 1], b' ' | b'\t' | b'"' | b'\'' | b'[' | b'(' | b'=') {
         return None;
     }
@@ -127,6 +139,9 @@ pub fn key_of_flag(haystack: &[u8], at: usize) -> Option<Key> {
 
 /// The key of the XML element whose closing tag begins at `at` with `</`, and the span of its text.
 pub fn element(haystack: &[u8], at: usize) -> Option<(Key, Span)> {
+    if !haystack[at..].starts_with(b"</") {
+        return None;
+    }
     let start = at + 2;
     let rest = &haystack[start..haystack.len().min(start + limit::KEY_BYTES_MAX)];
     let len = rest.iter().take_while(|&&b| is_key_byte(b) || b == b':').count();

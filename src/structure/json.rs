@@ -111,6 +111,12 @@ pub struct Strings {
 }
 
 impl Strings {
+    /// Goes to the beginning of another haystack; what it allocated stays.
+    pub fn reset(&mut self) {
+        (self.at, self.backslashes) = (0, 0);
+        self.open.clear();
+    }
+
     /// Level of the strings of the document in which a bare value may stand at `at`: behind a quoted key's colon, or
     /// inside a document that is all of its string or of the haystack. `None` elsewhere.
     pub fn value_level(&mut self, haystack: &[u8], at: usize) -> Option<u8> {

@@ -4,6 +4,7 @@ Private keys in PEM armour (RFC 7468, RFC 9580 section 6): the whole block, in o
 
 use super::Verdict;
 use crate::limit::PEM_BYTES_MAX;
+use crate::span::Span;
 
 /// The block whose `-----BEGIN` stands at `start`.
 ///
@@ -20,6 +21,40 @@ pub fn at(haystack: &[u8], start: usize) -> Option<Verdict> {
     });
     let end = body + closed.unwrap_or_else(|| unclosed_end(&haystack[body..]));
     Some(Verdict::plain(start, end))
+}
+
+/// Whether the block at `span`, as [`at`] found it, is not closed and goes on to the haystack's end: its next line may be
+/// another haystack.
+pub fn is_open(haystack: &[u8], span: Span) -> bool {
+    span.end == haystack.len() && memchr::memmem::find(&haystack[span.range()], b"-----END").is_none()
+}
+
+/// What a line is that comes after one of a block that was not closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// One more of the block's; where in the line.
+    Body(Span),
+    /// None of it: the block has ended.
+    None,
+}
+
+/// Longest line of a block; RFC 7468 has 64, others write more.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// Headers inside the armour (RFC 1421, RFC 9580 section 6.2.2).
+const HEADERS: &[&[u8]] =
+    &[b"Proc-Type:", b"DEK-Info:", b"Version:", b"Comment:", b"Hash:", b"Charset:", b"MessageID:"];
+
+/// What `line` is to a block that was not closed before it: base64, a header, nothing, or its end.
+pub fn go_on(line: &[u8]) -> Next {
+    let text = line.trim_ascii();
+    let start = line.len() - line.trim_ascii_start().len();
+    let body = Next::Body(Span::new(start, start + text.len()));
+    let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+    let is_header = HEADERS.iter().any(|header| text.starts_with(header));
+    let is_end = text.starts_with(b"-----END");
+    let fits = is_end || is_header || (text.len() <= LINE_BYTES_MAX && text.iter().all(is_base64));
+    if fits { body } else { Next::None }
 }
 
 /// To the string's end, its closing backslashes left alone.

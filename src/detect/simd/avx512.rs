@@ -1,0 +1,96 @@
+/*!
+The classification with AVX-512: one compare makes 64 bits of a mask.
+*/
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::{
+    __m512i, _mm_loadu_si128, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask,
+    _mm512_cmple_epu8_mask, _mm512_loadu_si512, _mm512_or_si512, _mm512_set1_epi8, _mm512_shuffle_epi8,
+    _mm512_srli_epi16, _mm512_sub_epi8, _mm512_test_epi8_mask,
+};
+
+use super::{BEHIND, BLOCK_BYTES, Block, FREE_BITS, Fingerprint, PART_BITS};
+
+/// Masks of as many blocks as there are.
+///
+/// # Panics
+///
+/// If `text` has not two bytes more than they, or the machine lacks the instructions.
+pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
+    assert!(blocks.is_empty() || text.len() >= blocks.len() * BLOCK_BYTES + BEHIND);
+    assert!(std::is_x86_feature_detected!("avx512bw"));
+    // SAFETY: the instructions are there, and the text is as long as the function asks.
+    unsafe { classify_blocks(fingerprint, text, blocks) }
+}
+
+/// # Safety
+///
+/// The machine has AVX-512 with byte and word instructions; `text` has at least [`BEHIND`] bytes more than `blocks` blocks.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
+    let low = fingerprint.low.each_ref().map(|nibbles| table(nibbles));
+    let high = fingerprint.high.each_ref().map(|nibbles| table(nibbles));
+    for (n, block) in blocks.iter_mut().enumerate() {
+        let at = n * BLOCK_BYTES;
+        // SAFETY: `at + place + 64` is at most `blocks.len() * 64 + 2`, which `text` has. The loads need no alignment.
+        let bytes =
+            [0, 1, 2].map(|place| unsafe { _mm512_loadu_si512(text.as_ptr().add(at + place).cast()) });
+        *block = masks(bytes[0]);
+        let nibble = _mm512_set1_epi8(15);
+        let buckets = [0, 1, 2].map(|place| {
+            let low_nibbles = _mm512_and_si512(bytes[place], nibble);
+            let high_nibbles = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes[place]), nibble);
+            _mm512_and_si512(
+                _mm512_shuffle_epi8(low[place], low_nibbles),
+                _mm512_shuffle_epi8(high[place], high_nibbles),
+            )
+        });
+        let buckets = _mm512_and_si512(_mm512_and_si512(buckets[0], buckets[1]), buckets[2]);
+        block.part = _mm512_test_epi8_mask(buckets, set(PART_BITS));
+        block.free = _mm512_test_epi8_mask(buckets, set(FREE_BITS));
+    }
+}
+
+/// The masks but those of literals.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn masks(bytes: __m512i) -> Block {
+    let within = |bytes: __m512i, first: u8, count: u8| {
+        _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, set(first)), set(count - 1))
+    };
+    let is = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, set(byte));
+    let small = _mm512_or_si512(bytes, set(0x20));
+    let digit = within(bytes, b'0', 10);
+    Block {
+        digit,
+        letter: within(small, b'a', 26),
+        upper: within(bytes, b'A', 26),
+        hex: digit | within(small, b'a', 6),
+        dot: is(b'.'),
+        colon: is(b':'),
+        dash: is(b'-'),
+        at: is(b'@'),
+        equals: is(b'='),
+        slash: is(b'/'),
+        space: is(b' '),
+        backslash: is(b'\\'),
+        percent: is(b'%'),
+        less: is(b'<'),
+        plus: is(b'+'),
+        quote: is(b'"'),
+        underscore: is(b'_'),
+        part: 0,
+        free: 0,
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn set(byte: u8) -> __m512i {
+    _mm512_set1_epi8(byte as i8)
+}
+
+/// The table in each of the four lanes.
+#[target_feature(enable = "avx512f,avx512bw")]
+fn table(nibbles: &[u8; 16]) -> __m512i {
+    // SAFETY: the array has the 16 bytes that are read; the load needs no alignment.
+    _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(nibbles.as_ptr().cast()) })
+}

@@ -1,0 +1,339 @@
+/*!
+The fast matcher: asks what the [`super::reference`] asks, where it could be answered with yes.
+
+One buffer holds many haystacks (records, or parts of them). The buffer is
+classified some blocks at a time ([`super::simd`]), mask arithmetic leaves few
+candidates ([`super::candidates`]), and each is handed to the reference's own
+methods, in order, with the haystack it stands in. So both matchers find the
+same by construction, as long as no necessary condition is wrong; tests and a
+fuzz target hold them together.
+
+What it costs: the masks some 40 cycles for 64 bytes, a candidate a
+mispredicted branch and its parser.
+*/
+
+use super::candidates::{Candidates, Carry};
+use super::entity::pem;
+use super::reference::{Search, State};
+use super::rule::Parser;
+use super::simd::{BLOCK_BYTES, Block};
+use super::{Finding, RuleId, Rules, Wanted, resolve};
+use crate::span::Span;
+use crate::structure::Form;
+
+/// Blocks that are classified in one go: their masks stay in a core's nearest cache.
+const BLOCKS: usize = 32;
+
+/// A worker's own buffers.
+#[derive(Debug)]
+pub struct Scratch {
+    /// One more than is swept at a time: the masks of a block look ahead.
+    blocks: Box<[Block; BLOCKS + 1]>,
+    work: Work,
+}
+
+/// What belongs to the haystack that is being swept.
+#[derive(Debug, Default)]
+struct Work {
+    state: State,
+    /// Where the authorities of this haystack's URLs begin, as long as no at-sign was seen behind them.
+    authorities: Vec<usize>,
+    findings: Vec<Finding>,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { blocks: Box::new([Block::default(); BLOCKS + 1]), work: Work::default() }
+    }
+}
+
+/// Calls `each` with the findings of every haystack that has some, in order: the haystack's place in `haystacks`, and
+/// spans within it, sorted and not overlapping.
+///
+/// `haystacks` are spans of `buffer` in rising order that do not overlap.
+pub(super) fn sweep(
+    rules: &Rules,
+    wanted: &Wanted,
+    scratch: &mut Scratch,
+    buffer: &[u8],
+    haystacks: &[Span],
+    each: impl FnMut(usize, &[Finding]),
+) {
+    let (Some(first), Some(last)) = (haystacks.first(), haystacks.last()) else { return };
+    let mut borders = Borders { haystacks, next: 0 };
+    let mut carry = Carry::default();
+    let Scratch { blocks, work } = scratch;
+    let mut sweep = Sweep {
+        rules,
+        wanted,
+        buffer,
+        haystacks,
+        place: 0,
+        asked: true,
+        groups_end: 0,
+        open_key: None,
+        work,
+        each,
+    };
+    sweep.begin();
+    let mut base = first.start;
+    let mut starts = borders.within(base);
+    while base < last.end {
+        let count = (last.end - base).div_ceil(BLOCK_BYTES).min(BLOCKS);
+        rules.literals.classifier().classify(&buffer[..last.end], base, &mut blocks[..=count]);
+        for pair in blocks[..=count].windows(2) {
+            let next_starts = borders.within(base + BLOCK_BYTES);
+            let mut found = carry.step(&pair[0], &pair[1], starts, next_starts);
+            sweep.narrow(base, &mut found);
+            sweep.ask_all(base, &found);
+            starts = next_starts;
+            base += BLOCK_BYTES;
+        }
+    }
+    while sweep.place < haystacks.len() {
+        sweep.finish();
+    }
+}
+
+/// Where haystacks begin, and where something else begins behind them.
+struct Borders<'a> {
+    haystacks: &'a [Span],
+    next: usize,
+}
+
+impl Borders<'_> {
+    /// The borders in the block at `base`. Blocks are asked for in order.
+    fn within(&mut self, base: usize) -> u64 {
+        let mut mask = 0;
+        while let Some(haystack) = self.haystacks.get(self.next) {
+            for border in [haystack.start, haystack.end] {
+                if let Some(place) = border.checked_sub(base).filter(|&place| place < BLOCK_BYTES) {
+                    mask |= 1 << place;
+                }
+            }
+            if haystack.end >= base + BLOCK_BYTES {
+                break;
+            }
+            self.next += 1;
+        }
+        mask
+    }
+}
+
+struct Sweep<'a, F> {
+    rules: &'a Rules,
+    wanted: &'a Wanted,
+    buffer: &'a [u8],
+    haystacks: &'a [Span],
+    /// The haystack that is being swept.
+    place: usize,
+    /// Whether anything was asked in it.
+    asked: bool,
+    /// End of the last run of hexadecimal digits, colons and dots that was asked about.
+    groups_end: usize,
+    /// The rule of a private key whose armour began in an earlier haystack and is not closed yet.
+    open_key: Option<RuleId>,
+    work: &'a mut Work,
+    each: F,
+}
+
+impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
+    /// Takes out what a look at a few bytes tells: most separators and most places of literals.
+    fn narrow(&self, base: usize, found: &mut Candidates) {
+        found.separator =
+            keep(found.separator, |bit| self.rules.names.may_be_before(self.buffer, base + bit));
+        found.anchor = keep(found.anchor, |bit| self.rules.literals.may_begin(self.buffer, base + bit));
+    }
+
+    fn ask_all(&mut self, base: usize, found: &Candidates) {
+        let mut all = found.quad
+            | found.long_number
+            | found.number_group
+            | found.account
+            | found.sign
+            | found.groups
+            | found.pairs
+            | found.separator
+            | found.scheme
+            | found.flag
+            | found.element
+            | found.anchor;
+        while all != 0 {
+            let bit = all & all.wrapping_neg();
+            all ^= bit;
+            let at = base + bit.trailing_zeros() as usize;
+            if let Some(haystack) = self.haystack_at(at) {
+                self.ask(haystack, at - haystack.start, bit, found);
+            }
+        }
+    }
+
+    /// The haystack that `at` stands in; those before it are finished.
+    fn haystack_at(&mut self, at: usize) -> Option<Span> {
+        loop {
+            let haystack = *self.haystacks.get(self.place)?;
+            if at < haystack.end {
+                return (at >= haystack.start).then_some(haystack);
+            }
+            self.finish();
+        }
+    }
+
+    /// Gets ready for the haystack at `place`.
+    fn begin(&mut self) {
+        if self.asked {
+            self.work.state.reset();
+            self.work.authorities.clear();
+            self.work.findings.clear();
+            self.groups_end = 0;
+            self.asked = false;
+        }
+        if let (Some(rule), Some(haystack)) = (self.open_key, self.haystacks.get(self.place)) {
+            self.go_on_with_key(rule, *haystack);
+        }
+    }
+
+    /// Hands the findings of the haystack at `place` over and goes on to the next one.
+    fn finish(&mut self) {
+        let findings = &mut self.work.findings;
+        if !findings.is_empty() {
+            resolve::resolve(self.wanted, findings, 0, |_| ());
+            if let Some(last) = findings.last() {
+                let haystack = &self.buffer[self.haystacks[self.place].range()];
+                if self.rules.by_parser[Parser::PrivateKey as usize] == Some(last.rule) {
+                    self.open_key = pem::is_open(haystack, last.span).then_some(last.rule);
+                }
+            }
+            (self.each)(self.place, findings);
+        }
+        self.place += 1;
+        self.begin();
+    }
+
+    /// Takes a line of a key's armour whose lines are haystacks of their own.
+    fn go_on_with_key(&mut self, rule: RuleId, haystack: Span) {
+        let line = &self.buffer[haystack.range()];
+        match pem::go_on(line) {
+            pem::Next::Body(span) if !span.is_empty() => {
+                let entity = self.rules.rule(rule).entity;
+                self.work.findings.push(Finding { span, entity, rule, form: Form::PLAIN });
+                self.asked = true;
+            }
+            pem::Next::Body(_) => {}
+            pem::Next::None => self.open_key = None,
+        }
+    }
+
+    fn ask(&mut self, haystack: Span, at: usize, bit: u64, found: &Candidates) {
+        self.asked = true;
+        let Work { state, authorities, findings } = &mut *self.work;
+        let haystack = &self.buffer[haystack.range()];
+        let mut search = Search { rules: self.rules, wanted: self.wanted, haystack, findings, misses: None };
+        if found.separator & bit != 0 {
+            search.at_separator(at, state);
+        }
+        if found.quad & bit != 0
+            && let Some(run) = first_of_quad(haystack, at)
+        {
+            search.at_quad(run);
+        }
+        if found.anchor & bit != 0 {
+            let literals = self.rules.literals.at(haystack, at);
+            literals.for_each(|literal| search.at_literal(literal, at, state));
+        }
+        if found.sign & bit != 0 {
+            search.at_sign(at);
+            authorities.drain(..).for_each(|authority| search.at_scheme(authority, state));
+        }
+        if found.scheme & bit != 0 {
+            authorities.extend(authority_behind(haystack, at));
+        }
+        if found.long_number & bit != 0 {
+            search.at_number(digits_around(haystack, at), state);
+        }
+        if found.number_group & bit != 0
+            && let Some(group) = at.checked_sub(5)
+        {
+            search.at_number(digits_around(haystack, group), state);
+        }
+        if found.account & bit != 0 {
+            search.at_account(digits_around(haystack, at));
+        }
+        if found.groups & bit != 0 && at >= self.groups_end {
+            self.groups_end = at_groups(&mut search, at);
+        }
+        if found.pairs & bit != 0
+            && let Some(first) = at.checked_sub(12)
+        {
+            search.at_pairs(first);
+        }
+        if found.flag & bit != 0 {
+            search.at_flag(at);
+        }
+        if found.element & bit != 0 {
+            search.at_element(at);
+        }
+    }
+}
+
+/// The bits of `mask` that `is` holds for.
+fn keep(mask: u64, is: impl Fn(usize) -> bool) -> u64 {
+    let mut rest = mask;
+    let mut kept = 0;
+    while rest != 0 {
+        let bit = rest & rest.wrapping_neg();
+        rest ^= bit;
+        kept |= if is(bit.trailing_zeros() as usize) { bit } else { 0 };
+    }
+    kept
+}
+
+/// The run of digits around `at`; an empty one if there is none.
+fn digits_around(haystack: &[u8], at: usize) -> Span {
+    let before = haystack[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let behind = haystack[at..].iter().take_while(|b| b.is_ascii_digit()).count();
+    Span::new(at - before, at + behind)
+}
+
+/// Digits before a quad's first dot at most: three, and those of an escape before them.
+const QUAD_DIGITS_MAX: usize = 8;
+
+/// The digits before the first dot of the quad whose third dot stands at `third`.
+fn first_of_quad(haystack: &[u8], third: usize) -> Option<Span> {
+    let mut dot = third;
+    for _ in 0..2 {
+        let digits = haystack[..dot].iter().rev().take(4).take_while(|b| b.is_ascii_digit()).count();
+        dot = dot.checked_sub(digits + 1).filter(|&dot| haystack[dot] == b'.')?;
+    }
+    let digits =
+        haystack[..dot].iter().rev().take(QUAD_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
+    (digits < QUAD_DIGITS_MAX).then(|| Span::new(dot - digits, dot))
+}
+
+/// Where the authority begins behind the colon of `://` or `:\/\/` at `colon`.
+fn authority_behind(haystack: &[u8], colon: usize) -> Option<usize> {
+    let schemes: [&[u8]; 2] = [b"://", br":\/\/"];
+    let scheme = schemes.into_iter().find(|scheme| haystack[colon..].starts_with(scheme))?;
+    Some(colon + scheme.len())
+}
+
+/// Asks for an IPv6 address at every colon of the run of hexadecimal digits, colons and dots around `at`, if one
+/// may stand in it; returns the run's end.
+fn at_groups(search: &mut Search, at: usize) -> usize {
+    let haystack = search.haystack;
+    let is_part = |b: &&u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+    let start = at - haystack[..at].iter().rev().take_while(is_part).count();
+    let end = at + haystack[at..].iter().take_while(is_part).count();
+    let run = &haystack[start..end];
+    // What is shorter than eight groups has a digit: `a::b` is a program's.
+    let colons = run.iter().filter(|&&b| b == b':').count();
+    if colons >= 6 || run.iter().any(u8::is_ascii_digit) {
+        for colon in memchr::memchr_iter(b':', run) {
+            search.at_groups(start + colon);
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests;
