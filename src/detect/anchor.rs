@@ -30,6 +30,10 @@ pub(super) enum Anchor {
     /// An at-sign in one of its encodings.
     Sign,
     EncodedEquals,
+    /// Two slashes behind which a URL without a scheme goes on.
+    Authority,
+    /// The same behind a scheme, percent-encoded.
+    EncodedAuthority,
     Rule(RuleId),
 }
 
@@ -44,6 +48,11 @@ pub(super) const BUILTIN: &[(&str, Anchor)] = &[
     (r"\u0040", Anchor::Sign),
     ("%3d", Anchor::EncodedEquals),
     (r"\u003d", Anchor::EncodedEquals),
+    (" //", Anchor::Authority),
+    ("\"//", Anchor::Authority),
+    ("'//", Anchor::Authority),
+    ("=//", Anchor::Authority),
+    ("%3a%2f%2f", Anchor::EncodedAuthority),
 ];
 
 /// Where a literal may begin.

@@ -300,6 +300,9 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie) -> Option<Why> {
     {
         return Some(Why::Context);
     }
+    if field.check.is_some_and(|check| !check.holds(text)) {
+        return Some(Why::Checksum);
+    }
     None
 }
 

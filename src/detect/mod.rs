@@ -19,6 +19,7 @@ overlapping, so that one which is another's beginning hides nothing.
 
 mod anchor;
 mod candidates;
+mod check;
 mod context;
 pub mod entity;
 mod entropy;

@@ -9,6 +9,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use serde::Deserialize;
 
+use super::check::Check;
 use super::rule::{Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule};
 use crate::entity::Entities;
 
@@ -18,6 +19,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("contact.yaml", include_str!("../../patterns/contact.yaml")),
     ("money.yaml", include_str!("../../patterns/money.yaml")),
     ("sessions.yaml", include_str!("../../patterns/sessions.yaml")),
+    ("connections.yaml", include_str!("../../patterns/connections.yaml")),
     ("secrets.yaml", include_str!("../../patterns/secrets.yaml")),
     ("vendors.yaml", include_str!("../../patterns/vendors.yaml")),
     ("people.yaml", include_str!("../../patterns/people.yaml")),
@@ -90,6 +92,7 @@ struct RawRule {
     lookback: usize,
     #[serde(default)]
     entropy_min: f32,
+    check: Option<Check>,
     #[serde(default)]
     examples: Vec<String>,
     #[serde(default)]
@@ -176,6 +179,7 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String>
         loose: raw.loose,
         nested: raw.nested,
         pattern,
+        check: raw.check,
     })
 }
 
@@ -194,6 +198,7 @@ fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
         pattern: regex(pattern)?,
         lookback: raw.lookback,
         entropy_min: raw.entropy_min,
+        check: raw.check,
     })
 }
 

@@ -21,7 +21,7 @@ use memchr::{memchr_iter, memchr2_iter, memmem};
 use regex_automata::{Anchored, Input};
 
 use super::anchor::{Anchor, Literal};
-use super::entity::{Verdict, card, email, iban, ip, mac, pem, token, url};
+use super::entity::{Verdict, card, email, iban, ip, mac, pem, token, url, user};
 use super::fields::{Encoded, Read, is_placeholder};
 use super::rule::{Kind, Parser, PatternRule};
 use super::{Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
@@ -105,7 +105,15 @@ impl Search<'_> {
     pub(super) fn at_quad(&mut self, run: Span) {
         let Some(run) = self.number(run) else { return };
         if run.len() <= 3 && self.haystack.get(run.end) == Some(&b'.') {
-            self.ask(Parser::Ipv4, |haystack| ip::v4_at(haystack, run.start));
+            self.at_client(Parser::Ipv4, ip::v4_at(self.haystack, run.start));
+        }
+    }
+
+    /// Notes an address, and asks for the name of the user behind it.
+    fn at_client(&mut self, parser: Parser, verdict: Option<Verdict>) {
+        self.ask(parser, |_| verdict);
+        if let Some(Verdict::Hit(span, _)) = verdict {
+            self.ask(Parser::Authuser, |haystack| user::after_client(haystack, span.end));
         }
     }
 
@@ -134,7 +142,7 @@ impl Search<'_> {
 
     /// Asks for an IPv6 address at a colon.
     pub(super) fn at_groups(&mut self, at: usize) {
-        self.ask(Parser::Ipv6, |haystack| ip::v6_around(haystack, at));
+        self.at_client(Parser::Ipv6, ip::v6_around(self.haystack, at));
     }
 
     /// Asks for a hardware address at a colon or dash.
@@ -171,6 +179,10 @@ impl Search<'_> {
             Anchor::Basic => {
                 self.ask(Parser::Basic, |h| token::basic_at(h, start, Word, &mut state.token));
             }
+            Anchor::Authority => self.at_scheme(end, state),
+            Anchor::EncodedAuthority => {
+                self.ask(Parser::UrlCredentials, |h| url::encoded_credentials_at(h, end));
+            }
             Anchor::EncodedEquals => self.at_encoded_equals(start, end, &mut state.encoded),
             Anchor::Sign => self.ask(Parser::Email, |h| email::around(h, start, end - start)),
             Anchor::Pem if start >= state.pem => {
@@ -196,6 +208,11 @@ impl Search<'_> {
         if pattern.entropy_min > 0.0 && super::entropy::bits_per_byte(text) < pattern.entropy_min {
             return self.missed(rule, span, Why::Entropy);
         }
+        let span = match pattern.check.map(|check| check.holds_to(text)) {
+            Some(None) => return self.missed(rule, span, Why::Checksum),
+            Some(Some(len)) => Span::new(span.start, span.start + len),
+            None => span,
+        };
         self.found(rule, span, Form::PLAIN);
     }
 

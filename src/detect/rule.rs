@@ -4,6 +4,7 @@ A rule: how one entity is recognised, and the examples that prove it.
 
 use regex_automata::meta::Regex;
 
+use super::check::Check;
 use crate::entity::Entity;
 use crate::span::Span;
 
@@ -61,11 +62,13 @@ pub enum Parser {
     UrlCredentials,
     /// `entity::pem`.
     PrivateKey,
+    /// `entity::user`.
+    Authuser,
 }
 
 impl Parser {
     /// How many parsers there are.
-    pub const COUNT: usize = Parser::PrivateKey as usize + 1;
+    pub const COUNT: usize = Parser::Authuser as usize + 1;
 }
 
 /// The value of a field.
@@ -85,6 +88,8 @@ pub struct FieldRule {
     pub nested: Nested,
     /// The whole value must match, if given.
     pub pattern: Option<Regex>,
+    /// What the whole value must hold, if given.
+    pub check: Option<Check>,
 }
 
 /// How a field's value is read.
@@ -150,6 +155,8 @@ pub struct PatternRule {
     pub lookback: usize,
     /// Bits of entropy per byte that a match must have.
     pub entropy_min: f32,
+    /// What the finding must hold, if given; it is cut to what does.
+    pub check: Option<Check>,
 }
 
 /// A text of a pack's `examples` or `counter_examples`, its marks taken out.

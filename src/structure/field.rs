@@ -60,7 +60,9 @@ pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
         return None;
     }
     // `:=`, `=>`, `==` and `::` are one sign: taken apart, its second half would be the value.
-    let signs = haystack[at..].iter().take(SEPARATOR_BYTES_MAX).take_while(|b| b":=>".contains(b)).count();
+    // Behind `=` a colon is the value's: `ip=::1`.
+    let joining: &[u8] = if haystack[at] == b'=' { b"=>" } else { b":=>" };
+    let signs = haystack[at..].iter().take(SEPARATOR_BYTES_MAX).take_while(|b| joining.contains(b)).count();
     let after = at + signs;
     let name_end = json::skip_space_back(haystack, at);
     match haystack[..name_end].last()? {
@@ -321,7 +323,9 @@ fn trimmed(haystack: &[u8], start: usize, mut end: usize) -> usize {
     let [round, square, curly] = [b'(', b'[', b'{'].map(|open| value.contains(&open));
     while end > start {
         let closes = match haystack[end - 1] {
-            b',' | b';' | b'.' | b':' => true,
+            b',' | b';' | b'.' => true,
+            // Two of them end an address: `1::`.
+            b':' => !haystack[start..end].ends_with(b"::"),
             b')' => !round,
             b']' => !square,
             b'}' => !curly,
@@ -402,6 +406,8 @@ mod tests {
         check("k:: v", "k", Tie::Colon, "v");
         check("k==v", "k", Tie::Equals, "v");
         check("k=>v", "k", Tie::Equals, "v");
+        check("k=::1 x", "k", Tie::Equals, "::1");
+        check("k=1::, x", "k", Tie::Equals, "1::");
         check("GET /?a=1&k=v%20w&b=2", "k", Tie::Equals, "v%20w");
         check("K-Y: some thing", "K-Y", Tie::Colon, "some");
         check("k:v", "k", Tie::TightColon, "v");

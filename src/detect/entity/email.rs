@@ -1,11 +1,17 @@
 /*!
-E-mail addresses (RFC 5321, section 4.1.2, without quoted local parts and address literals).
+E-mail addresses (RFC 5321, section 4.1.2).
 
 The search starts at the at-sign, in any of its spellings in logs: `@`, `%40`,
 `%2540` and `\u0040`, and goes outwards unit by unit, so that an escape before
 the address (`\njane@…`) or a percent-encoded byte (`%2Fjane@…`) is never taken
 for its first letter.
+
+In running text a local part is letters, digits and what joins them; the other
+signs that the standard allows are taken between angle brackets, in quotes, and
+where a field's name says that its value is an address.
 */
+
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Verdict;
 use crate::detect::Why;
@@ -50,9 +56,13 @@ const ALGORITHM_DOMAINS: &[&[u8]] = &[b"openssh.com", b"lysator.liu.se", b"libss
 
 /// The address around the at-sign whose spelling begins at `at` and is `len` bytes long.
 pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
-    let start = local_start(haystack, at);
-    let end = domain_end(haystack, at + len)?;
-    if start == at {
+    let literal = literal_end(haystack, at + len);
+    let end = literal.or_else(|| domain_end(haystack, at + len))?;
+    let start = match quoted_start(haystack, at) {
+        Some(start) => start,
+        None => bracketed_start(haystack, local_start(haystack, at, end), at),
+    };
+    if start == at || (literal.is_some() && start > 0 && haystack[start - 1] == b'/') {
         return None;
     }
     let miss = Some(Verdict::miss(start, end, Why::Context));
@@ -79,20 +89,99 @@ fn form(haystack: &[u8], span: Span) -> Form {
     if json > 0 { plain } else { field::percent_form(haystack, span, plain) }
 }
 
-/// Where the local part begins that ends at `at`.
-fn local_start(haystack: &[u8], at: usize) -> usize {
+/// Where the local part begins that ends at `at`, of the address that ends at `end`.
+fn local_start(haystack: &[u8], at: usize, end: usize) -> usize {
     let floor = at.saturating_sub(EMAIL_BYTES_MAX);
+    // A quote behind the address makes the one before it no apostrophe.
+    let quoted = haystack.get(end) == Some(&b'\'');
     let mut start = at;
+    let mut first = b'@';
     while start > floor {
-        match unit_before(haystack, start) {
-            Some((byte, len)) if is_local(byte) => start -= len,
-            _ => break,
+        let Some((byte, len)) = unit_before(haystack, start) else { break };
+        let joins = || {
+            let before = start.checked_sub(len).and_then(|start| unit_before(haystack, start));
+            let inner = b"!#$*^'".contains(&byte) && !(quoted && byte == b'\'');
+            inner && first.is_ascii_alphanumeric() && before.is_some_and(|(b, _)| b.is_ascii_alphanumeric())
+        };
+        if !is_local(byte) && !joins() {
+            break;
         }
+        start -= len;
+        first = byte;
     }
     while start < at && matches!(haystack[start], b'.' | b'-' | b'+') {
         start += 1;
     }
     start
+}
+
+/// The start of a local part of any signs that stands behind an angle bracket: `<bounce+jo=example.org@…`.
+fn bracketed_start(haystack: &[u8], start: usize, at: usize) -> usize {
+    let floor = at.saturating_sub(EMAIL_BYTES_MAX).min(start);
+    let more = haystack[floor..start].iter().rev().take_while(|&&b| is_atom(b)).count();
+    let opened = more > 0 && start > more && haystack[start - more - 1] == b'<';
+    if opened { start - more } else { start }
+}
+
+/// Bytes of a dot-atom (RFC 5322, section 3.2.3).
+fn is_atom(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
+}
+
+/// Where the quoted local part begins, its quote included, that ends at `at`. In JSON a quote before the sign may be the
+/// one that opens the next string: what stands between that and the last one is no local part.
+fn quoted_start(haystack: &[u8], at: usize) -> Option<usize> {
+    let close = at.checked_sub(1).filter(|&close| haystack[close] == b'"')?;
+    let backslashes = json::backslashes_before(haystack, close);
+    let end = close - backslashes;
+    let floor = end.saturating_sub(EMAIL_BYTES_MAX);
+    let open = floor + memchr::memrchr(b'"', &haystack[floor..end])?;
+    let start = open - json::backslashes_before(haystack, open);
+    let inner = haystack[open + 1..end].trim_ascii_start();
+    let between_strings = matches!(inner.first(), None | Some(b',' | b':' | b']' | b'}'));
+    let opens = match start.checked_sub(1).map(|before| haystack[before]) {
+        None | Some(b' ' | b'\t' | b'=' | b'<' | b',' | b';' | b'(' | b'[' | b':') => true,
+        Some(b'"') => backslashes > 0,
+        Some(_) => false,
+    };
+    let named = inner.iter().any(|&b| b.is_ascii_alphanumeric() || b >= 0x80) && !inner.contains(&b'{');
+    (opens && named && !between_strings && open - start == backslashes).then_some(start)
+}
+
+/// Where the address in brackets ends that begins at `start` and stands for a domain: `[203.0.113.7]`.
+fn literal_end(haystack: &[u8], start: usize) -> Option<usize> {
+    let text = haystack.get(start..)?.strip_prefix(b"[")?;
+    let len = memchr::memchr(b']', &text[..text.len().min(LITERAL_BYTES_MAX)])?;
+    is_literal(&text[..len]).then_some(start + len + 2)
+}
+
+/// Longest address in brackets: `IPv6:` and 45 bytes.
+const LITERAL_BYTES_MAX: usize = 51;
+
+fn is_literal(text: &[u8]) -> bool {
+    let v6 = text.strip_prefix(b"IPv6:").unwrap_or(text);
+    let Ok(v6) = std::str::from_utf8(v6) else { return false };
+    v6.parse::<Ipv4Addr>().is_ok() || v6.parse::<Ipv6Addr>().is_ok()
+}
+
+/// Whether all of `text` is an address, with any local part. What comes before `text` has said that it is one, so local
+/// domains count, and addresses without brackets.
+pub fn is_address(text: &[u8]) -> bool {
+    let Some(sign) = memchr::memrchr(b'@', text) else { return false };
+    let (local, domain) = (&text[..sign], &text[sign + 1..]);
+    let quoted = local.len() > 2 && local.starts_with(b"\"") && local.ends_with(b"\"");
+    let named = !local.is_empty() && (quoted || local.iter().all(|&b| is_atom(b)));
+    let literal = domain.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]"));
+    named && (literal.map_or_else(|| is_domain(domain), is_literal) || is_literal(domain))
+}
+
+/// Whether the text is labels with a dot between, the last of them letters.
+fn is_domain(text: &[u8]) -> bool {
+    let Some(dot) = memchr::memrchr(b'.', text) else { return false };
+    let last = &text[dot + 1..];
+    let named = last.len() >= 2 && last.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80);
+    let labels = text[..dot].split(|&b| b == b'.').all(|label| !label.is_empty());
+    domain_run(text) == text.len() && labels && (named || is_top_level(last))
 }
 
 /// What the unit that ends at `end` stands for, and its length: a byte, an escape or a percent-encoded byte.
@@ -246,6 +335,68 @@ mod tests {
         check("“jo@example.com”", "@", &["jo@example.com"]);
         check("x@example.com.1", "@", &["x@example.com"]);
         check("CORP\\nina@example.com", "@", &["nina@example.com"]);
+        check(
+            "to o'brien@example.com, 'ann@example.com' b'ed@example.com'",
+            "@",
+            &["o'brien@example.com", "ann@example.com", "ed@example.com"],
+        );
+        check("u=o%27brien%40example.com&", "%40", &["o%27brien%40example.com"]);
+        check(
+            "from=<bounce+jo=example.org@lists.example.com>, a=jo@example.com",
+            "@",
+            &["bounce+jo=example.org@lists.example.com", "jo@example.com"],
+        );
+        check(
+            "jo!x#y@example.com {ann@example.com} #tag@example.com",
+            "@",
+            &["jo!x#y@example.com", "ann@example.com", "tag@example.com"],
+        );
+        check(
+            "jo@[203.0.113.7], ann@[IPv6:2001:db8::1]",
+            "@",
+            &["jo@[203.0.113.7]", "ann@[IPv6:2001:db8::1]"],
+        );
+    }
+
+    #[test]
+    fn a_local_part_may_stand_in_quotes() {
+        check(r#"to "jo doe"@example.com now"#, "@", &[r#""jo doe"@example.com"#]);
+        check(r#"{"to":"\"jo doe\"@example.com"}"#, "@", &[r#"\"jo doe\"@example.com"#]);
+        check(r#"{"a":"x ","@example.com":1}"#, "@", &[]);
+        check(r#"{"a":"x ", "b ": "@example.com"}"#, "@", &[]);
+        check(r#"["a ", 12, "@example.com"]"#, "@", &[]);
+        check(r#""@example.com""#, "@", &[]);
+    }
+
+    #[test]
+    fn a_named_address_may_have_any_signs() {
+        for text in [
+            "#jo!x{y}|z@example.com",
+            "jo@203.0.113.7",
+            "jo@[203.0.113.7]",
+            "\"a b\"@example.com",
+            "jo@host.local",
+            "ute@k\u{f6}ln.example",
+            "a/b=c@example.com",
+        ] {
+            assert!(is_address(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            "@",
+            "jo@",
+            "@example.com",
+            "jo@example",
+            "jo@example.c",
+            "a b@example.com",
+            "jo@203.0.113.256",
+            "jo@[203.0.113.256]",
+            "jo@ex\u{a0}ample.com",
+            "jo@x@example.com",
+            "jo@..example.com",
+        ] {
+            assert!(!is_address(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -88,6 +88,36 @@ pub fn v6_around(haystack: &[u8], colon: usize) -> Option<Verdict> {
     Some(Verdict::plain(start, end))
 }
 
+/// Whether all of `text` is an address, perhaps with a zone (RFC 4007, section 11) and with more zeros before a group than it
+/// needs; the unspecified address, too. What comes before `text` has said that it is one.
+pub fn is_v6(text: &[u8]) -> bool {
+    let (address, zone) = match memchr::memchr(b'%', text) {
+        Some(sign) => (&text[..sign], Some(&text[sign + 1..])),
+        None => (text, None),
+    };
+    let is_zone = |zone: &[u8]| {
+        !zone.is_empty() && zone.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.%".contains(b))
+    };
+    if address.len() > 2 * IPV6_BYTES_MAX || !zone.is_none_or(is_zone) {
+        return false;
+    }
+    let mut short = [0; 2 * IPV6_BYTES_MAX];
+    let mut len = 0;
+    let mut digits = 0;
+    for (at, &byte) in address.iter().enumerate() {
+        digits = if byte.is_ascii_hexdigit() { digits + 1 } else { 0 };
+        let rest = address[at + 1..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        // A zero before four more digits says nothing.
+        if byte == b'0' && digits == 1 && rest >= 4 {
+            digits = 0;
+            continue;
+        }
+        short[len] = byte;
+        len += 1;
+    }
+    std::str::from_utf8(&short[..len]).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
 /// Whether the one colon before `start` is a separator: `addr:2001:db8::1`.
 fn lone_colon_before(haystack: &[u8], start: usize) -> bool {
     start >= 2 && haystack[start - 2] != b':' && !haystack[start - 2].is_ascii_hexdigit()
@@ -168,6 +198,21 @@ mod tests {
         assert_eq!(v6("client:2001:db8::1 x"), ["2001:db8::1"]);
         assert_eq!(v6("addr:2001:db8::1"), ["2001:db8::1"]);
         assert_eq!(v6("1:2:3:4:5:6:7:890"), ["1:2:3:4:5:6:7:890"]);
+    }
+
+    #[test]
+    fn a_named_ipv6_may_be_written_in_any_way() {
+        for text in
+            ["2::", "::", "::00", "fe80::a:1f%eth1", "ff02::7%3", "2001:db8:00000:1::198.51.100.9", "::1"]
+        {
+            assert!(is_v6(text.as_bytes()), "{text}");
+        }
+        for text in
+            ["", ":1", "1", "abc", "::12345", "1::2::3", "fe80::1%", "fe80::1%a b", "1:2:3:4:5:6:7:8:9"]
+        {
+            assert!(!is_v6(text.as_bytes()), "{text}");
+        }
+        assert!(!is_v6(&[b'0'; 200]));
     }
 
     #[test]

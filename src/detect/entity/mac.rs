@@ -1,7 +1,9 @@
 /*!
 48-bit hardware addresses (IEEE 802): six pairs of hexadecimal digits with `:` or `-` between them.
 
-The fourteen pairs that packet filters log (destination, source, type) are taken whole.
+The fourteen pairs that packet filters log (destination, source, type) are taken whole. Where a field's name or a
+word before says that an address follows, [`is_address`] takes the other notations, too: 64 bits, groups of four
+digits, spaces, no separators.
 */
 
 use super::Verdict;
@@ -39,6 +41,25 @@ pub fn around(haystack: &[u8], separator: usize) -> Option<Verdict> {
     Some(Verdict::plain(start, end))
 }
 
+/// Whether all of `text` is an address of 48 or 64 bits (EUI-48, EUI-64) in one of its notations: pairs with one separator
+/// all over, groups of four with dots, or digits alone.
+pub fn is_address(text: &[u8]) -> bool {
+    let Some(separator) = text.iter().copied().find(|b| !b.is_ascii_hexdigit()) else {
+        return matches!(text.len(), 12 | 16);
+    };
+    let group = match separator {
+        b':' | b'-' | b' ' if text.get(2) == Some(&separator) => 2,
+        b'.' => 4,
+        _ => return false,
+    };
+    let mut groups = 0;
+    let even = text.split(|&b| b == separator).all(|part| {
+        groups += 1;
+        part.len() == group && part.iter().all(u8::is_ascii_hexdigit)
+    });
+    even && matches!(groups * group, 12 | 16)
+}
+
 fn is_pair(haystack: &[u8], at: usize) -> bool {
     matches!(haystack.get(at..at + 2), Some(pair) if pair.iter().all(u8::is_ascii_hexdigit))
 }
@@ -69,6 +90,33 @@ mod tests {
             "10:00:00",
         ] {
             assert_eq!(macs(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_address_may_be_written_in_any_way() {
+        for text in [
+            "001a2b3c4d5e",
+            "001A.2B3C.4D5E",
+            "00 1a 2b 3c 4d 5e",
+            "00:1a:2b:ff:fe:3c:4d:5e",
+            "021a.2bff.fe3c.4d5e",
+            "021a2bfffe3c4d5e",
+            "ff:ff:ff:ff:ff:ff",
+        ] {
+            assert!(is_address(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            ":",
+            "00:1a:2b:3c:4d",
+            "001a 2b 3c 4d 5e",
+            "001a.2b3c:4d5e",
+            "001a-2b3c-4d5e",
+            "001a2b3c4d5e6f",
+            "00:1a:2b:3c:4d:zz",
+        ] {
+            assert!(!is_address(text.as_bytes()), "{text}");
         }
     }
 }

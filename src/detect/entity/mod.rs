@@ -15,6 +15,7 @@ pub mod mac;
 pub mod pem;
 pub mod token;
 pub mod url;
+pub mod user;
 
 use super::Why;
 use crate::span::Span;
