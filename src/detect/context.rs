@@ -14,6 +14,15 @@ pub fn word_starts_at(haystack: &[u8], at: usize) -> bool {
     at == 0 || !is_word(haystack[at - 1]) || after_escape(haystack, at)
 }
 
+/// Whether a word begins at `at`, or a part of an identifier: behind `_`, or a capital behind a small letter.
+pub fn part_starts_at(haystack: &[u8], at: usize) -> bool {
+    let Some(&[before, here]) = at.checked_sub(1).and_then(|begin| haystack.get(begin..=at)) else {
+        return word_starts_at(haystack, at);
+    };
+    let camel = before.is_ascii_lowercase() && here.is_ascii_uppercase();
+    before == b'_' || camel || word_starts_at(haystack, at)
+}
+
 /// Whether no word goes on at `end`.
 pub fn word_ends_at(haystack: &[u8], end: usize) -> bool {
     haystack.get(end).is_none_or(|&byte| !is_word(byte))
@@ -194,5 +203,15 @@ mod tests {
         assert!(word_starts_at(b"x%2Fb", 4));
         assert!(word_starts_at(br"x\u0022b", 7));
         assert!(!word_starts_at(b"ab", 1));
+    }
+
+    #[test]
+    fn a_part_starts_behind_an_underscore_and_at_a_hump() {
+        for (text, at) in [("okta", 0), ("MY_OKTA", 3), ("myOkta", 2), ("-okta", 1)] {
+            assert!(part_starts_at(text.as_bytes(), at), "{text}");
+        }
+        for (text, at) in [("myokta", 2), ("MYOKTA", 2), ("x1okta", 2)] {
+            assert!(!part_starts_at(text.as_bytes(), at), "{text}");
+        }
     }
 }

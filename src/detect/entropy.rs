@@ -16,9 +16,83 @@ pub fn bits_per_byte(text: &[u8]) -> f32 {
     counts.iter().filter(|&&count| count > 0).map(bits).sum()
 }
 
+/// Letters in a row without a vowel that no word of a language in Latin letters has.
+const CONSONANTS_MIN: usize = 5;
+
+/// Letters that a text of nothing but letters must have to be no word.
+const LETTERS_MIN: usize = 20;
+
+/// Digits that a text of nothing but digits must have to be no number of something.
+const DIGITS_MIN: usize = 20;
+
+/// Whether a text looks made by a machine that draws letters and digits: not a word, a number, a date, a path, a host.
+pub fn looks_random(text: &[u8]) -> bool {
+    let count = |is: fn(&u8) -> bool| text.iter().filter(|b| is(b)).count();
+    let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
+    let drawn = |b: &u8| b.is_ascii_alphanumeric() || b"_-+/=.~:".contains(b);
+    let marks = text.len() - digits - letters;
+    if !text.iter().all(drawn) || marks * 3 > text.len() || is_place(text) {
+        return false;
+    }
+    match (digits, letters) {
+        (_, 0) => digits >= DIGITS_MIN && marks == 0,
+        (0, _) => letters >= LETTERS_MIN && consonants(text) >= CONSONANTS_MIN,
+        // `step-2-of-5-done` has few digits; a drawn text has at least one in sixteen.
+        _ => (digits * 16 >= text.len() || consonants(text) >= CONSONANTS_MIN) && bits_per_byte(text) > 2.0,
+    }
+}
+
+/// A path, a URL, a host with a port, a file: parts that words make up.
+pub fn is_place(text: &[u8]) -> bool {
+    let slashes = text.iter().filter(|&&b| b == b'/').count();
+    let scheme = text.windows(3).any(|three| three == b"://");
+    let word =
+        |part: &[u8]| part.len() < 12 && part.iter().filter(|b| b.is_ascii_digit()).count() * 3 <= part.len();
+    let words = |sign: u8| text.split(|&b| b == sign).all(word);
+    let protocol = text.len() > 5 && text[..5].eq_ignore_ascii_case(b"HTTP/");
+    scheme
+        || protocol
+        || text.first() == Some(&b'/')
+        || (slashes > 0 && words(b'/'))
+        || (text.contains(&b'.') && words(b'.'))
+}
+
+/// The longest run of letters without a vowel.
+fn consonants(text: &[u8]) -> usize {
+    let is_consonant = |b: &u8| b.is_ascii_alphabetic() && !b"aeiouyAEIOUY".contains(b);
+    text.split(|b| !is_consonant(b)).map(<[u8]>::len).max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_drawn_texts_from_words() {
+        for text in [
+            "0a1b2c3d4e5f6a7b",
+            "bu9JFVJtII3FINL1rOKc",
+            "qwrtzpsdfghjklmnbvcxy",
+            "12345678901234567890",
+            "a1b2-c3d4-e5f6",
+        ] {
+            assert!(looks_random(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "internationalization",
+            "2026-11-22",
+            "1732262400000",
+            "/var/lib/x1/y2",
+            "db1.example.org",
+            "https://h1/x",
+            "HTTP/1.1",
+            "ok",
+            "aaaa1aaa",
+            "step-2-of-the-list-of-five",
+        ] {
+            assert!(!looks_random(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn knows_its_ends() {

@@ -8,7 +8,7 @@ business; here the rules that list the key are asked whether the value counts.
 use super::entity::{cookie, token};
 use super::reference::{Search, State};
 use super::rule::{FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
-use super::{RuleId, Why, context};
+use super::{RuleId, Why, context, entropy};
 use crate::limit;
 use crate::mark;
 use crate::span::Span;
@@ -74,8 +74,11 @@ impl Search<'_> {
             if self.wanted.strength(rules.rule(rule).entity) == 0 || is_label() {
                 continue;
             }
+            if !field.takes_key(&self.haystack[key.name.range()]) {
+                continue;
+            }
             match field.value {
-                FieldValue::Whole => self.at_field(rule, field, key, read),
+                FieldValue::Whole | FieldValue::Follows => self.at_field(rule, field, key, read),
                 FieldValue::Authorization => self.at_authorization(rule, key, read),
                 FieldValue::Cookie | FieldValue::SetCookie => self.at_cookie(rule, field, key, read),
             }
@@ -98,6 +101,15 @@ impl Search<'_> {
         }
     }
 
+    /// Asks about the value that the words at `words` introduce: `identified by 'x'`. Without quotes it is tied as loosely
+    /// as behind a colon.
+    pub(super) fn at_introduced(&mut self, rule: RuleId, field: &FieldRule, words: Span, run: &mut LastRun) {
+        let key = Key { name: words, tie: Tie::Flag, level: 0, after: words.end };
+        if let After::One(value) = field::value_after(self.haystack, key, run) {
+            self.consider(rule, field, Tie::Colon, value);
+        }
+    }
+
     /// Takes every value of an array or object. What lies inside one that was read already is not read again.
     fn at_composite(&mut self, rule: RuleId, field: &FieldRule, at: usize, level: u8, read: &mut Read) {
         if field.nested == Nested::Ignore || at < read.composite {
@@ -115,7 +127,7 @@ impl Search<'_> {
         if value.span.is_empty() {
             return false;
         }
-        if let Some(why) = refusal(&self.haystack[value.span.range()], field, tie) {
+        if let Some(why) = refusal(&self.haystack[value.span.range()], field, tie, value.form.json > 0) {
             self.missed(rule, value.span, why);
             return false;
         }
@@ -268,8 +280,8 @@ fn parameters_end(haystack: &[u8], start: usize) -> usize {
 /// Digits that a number must have to be a secret where short ones are counters.
 const NUMBER_DIGITS_MIN: usize = 6;
 
-/// Why a field's value is none, if it is none.
-fn refusal(text: &[u8], field: &FieldRule, tie: Tie) -> Option<Why> {
+/// Why a field's value is none, if it is none. In quotes nothing is loose: `token: "pet"` is meant as a value.
+fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why> {
     if text.len() < field.length_min {
         return Some(Why::Length);
     }
@@ -281,11 +293,15 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie) -> Option<Why> {
     if !counts && text.iter().all(|b| b.is_ascii_digit() || b".+-".contains(b)) {
         return Some(Why::Context);
     }
-    if tie == Tie::SpacedEquals && is_prose(text) {
+    // `credentials=[Login(user=bob, …` opens a structure whose fields are asked on their own.
+    if !quoted && matches!(text[0], b'[' | b'(' | b'{') && text.contains(&b'=') {
         return Some(Why::Context);
     }
-    if matches!(tie, Tie::Colon | Tie::TightColon) {
-        let random = text.len() >= 20 || text.iter().any(u8::is_ascii_digit);
+    if tie == Tie::SpacedEquals && !quoted && is_prose(text) {
+        return Some(Why::Context);
+    }
+    if matches!(tie, Tie::Colon | Tie::TightColon) && !quoted {
+        let random = (text.len() >= 20 || text.iter().any(u8::is_ascii_digit)) && !entropy::is_place(text);
         let refused = match field.loose {
             Loose::Any => is_prose(text),
             Loose::Random => !random,
@@ -302,6 +318,9 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie) -> Option<Why> {
     }
     if field.check.is_some_and(|check| !check.holds(text)) {
         return Some(Why::Checksum);
+    }
+    if field.random && !entropy::looks_random(text) {
+        return Some(Why::Entropy);
     }
     None
 }

@@ -10,7 +10,9 @@ use regex_automata::util::syntax;
 use serde::Deserialize;
 
 use super::check::Check;
-use super::rule::{Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule};
+use super::rule::{
+    Begins, Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule,
+};
 use crate::entity::Entities;
 
 /// The packs that are compiled into the binary: file name and text.
@@ -86,8 +88,15 @@ struct RawRule {
     #[serde(default)]
     nested: Nested,
     #[serde(default)]
+    prefixed: bool,
+    #[serde(default)]
+    random: bool,
+    #[serde(default)]
     anchors: Vec<String>,
     pattern: Option<String>,
+    value_pattern: Option<String>,
+    #[serde(default)]
+    begins: Begins,
     #[serde(default)]
     lookback: usize,
     #[serde(default)]
@@ -180,6 +189,8 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String>
         nested: raw.nested,
         pattern,
         check: raw.check,
+        prefixed: raw.prefixed,
+        random: raw.random,
     })
 }
 
@@ -197,9 +208,16 @@ fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
         anchors: raw.anchors.iter().map(|anchor| anchor.as_str().into()).collect(),
         pattern: regex(pattern)?,
         lookback: raw.lookback,
+        begins: raw.begins,
         entropy_min: raw.entropy_min,
         check: raw.check,
+        follows: follows(raw)?,
     })
+}
+
+/// What is asked of the value that a pattern introduces.
+fn follows(raw: &RawRule) -> Result<Option<FieldRule>, String> {
+    (raw.value == FieldValue::Follows).then(|| field_rule(raw, raw.value_pattern.as_deref())).transpose()
 }
 
 /// Compiles a pattern over bytes; `.` and classes know no Unicode, so that any bytes can be searched.

@@ -204,6 +204,9 @@ impl Search<'_> {
         }
         let Some(span) = matched(pattern, self.haystack, start, end) else { return };
         state.set_pattern(rule, span.end);
+        if let Some(field) = &pattern.follows {
+            return self.at_introduced(rule, field, span, &mut state.run);
+        }
         let text = &self.haystack[span.range()];
         if pattern.entropy_min > 0.0 && super::entropy::bits_per_byte(text) < pattern.entropy_min {
             return self.missed(rule, span, Why::Entropy);
@@ -263,6 +266,7 @@ pub(super) struct State {
     encoded: Encoded,
     token: token::LastRun,
     url: url::LastRun,
+    run: field::LastRun,
     /// The last match's end of the rules that matched; few do in one record.
     patterns: Vec<(RuleId, usize)>,
 }
@@ -274,6 +278,7 @@ impl State {
         self.strings.reset();
         (self.read, self.encoded) = (Read::default(), Encoded::default());
         (self.token, self.url, self.pem) = (token::LastRun::default(), url::LastRun::default(), 0);
+        self.run = field::LastRun::default();
     }
 
     fn pattern(&self, rule: RuleId) -> usize {
@@ -299,14 +304,16 @@ fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> 
     pattern.pattern.search_captures(&input, &mut captures);
     let whole = Span::from(captures.get_match()?.range());
     let over_anchor = whole.start <= start && end <= whole.end;
-    if !over_anchor || !context::word_starts_at(haystack, whole.start) {
+    if !over_anchor || !pattern.begins.holds(haystack, whole.start) {
         return None;
     }
     let mut secret =
         captures.get_group_by_name("secret").map_or(whole, |group| Span::new(group.start, group.end));
     if secret.end == ceiling {
-        secret.end += haystack[ceiling..].iter().take_while(|&&b| context::is_word(b) || b == b'-').count();
-    } else if secret.end == whole.end
+        secret.end +=
+            haystack[ceiling..].iter().take_while(|&&b| context::is_word(b) || b"-+/=".contains(&b)).count();
+    } else if pattern.follows.is_none()
+        && secret.end == whole.end
         && context::is_word(haystack[whole.end - 1])
         && !context::word_ends_at(haystack, whole.end)
     {

@@ -5,6 +5,7 @@ A rule: how one entity is recognised, and the examples that prove it.
 use regex_automata::meta::Regex;
 
 use super::check::Check;
+use super::context;
 use crate::entity::Entity;
 use crate::span::Span;
 
@@ -90,6 +91,22 @@ pub struct FieldRule {
     pub pattern: Option<Regex>,
     /// What the whole value must hold, if given.
     pub check: Option<Check>,
+    /// Whether the key must have a word before the listed name: `gizmo_key`, and not `key`.
+    pub prefixed: bool,
+    /// Whether the value must look random.
+    pub random: bool,
+}
+
+impl FieldRule {
+    /// Whether `key` has a word before the listed name, where the rule asks for that.
+    pub fn takes_key(&self, key: &[u8]) -> bool {
+        if !self.prefixed {
+            return true;
+        }
+        let letters = |text: &[u8]| text.iter().filter(|b| b.is_ascii_alphabetic()).count();
+        let shortest = self.keys.iter().map(|name| letters(name.as_bytes())).min().unwrap_or(0);
+        letters(key) > shortest
+    }
 }
 
 /// How a field's value is read.
@@ -105,6 +122,8 @@ pub enum FieldValue {
     SetCookie,
     /// An `Authorization` header: the credential behind its scheme.
     Authorization,
+    /// Of a pattern: the value that begins where the match ends.
+    Follows,
 }
 
 /// What numbers are to a field rule.
@@ -153,10 +172,35 @@ pub struct PatternRule {
     pub pattern: Regex,
     /// Bytes of the match that may stand before the anchor.
     pub lookback: usize,
+    /// Where a match may begin.
+    pub begins: Begins,
     /// Bits of entropy per byte that a match must have.
     pub entropy_min: f32,
     /// What the finding must hold, if given; it is cut to what does.
     pub check: Option<Check>,
+    /// If the pattern only introduces a value: what the value that begins at its end must be.
+    pub follows: Option<FieldRule>,
+}
+
+/// Where a pattern's match may begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begins {
+    /// Where a word does.
+    #[default]
+    Word,
+    /// Also where a part of an identifier does: `MY_OKTA_KEY`, `myOktaKey`.
+    Part,
+}
+
+impl Begins {
+    /// Whether a match may begin at `at`.
+    pub fn holds(self, haystack: &[u8], at: usize) -> bool {
+        match self {
+            Begins::Word => context::word_starts_at(haystack, at),
+            Begins::Part => context::part_starts_at(haystack, at),
+        }
+    }
 }
 
 /// A text of a pack's `examples` or `counter_examples`, its marks taken out.
