@@ -9,6 +9,7 @@ no record.
 
 mod envelope;
 mod field;
+mod found;
 mod mask;
 mod pseudonym;
 mod redacted;
@@ -84,51 +85,77 @@ const PARTS: [Part; 6] =
 
 /// One pass over a batch: its clean bytes grow record by record.
 #[derive(Debug)]
-pub struct Pass {
-    out: redacted::Builder,
+pub struct Pass<'a> {
+    raw: &'a [u8],
+    out: redacted::Builder<'a>,
 }
 
-impl Pass {
-    /// Begins with the records received at `received`; `names` has their classes and streams.
-    pub fn new(received: Timestamp, names: Arc<Names>) -> Pass {
-        Pass { out: redacted::Builder::new(received, names) }
+impl<'a> Pass<'a> {
+    /// Begins with records received at `received`, whose spans point into `raw`; `names` has their classes and streams.
+    pub fn new(raw: &'a Raw, received: Timestamp, names: Arc<Names>) -> Pass<'a> {
+        Pass { raw: raw.bytes(), out: redacted::Builder::new(raw.bytes(), received, names) }
     }
 
     /// Makes room for this many bytes at once.
     pub fn reserve(&mut self, byte_len: usize) {
-        self.out.bytes_mut().reserve(byte_len);
+        self.out.reserve(byte_len);
     }
 
-    /// Finds, acts and appends one record, whose spans point into `raw`.
-    pub fn record(
+    /// Finds, acts and appends records. `orders` are those of each class, by its number.
+    ///
+    /// All are searched in one go; what has no findings is copied together with its neighbours.
+    pub fn records(&mut self, orders: &[Orders], state: &mut State, records: &[Record], tally: &mut Tally) {
+        for of_class in records.chunk_by(|a, b| a.class == b.class) {
+            let orders = &orders[usize::from(of_class[0].class.0)];
+            let mut found = std::mem::take(&mut state.found);
+            found.search(orders, &mut state.detect, self.raw, of_class);
+            {
+                let mut found_in = found.by_part();
+                for record in of_class {
+                    self.record(orders, state, record, &mut found_in, tally);
+                }
+            }
+            state.found = found;
+        }
+    }
+
+    fn record<'f>(
         &mut self,
         orders: &Orders,
         state: &mut State,
-        raw: &Raw,
         record: &Record,
+        found_in: &mut impl FnMut() -> &'f [Finding],
         tally: &mut Tally,
     ) {
         let mut clean = *record;
-        let mut findings = std::mem::take(&mut state.findings);
+        let mut fate = Fate::Passed;
         for (span, part) in clean.parts_mut().into_iter().zip(PARTS) {
-            let haystack = &raw.bytes()[span.range()];
-            if haystack.is_empty() {
+            let findings = if span.is_empty() { &[] } else { found_in() };
+            if fate == Fate::Dropped {
+                continue;
+            }
+            if part == Part::Message {
+                self.out.begin_message(*span);
+            }
+            if span.is_empty() {
                 *span = Span::default();
                 continue;
             }
-            findings.clear();
-            orders.rules.find(orders.wanted, &mut state.detect, haystack, &mut findings);
-            let out = self.out.bytes_mut();
-            let start = out.len();
-            if splice(orders, state, part, haystack, &findings, out, tally) == Fate::Dropped {
-                self.out.roll_back();
-                state.findings = findings;
-                tally.dropped += 1;
-                return;
+            if findings.is_empty() {
+                *span = self.out.copy(*span);
+                continue;
             }
+            let haystack = &self.raw[span.range()];
+            let out = self.out.write_behind(*span);
+            let start = out.len();
+            fate = splice(orders, state, part, haystack, findings, out, tally);
             *span = Span::new(start, out.len());
         }
-        state.findings = findings;
+        if fate == Fate::Dropped {
+            self.out.roll_back();
+            tally.dropped += 1;
+            return;
+        }
         self.out.push(clean);
         tally.records_out += 1;
     }
@@ -136,7 +163,8 @@ impl Pass {
     /// Appends a marker in the place of a record that could not be handled. What was already written of it is wiped.
     pub fn withhold(&mut self, record: &Record, reason: &'static str, tally: &mut Tally) {
         self.out.roll_back();
-        let out = self.out.bytes_mut();
+        self.out.begin_message(Span::default());
+        let out = self.out.write_behind(Span::default());
         let start = out.len();
         mark::write_withheld(out, record.message.len(), reason);
         let message = Span::new(start, out.len());

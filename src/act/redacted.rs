@@ -30,11 +30,14 @@ use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
 use crate::record::{Names, Record};
+use crate::span::Span;
 
 /// Records after `act`: the only type that queues, sinks and the archive accept.
 #[derive(Clone, Debug)]
 pub struct Redacted {
     bytes: Vec<u8>,
+    /// Whether the bytes are the records' messages, with a newline between two of them and nothing else.
+    are_lines: bool,
     records: Vec<Record>,
     received: Timestamp,
     names: Arc<Names>,
@@ -85,7 +88,17 @@ impl Redacted {
     pub fn only(&self, keep: impl Fn(&Record) -> bool) -> Redacted {
         let mut fewer = self.clone();
         fewer.records.retain(keep);
+        fewer.are_lines = false;
         fewer
+    }
+
+    /// The messages with a newline between two of them, if nothing else is known of the records.
+    ///
+    /// # Errors
+    ///
+    /// Itself, if more is known.
+    pub fn into_lines(self) -> Result<Vec<u8>, Redacted> {
+        if self.are_lines { Ok(self.bytes) } else { Err(self) }
     }
 
     fn envelope(&self, record: &Record) -> Envelope<'_> {
@@ -141,31 +154,79 @@ pub struct Envelope<'a> {
 
 /// Gathers clean records. Private to `act`: the buffer behind it is written by actions alone.
 #[derive(Debug)]
-pub(in crate::act) struct Builder {
+pub(in crate::act) struct Builder<'a> {
+    /// What spans of records that come in point into.
+    raw: &'a [u8],
     redacted: Redacted,
+    /// What is still to be copied from the raw bytes: neighbours are copied in one go.
+    pending: Span,
     /// Bytes of the records that are whole; what stands after them belongs to one in the making.
     whole: usize,
 }
 
-impl Builder {
-    pub(in crate::act) fn new(received: Timestamp, names: Arc<Names>) -> Builder {
-        let redacted = Redacted { bytes: Vec::new(), records: Vec::new(), received, names };
-        Builder { redacted, whole: 0 }
+impl<'a> Builder<'a> {
+    pub(in crate::act) fn new(raw: &'a [u8], received: Timestamp, names: Arc<Names>) -> Builder<'a> {
+        let redacted = Redacted { bytes: Vec::new(), are_lines: true, records: Vec::new(), received, names };
+        Builder { raw, redacted, pending: Span::default(), whole: 0 }
     }
 
-    /// Where actions write. Only appended to.
-    pub(in crate::act) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+    pub(in crate::act) fn reserve(&mut self, byte_len: usize) {
+        self.redacted.bytes.reserve(byte_len);
+    }
+
+    /// Bytes that there are once what is pending is copied.
+    fn len(&self) -> usize {
+        self.redacted.bytes.len() + self.pending.len()
+    }
+
+    /// Sets the message at `span` apart from the record before it. A newline that is there already is copied.
+    pub(in crate::act) fn begin_message(&mut self, span: Span) {
+        if self.redacted.records.is_empty() || !self.redacted.are_lines {
+            return;
+        }
+        if self.pending.end + 1 == span.start && self.raw[self.pending.end] == b'\n' {
+            self.pending.end += 1;
+        } else {
+            self.flush();
+            self.redacted.bytes.push(b'\n');
+        }
+    }
+
+    /// Copies what was searched and has no findings; returns where it stands.
+    pub(in crate::act) fn copy(&mut self, span: Span) -> Span {
+        if self.pending.end == span.start {
+            self.pending.end = span.end;
+        } else {
+            self.flush();
+            self.pending = span;
+        }
+        let end = self.len();
+        Span::new(end - span.len(), end)
+    }
+
+    /// Where actions write what stands in the place of the raw `span`. Only appended to.
+    pub(in crate::act) fn write_behind(&mut self, span: Span) -> &mut Vec<u8> {
+        self.flush();
+        self.pending = Span::new(span.end, span.end);
         &mut self.redacted.bytes
     }
 
+    fn flush(&mut self) {
+        self.redacted.bytes.extend_from_slice(&self.raw[self.pending.range()]);
+        self.pending.start = self.pending.end;
+    }
+
     /// Ends the record in the making; its spans point into the bytes.
-    pub(in crate::act) fn push(&mut self, record: Record) {
+    pub(in crate::act) fn push(&mut self, mut record: Record) {
+        let parts = record.parts_mut().into_iter().rev().skip(1);
+        self.redacted.are_lines &= parts.fold(true, |none, part| none & part.is_empty());
         self.redacted.records.push(record);
-        self.whole = self.redacted.bytes.len();
+        self.whole = self.len();
     }
 
     /// Wipes the record in the making.
     pub(in crate::act) fn roll_back(&mut self) {
+        self.flush();
         self.redacted.bytes[self.whole..].zeroize();
         self.redacted.bytes.truncate(self.whole);
     }

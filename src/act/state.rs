@@ -3,15 +3,16 @@
 use zeroize::Zeroize;
 
 use super::field::Field;
+use super::found::Found;
 use super::pseudonym::Memory;
 use super::structured::Reader;
-use crate::detect::{self, Finding};
+use crate::detect;
 
 /// A worker's own buffers and memory. Holds values in memory only, within bounds, and wipes them when dropped.
 #[derive(Default)]
 pub struct State {
     pub(in crate::act) detect: detect::Scratch,
-    pub(in crate::act) findings: Vec<Finding>,
+    pub(in crate::act) found: Found,
     pub(in crate::act) bench: Bench,
 }
 

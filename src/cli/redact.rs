@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use super::choice::{Choice, Inputs, name};
 use super::output::{Output, counted, grouped, sized};
 use super::{Error, Exit, complain, progress, reason};
+use crate::act::Redacted;
 use crate::clock::{Clock, SystemClock};
 use crate::filter::{Input, Origin, Part, Piece, Pieces, Stopped, batches, in_order};
 use crate::keys::{EpochKey, KeyId, Keyring};
@@ -109,19 +110,14 @@ fn clean(policy: &Policy, keyring: &Keyring, origin: &Origin, state: &mut State,
 }
 
 fn clean_lines(policy: &Policy, keyring: &Keyring, origin: &Origin, state: &mut State, raw: Raw) -> Fate {
-    let mut clean = Vec::with_capacity(raw.len() + raw.len() / 8);
+    let mut clean = Vec::new();
     let mut total = Tally::default();
     // Only the last line of an input may lack its newline, and it comes alone.
     let ended = raw.bytes().last() == Some(&b'\n');
     for batch in batches(raw, origin) {
         match process(policy, keyring, state, batch) {
             Outcome::Clean { redacted, tally, ack } => {
-                for record in redacted.records() {
-                    clean.extend_from_slice(&redacted.bytes()[record.message.range()]);
-                    if ended {
-                        clean.push(b'\n');
-                    }
-                }
+                append(&mut clean, redacted, ended);
                 total.add(&tally);
                 ack.confirm();
             }
@@ -131,6 +127,21 @@ fn clean_lines(policy: &Policy, keyring: &Keyring, origin: &Origin, state: &mut 
         }
     }
     Fate::Clean { bytes: clean, tally: total }
+}
+
+/// Appends the records' messages, each with a newline, or the only one without if the input has `ended` without.
+fn append(clean: &mut Vec<u8>, redacted: Redacted, ended: bool) {
+    if redacted.is_empty() {
+        return;
+    }
+    match redacted.into_lines() {
+        Ok(lines) if clean.is_empty() => *clean = lines,
+        Ok(lines) => clean.extend_from_slice(&lines),
+        Err(_) => unreachable!("a line is a record that is all message"),
+    }
+    if ended {
+        clean.push(b'\n');
+    }
 }
 
 /// The marker in the place of a line that was too long to be held.

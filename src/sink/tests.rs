@@ -48,7 +48,8 @@ fn batches(lens: &[usize]) -> Vec<Arc<Redacted>> {
     let names = Arc::new(names);
     let mut next = 0;
     let batch = |len: &usize| {
-        let mut pass = Pass::new(Timestamp::UNIX_EPOCH, Arc::clone(&names));
+        let nothing = crate::secret::Raw::default();
+        let mut pass = Pass::new(&nothing, Timestamp::UNIX_EPOCH, Arc::clone(&names));
         for _ in 0..*len {
             // The marker tells the message's length.
             pass.withhold(&Record::plain(Span::new(0, next)), "of the test", &mut Tally::default());

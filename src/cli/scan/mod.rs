@@ -80,7 +80,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let values = if arguments.show_values { Values::Shown } else { Values::Hidden };
     let worker = || {
         let policy = Arc::clone(&policy);
-        let mut search = Search { class, values, scratch: Scratch::default(), findings: Vec::new() };
+        let mut search = Search { class, values, scratch: Scratch::default() };
         move |piece| search.piece(&policy, piece)
     };
     let mut report = Report {
@@ -138,7 +138,6 @@ struct Search {
     class: ClassId,
     values: Values,
     scratch: Scratch,
-    findings: Vec<Finding>,
 }
 
 impl Search {
@@ -158,35 +157,49 @@ impl Search {
 
     fn lines(&mut self, policy: &Policy, raw: &Raw, searched: &mut Searched) {
         searched.bytes = raw.len() as u64;
-        for line in lines(raw.bytes()) {
-            let haystack = &raw.bytes()[line.range()];
-            searched.lines += 1;
-            self.findings.clear();
-            let find = AssertUnwindSafe(|| {
-                policy.rules().find(
-                    policy.wanted(self.class),
-                    &mut self.scratch,
-                    haystack,
-                    &mut self.findings,
-                );
-            });
-            if catch_unwind(find).is_err() {
-                self.scratch = Scratch::default();
+        let lines: Vec<Span> = lines(raw.bytes()).collect();
+        searched.lines = lines.len() as u64;
+        if self.some(policy, raw, &lines, 1, searched).is_ok() {
+            return;
+        }
+        // Something of ours failed: each line for itself, so that one alone is not searched.
+        searched.hits.clear();
+        for (place, line) in lines.iter().enumerate() {
+            let one = std::slice::from_ref(line);
+            if self.some(policy, raw, one, place as u64 + 1, searched).is_err() {
                 searched.unsearched += 1;
-                continue;
             }
-            let line = searched.lines;
-            searched.hits.extend(self.findings.iter().map(|finding| Hit {
-                line,
+        }
+    }
+
+    /// Searches lines of which the first has the number `first`.
+    fn some(
+        &mut self,
+        policy: &Policy,
+        raw: &Raw,
+        lines: &[Span],
+        first: u64,
+        searched: &mut Searched,
+    ) -> Result<(), ()> {
+        let values = self.values;
+        let each = |place: usize, found: &[Finding]| {
+            let haystack = &raw.bytes()[lines[place].range()];
+            searched.hits.extend(found.iter().map(|finding| Hit {
+                line: first + place as u64,
                 span: finding.span,
                 entity: finding.entity,
                 rule: finding.rule,
-                value: match self.values {
+                value: match values {
                     Values::Hidden => None,
                     Values::Shown => Some(Raw::new(haystack[finding.span.range()].to_vec())),
                 },
             }));
-        }
+        };
+        let find = AssertUnwindSafe(|| {
+            let wanted = policy.wanted(self.class);
+            policy.rules().find_all(wanted, &mut self.scratch, raw.bytes(), lines, each);
+        });
+        catch_unwind(find).map_err(|_| self.scratch = Scratch::default())
     }
 }
 

@@ -4,12 +4,13 @@ use super::*;
 use crate::act::{Pass, Redacted};
 use crate::clock::Timestamp;
 use crate::record::{Ack, Names};
+use crate::secret::Raw;
 
 /// A batch without records costs what each batch does.
 const COST: usize = QUEUE_ITEM_OVERHEAD_BYTES;
 
 fn batch() -> Arc<Redacted> {
-    Arc::new(Pass::new(Timestamp::UNIX_EPOCH, Arc::new(Names::default())).finish())
+    Arc::new(Pass::new(&Raw::default(), Timestamp::UNIX_EPOCH, Arc::new(Names::default())).finish())
 }
 
 fn item() -> Item {
