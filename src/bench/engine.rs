@@ -23,6 +23,7 @@ use crate::pipeline::{self, Outcome, State, Tally};
 use crate::policy::Policy;
 use crate::record::{Batch, ClassId};
 use crate::secret::Raw;
+use crate::span::Span;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -226,32 +227,42 @@ impl<'a> Bench<'a> {
 
     /// Findings are found and forgotten, as a worker does. Parts of this stage are measured here, once there are some.
     fn detect(&self, batches: &[Batch]) -> Duration {
-        let (mut scratch, mut findings) = (Scratch::default(), Vec::new());
+        let (mut scratch, mut spans) = (Scratch::default(), Vec::new());
         let work = || {
             let mut count = 0;
-            self.each_message(batches, |message| {
-                findings.clear();
-                self.find(&mut scratch, message, &mut findings);
-                count += findings.len();
-            });
+            for batch in batches {
+                self.find(&mut scratch, &mut spans, batch, |_, found| count += found.len());
+            }
             count
         };
         self.time(work).0
     }
 
-    fn find(&self, scratch: &mut Scratch, message: &[u8], findings: &mut Vec<Finding>) {
+    fn find(
+        &self,
+        scratch: &mut Scratch,
+        spans: &mut Vec<Span>,
+        batch: &Batch,
+        each: impl FnMut(usize, &[Finding]),
+    ) {
         let Subject { policy, class, .. } = self.subject;
-        policy.rules().find(policy.wanted(class), scratch, message, findings);
+        spans.clear();
+        spans.extend(batch.records.iter().map(|record| record.message));
+        policy.rules().find_all(policy.wanted(class), scratch, batch.raw.bytes(), spans, each);
     }
 
     /// All findings, and how many each record has. Not timed.
     fn findings(&self, batches: &[Batch]) -> (Vec<Finding>, Vec<usize>) {
-        let (mut scratch, mut all, mut counts) = (Scratch::default(), Vec::new(), Vec::new());
-        self.each_message(batches, |message| {
-            let before = all.len();
-            self.find(&mut scratch, message, &mut all);
-            counts.push(all.len() - before);
-        });
+        let (mut scratch, mut spans, mut all) = (Scratch::default(), Vec::new(), Vec::new());
+        let mut counts = Vec::with_capacity(self.sample.records());
+        for batch in batches {
+            let first = counts.len();
+            counts.resize(first + batch.records.len(), 0);
+            self.find(&mut scratch, &mut spans, batch, |place, found| {
+                all.extend_from_slice(found);
+                counts[first + place] = found.len();
+            });
+        }
         (all, counts)
     }
 
@@ -298,14 +309,6 @@ impl<'a> Bench<'a> {
         let key = keyring.key(policy.class_name(class), self.origin.received);
         let (rules, wanted, actions) = (policy.rules(), policy.wanted(class), policy.actions(class));
         Orders { class, rules, wanted, actions, key }
-    }
-
-    fn each_message(&self, batches: &[Batch], mut take: impl FnMut(&[u8])) {
-        for batch in batches {
-            for record in &batch.records {
-                take(&batch.raw.bytes()[record.message.range()]);
-            }
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use super::pack;
 use crate::clock::Clock;
 use crate::detect::{RuleId, Rules, Scratch, Wanted};
 use crate::filter::lines;
+use crate::span::Span;
 
 /// What one rule did and took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,17 +96,17 @@ fn fitting(rules: &Rules, wanted: &Wanted, sample: &Sample, clock: &dyn Clock) -
 fn rows(rules: &Rules, wanted: &Wanted, sample: &Sample) -> Vec<Row> {
     let row = |(rule, _)| Row { rule, candidates: 0, findings: 0, cost: None };
     let mut rows: Vec<Row> = rules.rules().map(row).collect();
-    let (mut scratch, mut findings) = (Scratch::default(), Vec::new());
+    let mut scratch = Scratch::default();
     for piece in sample.pieces() {
-        for line in lines(piece.bytes()) {
-            let haystack = &piece.bytes()[line.range()];
-            findings.clear();
-            rules.find(wanted, &mut scratch, haystack, &mut findings);
-            for finding in &findings {
+        let records: Vec<Span> = lines(piece.bytes()).collect();
+        rules.find_all(wanted, &mut scratch, piece.bytes(), &records, |_, found| {
+            for finding in found {
                 rows[usize::from(finding.rule.0)].findings += 1;
                 rows[usize::from(finding.rule.0)].candidates += 1;
             }
-            for miss in rules.near_misses(wanted, haystack) {
+        });
+        for record in records {
+            for miss in rules.near_misses(wanted, &piece.bytes()[record.range()]) {
                 rows[usize::from(miss.rule.0)].candidates += 1;
             }
         }
@@ -145,14 +146,14 @@ fn fastest<const N: usize>(
 }
 
 fn search(rules: &Rules, wanted: &Wanted, sample: &Sample, clock: &dyn Clock) -> Duration {
-    let (mut scratch, mut findings) = (Scratch::default(), Vec::new());
+    let records: Vec<Vec<Span>> =
+        sample.pieces().iter().map(|piece| lines(piece.bytes()).collect()).collect();
+    let mut scratch = Scratch::default();
     let started = clock.monotonic();
-    for piece in sample.pieces() {
-        for line in lines(piece.bytes()) {
-            findings.clear();
-            rules.find(wanted, &mut scratch, &piece.bytes()[line.range()], &mut findings);
-            black_box(&findings);
-        }
+    for (piece, records) in sample.pieces().iter().zip(&records) {
+        rules.find_all(wanted, &mut scratch, piece.bytes(), records, |_, found| {
+            black_box(found);
+        });
     }
     clock.monotonic() - started
 }
