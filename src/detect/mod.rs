@@ -29,6 +29,7 @@ pub mod pack;
 mod reference;
 mod resolve;
 pub mod rule;
+mod service;
 pub mod simd;
 mod sweep;
 mod tails;

@@ -13,6 +13,7 @@ use super::check::Check;
 use super::rule::{
     Begins, Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule,
 };
+use super::service;
 use crate::entity::Entities;
 
 /// The packs that are compiled into the binary: file name and text.
@@ -24,6 +25,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("connections.yaml", include_str!("../../patterns/connections.yaml")),
     ("secrets.yaml", include_str!("../../patterns/secrets.yaml")),
     ("vendors.yaml", include_str!("../../patterns/vendors.yaml")),
+    ("vendors-n-s.yaml", include_str!("../../patterns/vendors-n-s.yaml")),
+    ("vendors-t-z.yaml", include_str!("../../patterns/vendors-t-z.yaml")),
     ("people.yaml", include_str!("../../patterns/people.yaml")),
 ];
 
@@ -98,6 +101,8 @@ struct RawRule {
     #[serde(default)]
     begins: Begins,
     #[serde(default)]
+    service: Vec<String>,
+    #[serde(default)]
     lookback: usize,
     #[serde(default)]
     entropy_min: f32,
@@ -152,6 +157,7 @@ fn compile(pack: &str, raw: RawRule, entities: &Entities) -> Result<Rule, String
     let kind = match (raw.parser, fields, raw.pattern.as_deref()) {
         (Some(parser), 0, None) => Kind::Parser(parser),
         (None, 1.., pattern) => Kind::Field(field_rule(&raw, pattern)?),
+        (None, 0, pattern) if !raw.service.is_empty() => Kind::Pattern(service_rule(&raw, pattern)?),
         (None, 0, Some(pattern)) => Kind::Pattern(pattern_rule(&raw, pattern)?),
         _ => {
             return Err(
@@ -194,18 +200,43 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String>
     })
 }
 
+/// A rule for tokens that a service's name before them gives away.
+fn service_rule(raw: &RawRule, shape: Option<&str>) -> Result<PatternRule, String> {
+    if !raw.anchors.is_empty() || raw.lookback > 0 {
+        return Err("`service` names the anchors; it takes none and no `lookback`".into());
+    }
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-".contains(&byte);
+    if let Some(name) = raw.service.iter().find(|name| !name.bytes().all(is_part)) {
+        return Err(format!("service {name} has more in it than letters, digits, ` ._-`"));
+    }
+    let (pattern, entropy_min) = service::pattern(&raw.service, shape);
+    Ok(PatternRule {
+        anchors: anchors(&raw.service)?,
+        pattern: regex(&pattern)?,
+        lookback: 0,
+        begins: Begins::Part,
+        entropy_min: if raw.entropy_min > 0.0 { raw.entropy_min } else { entropy_min },
+        check: raw.check,
+        follows: None,
+    })
+}
+
+fn anchors(anchors: &[String]) -> Result<Vec<Box<str>>, String> {
+    if let Some(short) = anchors.iter().find(|anchor| anchor.len() < ANCHOR_BYTES_MIN) {
+        return Err(format!("anchor {short} is shorter than {ANCHOR_BYTES_MIN} bytes"));
+    }
+    Ok(anchors.iter().map(|anchor| anchor.as_str().into()).collect())
+}
+
 fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
     if raw.anchors.is_empty() {
         return Err("a pattern needs `anchors`, literals one of which every match holds".into());
-    }
-    if let Some(short) = raw.anchors.iter().find(|anchor| anchor.len() < ANCHOR_BYTES_MIN) {
-        return Err(format!("anchor {short} is shorter than {ANCHOR_BYTES_MIN} bytes"));
     }
     if raw.lookback > crate::limit::PATTERN_BYTES_MAX {
         return Err(format!("lookback is more than {} bytes", crate::limit::PATTERN_BYTES_MAX));
     }
     Ok(PatternRule {
-        anchors: raw.anchors.iter().map(|anchor| anchor.as_str().into()).collect(),
+        anchors: anchors(&raw.anchors)?,
         pattern: regex(pattern)?,
         lookback: raw.lookback,
         begins: raw.begins,

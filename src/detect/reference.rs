@@ -296,6 +296,9 @@ impl State {
 /// Where the rule's pattern matches over the anchor at `start..end`: the group `secret`, else all of it. A match
 /// begins and ends where a word does; one that reaches the bound is taken on to the end of its word.
 fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> Option<Span> {
+    if pattern.lookback == 0 && !pattern.begins.holds(haystack, start) {
+        return None;
+    }
     let floor = start.saturating_sub(pattern.lookback);
     let ceiling = haystack.len().min(end + limit::PATTERN_BYTES_MAX);
     let anchored = if pattern.lookback == 0 { Anchored::Yes } else { Anchored::No };

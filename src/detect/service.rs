@@ -1,0 +1,126 @@
+/*!
+Tokens without a mark of their own, which the name of their service gives away: `OKTA_API_TOKEN=00a…`.
+
+A pack names the services, and the token's shape if it is known; what stands
+between the two is written here once. The name is followed by a word that says
+what comes (`key`, `token`, `secret`, …), and that word is tied to the value:
+by the rest of its identifier, by signs, and by one word or one open call at most. Where
+the shape is known, the value may also stand directly behind the name. What is
+not tied so, as a trace id further on in the line, is no token of that service.
+*/
+
+/// Least entropy of a token of known shape, in bits per byte: seven different bytes.
+const ENTROPY_MIN: f32 = 2.8;
+
+/// Least entropy of a token of unknown shape, in bits per byte: ten different bytes, and more than a time in
+/// milliseconds has.
+const ENTROPY_MIN_UNKNOWN: f32 = 3.25;
+
+/// What may stand between the name and the word: the rest of the name's identifier, or a few words more.
+const GAP: &str = r#"[\w .:=/@"'\\>\[\]()-]{0,24}?"#;
+
+/// Words that say that a secret comes.
+const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pass\b|pat\b|credential|client[_-]?id|app[_-]?id|sid\b)";
+
+/// What ties the word to the value: the rest of its identifier, signs, and a filling word or an open call.
+const TIE: &str = r"[\w.-]{0,20}?-{0,2}[^\w\n,;{}-][^\w\n,;{}]{0,11}(?:(?:(?i:is|was|to|code|value|default|key|token|secret)|[A-Za-z_.]{1,20}\()[^\w\n,;{}]{1,4})?";
+
+/// The same with a dash alone, as in `okta-key-00a…`; names of machines are written so, too, so the shape must be known.
+const TIE_DASH: &str = "-";
+
+/// What ties the name to the value where no word stands between.
+const TIE_DIRECT: &str = r#"["'\])]{0,2}\s{0,2}(?:[?:]{0,2}=>?|[:,])?[\s("']{1,3}|=|:"#;
+
+/// A token of unknown shape: letters and digits without a sign between them, or with three digits and more.
+const SHAPE: &str = r"[A-Za-z0-9]{20,}={0,2}|(?:[A-Za-z_-]*[0-9]){3}[A-Za-z0-9_-]*={0,2}";
+
+/// Where a token ends.
+const END: &str = r"(?:\W|$)";
+
+/// Names that are spelled out in a pattern; more would make it large.
+const SPELLED_NAMES_MAX: usize = 8;
+
+/// The pattern of the tokens of `names`, and the least entropy of one. `shape` is the token's own pattern, if it is known.
+pub fn pattern(names: &[String], shape: Option<&str>) -> (String, f32) {
+    let names = name_pattern(names);
+    match shape {
+        Some(shape) => {
+            let tie = format!("(?:{GAP}{WORDS}(?:{TIE}|{TIE_DASH})|{TIE_DIRECT})");
+            (format!("{names}{tie}(?P<secret>{shape}){END}"), ENTROPY_MIN)
+        }
+        None => (format!("{names}{GAP}{WORDS}{TIE}(?P<secret>{SHAPE}){END}"), ENTROPY_MIN_UNKNOWN),
+    }
+}
+
+/// The names, or, where they are many, any text of their length: a match begins at one of them anyway.
+fn name_pattern(names: &[String]) -> String {
+    if names.len() <= SPELLED_NAMES_MAX {
+        return format!(
+            "(?i:{})",
+            names.iter().map(|name| name.replace('.', r"\.")).collect::<Vec<_>>().join("|")
+        );
+    }
+    let lens = || names.iter().map(String::len);
+    format!(r"[\w .-]{{{},{}}}?", lens().min().unwrap_or(0), lens().max().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_automata::meta::Regex;
+    use regex_automata::util::syntax;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(shape: Option<&str>, text: &str, expected: Option<&str>) {
+        let (pattern, _) = pattern(&["okta".to_owned()], shape);
+        let syntax = syntax::Config::new().unicode(false).utf8(false);
+        let regex = Regex::builder().syntax(syntax).build(&pattern).expect("a pattern");
+        let mut captures = regex.create_captures();
+        regex.captures(text, &mut captures);
+        let secret = captures.get_group_by_name("secret").map(|span| &text[span.range()]);
+        assert_eq!(secret, expected, "{text}");
+    }
+
+    #[test]
+    fn a_word_ties_the_value_to_the_name() {
+        let value = "0a1b2c3d4e5f6a7b8c9d";
+        for text in [
+            "OKTA_API_TOKEN=0a1b2c3d4e5f6a7b8c9d",
+            "okta.token: '0a1b2c3d4e5f6a7b8c9d'",
+            r#""oktaSecretKey" => "0a1b2c3d4e5f6a7b8c9d","#,
+            r#"{\"okta_client_secret\":\"0a1b2c3d4e5f6a7b8c9d\"}"#,
+            "okta api key is 0a1b2c3d4e5f6a7b8c9d",
+            "okta_token = os.getenv(\"0a1b2c3d4e5f6a7b8c9d\")",
+            "if okta_key == \"0a1b2c3d4e5f6a7b8c9d\"",
+            "oktaSECRET 0a1b2c3d4e5f6a7b8c9d",
+        ] {
+            check(None, text, Some(value));
+        }
+    }
+
+    #[test]
+    fn what_is_not_tied_is_no_token() {
+        for text in [
+            "okta login trace_id=0a1b2c3d4e5f6a7b8c9d",
+            "okta token refused, trace 0a1b2c3d4e5f6a7b8c9d",
+            "okta access log request 0a1b2c3d4e5f6a7b8c9d",
+            "okta-token-service-7f8d9c5b6-x2x9z up",
+            "okta 0a1b2c3d4e5f6a7b8c9d",
+            "okta_token_url=https://example.com/0a1b2c3d4e5f6a7b8c9d",
+        ] {
+            check(None, text, None);
+        }
+    }
+
+    #[test]
+    fn a_known_shape_may_follow_the_name() {
+        let shape = Some("[0-9a-f]{20}");
+        for text in
+            ["okta 0a1b2c3d4e5f6a7b8c9d", "okta: '0a1b2c3d4e5f6a7b8c9d'", "okta-key-0a1b2c3d4e5f6a7b8c9d"]
+        {
+            check(shape, text, Some("0a1b2c3d4e5f6a7b8c9d"));
+        }
+        check(shape, "okta 0a1b2c3d4e5f6a7b8c9d0", None);
+    }
+}
