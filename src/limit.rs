@@ -35,6 +35,15 @@ pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
 /// Bytes on each side of an at-sign that are read for an e-mail address (RFC 5321, section 4.5.3.1: 254 in all).
 pub const EMAIL_BYTES_MAX: usize = 256;
 
+/// Bytes on each side of a word in which the number is looked for that it names: a phrase and the number's own.
+pub const NEAR_BYTES_MAX: usize = 48;
+
+/// Longest value that a rule's validator reads, its escapes included, in bytes: addresses of wallets.
+pub const CHECKED_BYTES_MAX: usize = 256;
+
+/// Longest record that is looked at as one value and nothing else, in bytes: the longest number of a person with its separators.
+pub const ALONE_BYTES_MAX: usize = 40;
+
 /// Bytes after a PEM header that are read for its end; an RSA key of 16 384 bits has 12 KiB.
 pub const PEM_BYTES_MAX: usize = 16 * 1024;
 

@@ -87,6 +87,7 @@ fn kind(kind: &Kind) -> &'static str {
         Kind::Parser(_) => "parser",
         Kind::Field(_) => "field",
         Kind::Pattern(_) => "pattern",
+        Kind::Near(_) => "near",
     }
 }
 
@@ -105,6 +106,10 @@ fn show(rules: &Rules, name: &str) -> Result<String, Error> {
         Kind::Parser(parser) => row("parser", &format!("{parser:?}")),
         Kind::Field(field) => field_rows(field, &mut row),
         Kind::Pattern(pattern) => pattern_rows(pattern, &mut row),
+        Kind::Near(near) => {
+            row("anchors", &near.anchors.join(", "));
+            row("validator", &format!("{:?}", near.validator));
+        }
     }
     for example in &rule.examples {
         let sort = if example.expected.is_empty() { "not" } else { "example" };

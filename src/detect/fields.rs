@@ -127,11 +127,38 @@ impl Search<'_> {
         if value.span.is_empty() {
             return false;
         }
+        let Some(value) = self.validated(field, tie, value) else {
+            self.missed(rule, value.span, Why::Checksum);
+            return false;
+        };
         if let Some(why) = refusal(&self.haystack[value.span.range()], field, tie, value.form.json > 0) {
             self.missed(rule, value.span, why);
             return false;
         }
         self.found(rule, value.span, field::percent_form(self.haystack, value.span, value.form))
+    }
+
+    /// The value as the rule's validator reads it; as it is where there is none. A value that is written with escapes counts
+    /// as a whole, an unquoted one may go on over spaces.
+    fn validated(&self, field: &FieldRule, tie: Tie, value: Value) -> Option<Value> {
+        let Some(validator) = field.validator else { return Some(value) };
+        let text = &self.haystack[value.span.range()];
+        // A longer text without a space in it is none of the values that validators read.
+        let text = &text[..text.len().min(limit::CHECKED_BYTES_MAX)];
+        if text.iter().any(|byte| b"%\\".contains(byte)) {
+            let span = Span::new(value.span.start, value.span.start + text.len());
+            let form = field::percent_form(self.haystack, span, value.form);
+            let mut plain = Vec::new();
+            crate::structure::decode(text, form, &mut plain);
+            // A form's `+` is a space, but for a telephone number's own.
+            plain.iter_mut().skip(1).filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+            let whole = text.len() == value.span.len() && validator.len(&plain) == Some(plain.len());
+            return whole.then_some(value);
+        }
+        let unquoted = value.form == Form::PLAIN && !matches!(tie, Tie::Quoted | Tie::Element);
+        let end = if unquoted { self.haystack.len() } else { value.span.end };
+        let len = validator.len(&self.haystack[value.span.start..end])?;
+        Some(Value { span: Span::new(value.span.start, value.span.start + len), ..value })
     }
 
     /// The credential of an `Authorization` header: what stands behind the scheme, parameters and all, or everything

@@ -25,6 +25,7 @@ pub mod entity;
 mod entropy;
 mod fields;
 mod names;
+mod near;
 pub mod pack;
 mod reference;
 mod resolve;
@@ -33,6 +34,7 @@ mod service;
 pub mod simd;
 mod sweep;
 mod tails;
+pub mod validator;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -119,6 +121,8 @@ pub struct Rules {
     by_parser: [Option<RuleId>; Parser::COUNT],
     names: Names,
     literals: Literals,
+    /// The rules that take a record which is nothing but their value.
+    alone: Vec<RuleId>,
 }
 
 impl Rules {
@@ -172,6 +176,7 @@ impl Rules {
     /// Builds what is looked up while searching.
     fn index(entities: Entities, rules: Vec<Rule>, mut names: Names) -> Rules {
         let mut by_parser = [None; Parser::COUNT];
+        let mut alone = Vec::new();
         let mut literals: BTreeMap<(Vec<u8>, Place), Vec<Anchor>> = BTreeMap::new();
         let mut add = |text: &str, place: Place, anchor: Anchor| {
             let text = text.to_ascii_lowercase().into_bytes();
@@ -184,13 +189,17 @@ impl Rules {
             match &rule.kind {
                 Kind::Parser(parser) => by_parser[*parser as usize] = Some(id),
                 Kind::Field(field) => field.keys.iter().for_each(|key| names.add(key, id)),
+                Kind::Near(near) => {
+                    near.anchors.iter().for_each(|anchor| add(anchor, Place::Part, Anchor::Rule(id)));
+                    alone.extend((near.alone != rule::Alone::Ignore).then_some(id));
+                }
                 Kind::Pattern(pattern) => {
                     let place = if pattern.lookback == 0 { Place::Part } else { Place::Free };
                     pattern.anchors.iter().for_each(|anchor| add(anchor, place, Anchor::Rule(id)));
                 }
             }
         }
-        Rules { entities, rules, by_parser, names, literals: Literals::new(literals) }
+        Rules { entities, rules, by_parser, names, alone, literals: Literals::new(literals) }
     }
 
     /// The entities that these rules know.

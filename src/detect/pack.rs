@@ -11,9 +11,11 @@ use serde::Deserialize;
 
 use super::check::Check;
 use super::rule::{
-    Begins, Example, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser, PatternRule, Rule,
+    Alone, Begins, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
+    PatternRule, Rule,
 };
 use super::service;
+use super::validator::Validator;
 use crate::entity::Entities;
 
 /// The packs that are compiled into the binary: file name and text.
@@ -28,6 +30,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("vendors-n-s.yaml", include_str!("../../patterns/vendors-n-s.yaml")),
     ("vendors-t-z.yaml", include_str!("../../patterns/vendors-t-z.yaml")),
     ("people.yaml", include_str!("../../patterns/people.yaml")),
+    ("devices.yaml", include_str!("../../patterns/devices.yaml")),
+    ("identity.yaml", include_str!("../../patterns/identity.yaml")),
 ];
 
 /// Memory that one compiled pattern may take, in bytes.
@@ -102,6 +106,9 @@ struct RawRule {
     begins: Begins,
     #[serde(default)]
     service: Vec<String>,
+    validator: Option<Validator>,
+    #[serde(default)]
+    alone: Alone,
     #[serde(default)]
     lookback: usize,
     #[serde(default)]
@@ -154,14 +161,17 @@ fn compile(pack: &str, raw: RawRule, entities: &Entities) -> Result<Rule, String
     let examples = examples(&raw)?;
     let (name, description) = (raw.name.clone().into(), raw.description.clone().into());
     let fields = raw.keys.len() + raw.glued_keys.len();
-    let kind = match (raw.parser, fields, raw.pattern.as_deref()) {
-        (Some(parser), 0, None) => Kind::Parser(parser),
-        (None, 1.., pattern) => Kind::Field(field_rule(&raw, pattern)?),
-        (None, 0, pattern) if !raw.service.is_empty() => Kind::Pattern(service_rule(&raw, pattern)?),
-        (None, 0, Some(pattern)) => Kind::Pattern(pattern_rule(&raw, pattern)?),
+    let kind = match (raw.parser, fields, raw.pattern.as_deref(), raw.validator) {
+        (Some(parser), 0, None, None) => Kind::Parser(parser),
+        (None, 1.., pattern, _) => Kind::Field(field_rule(&raw, pattern)?),
+        (None, 0, pattern, None) if !raw.service.is_empty() => Kind::Pattern(service_rule(&raw, pattern)?),
+        (None, 0, Some(pattern), None) => Kind::Pattern(pattern_rule(&raw, pattern)?),
+        (None, 0, None, Some(validator)) => Kind::Near(near_rule(&raw, validator)?),
         _ => {
             return Err(
-                "needs one of `parser`, `keys` (with or without `pattern`), `pattern` with `anchors`".into(),
+                "needs one of `parser`, `keys` (with or without `pattern` and `validator`), `pattern` \
+                        with `anchors`, `validator` with `anchors`"
+                    .into(),
             );
         }
     };
@@ -197,6 +207,7 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String>
         check: raw.check,
         prefixed: raw.prefixed,
         random: raw.random,
+        validator: raw.validator,
     })
 }
 
@@ -219,6 +230,13 @@ fn service_rule(raw: &RawRule, shape: Option<&str>) -> Result<PatternRule, Strin
         check: raw.check,
         follows: None,
     })
+}
+
+fn near_rule(raw: &RawRule, validator: Validator) -> Result<NearRule, String> {
+    if raw.anchors.is_empty() && raw.alone == Alone::Ignore {
+        return Err("a validator needs `keys`, or `anchors`: the words near which a value stands".into());
+    }
+    Ok(NearRule { anchors: anchors(&raw.anchors)?, validator, alone: raw.alone })
 }
 
 fn anchors(anchors: &[String]) -> Result<Vec<Box<str>>, String> {

@@ -49,6 +49,7 @@ impl Search<'_> {
     /// Asks every rule at every place. Findings come in no order and may overlap.
     pub(super) fn run(&mut self) {
         let mut state = State::default();
+        self.alone();
         self.at_digits(&mut state);
         for at in memchr_iter(b'@', self.haystack) {
             self.at_sign(at);
@@ -193,7 +194,10 @@ impl Search<'_> {
                 self.ask(Parser::PrivateKey, |_| verdict);
             }
             Anchor::Pem => {}
-            Anchor::Rule(rule) => self.at_pattern(rule, start, end, state),
+            Anchor::Rule(rule) => match &self.rules.rule(rule).kind {
+                Kind::Near(near) => self.at_word(rule, near, start, end),
+                _ => self.at_pattern(rule, start, end, state),
+            },
         }
     }
 

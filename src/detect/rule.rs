@@ -6,6 +6,7 @@ use regex_automata::meta::Regex;
 
 use super::check::Check;
 use super::context;
+use super::validator::Validator;
 use crate::entity::Entity;
 use crate::span::Span;
 
@@ -35,6 +36,8 @@ pub enum Kind {
     Field(FieldRule),
     /// A literal and a pattern around it.
     Pattern(PatternRule),
+    /// A checked value near a word.
+    Near(NearRule),
 }
 
 /// The exact parsers, by the names that packs call them.
@@ -95,6 +98,8 @@ pub struct FieldRule {
     pub prefixed: bool,
     /// Whether the value must look random.
     pub random: bool,
+    /// Reads the value, if given: what it does not take is none, and an unquoted value ends where it says.
+    pub validator: Option<Validator>,
 }
 
 impl FieldRule {
@@ -159,6 +164,30 @@ pub enum Nested {
     /// Takes every value inside.
     All,
     /// Leaves them to other rules.
+    #[default]
+    Ignore,
+}
+
+/// A checked value near a word that names it: `SSN is 536-22-1234`.
+#[derive(Debug)]
+pub struct NearRule {
+    /// The words, searched without case; they stand where words begin and end.
+    pub anchors: Vec<Box<str>>,
+    /// Reads the value.
+    pub validator: Validator,
+    /// Whether a record that is nothing but such a value needs no word.
+    pub alone: Alone,
+}
+
+/// What a value must be to be taken from a record that holds nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alone {
+    /// Any value.
+    Any,
+    /// One with more in it than digits: a bare number may be a count or a time.
+    Grouped,
+    /// None is.
     #[default]
     Ignore,
 }

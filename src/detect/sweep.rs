@@ -18,6 +18,7 @@ use super::reference::{Search, State};
 use super::rule::Parser;
 use super::simd::{BLOCK_BYTES, Block};
 use super::{Finding, RuleId, Rules, Wanted, resolve};
+use crate::limit;
 use crate::span::Span;
 use crate::structure::Form;
 
@@ -188,8 +189,19 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             self.groups_end = 0;
             self.asked = false;
         }
+        self.ask_alone();
         if let (Some(rule), Some(haystack)) = (self.open_key, self.haystacks.get(self.place)) {
             self.go_on_with_key(rule, *haystack);
+        }
+    }
+
+    /// Asks whether the haystack at `place` is one value and nothing else.
+    fn ask_alone(&mut self) {
+        let Some(haystack) = self.haystacks.get(self.place) else { return };
+        if haystack.len() <= limit::ALONE_BYTES_MAX {
+            let (haystack, findings) = (&self.buffer[haystack.range()], &mut self.work.findings);
+            Search { rules: self.rules, wanted: self.wanted, haystack, findings, misses: None }.alone();
+            self.asked |= !self.work.findings.is_empty();
         }
     }
 

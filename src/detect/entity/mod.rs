@@ -10,12 +10,16 @@ pub mod card;
 pub mod cookie;
 pub mod email;
 pub mod iban;
+pub mod imei;
 pub mod ip;
 pub mod mac;
+pub mod national;
 pub mod pem;
+pub mod phone;
 pub mod token;
 pub mod url;
 pub mod user;
+pub mod wallet;
 
 use super::Why;
 use crate::span::Span;
