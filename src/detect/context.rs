@@ -14,12 +14,12 @@ pub fn word_starts_at(haystack: &[u8], at: usize) -> bool {
     at == 0 || !is_word(haystack[at - 1]) || after_escape(haystack, at)
 }
 
-/// Whether a word begins at `at`, or a part of an identifier: behind `_`, or a capital behind a small letter.
+/// Whether a word begins at `at`, or a part of an identifier: behind `_`, or a capital behind a small letter or digit.
 pub fn part_starts_at(haystack: &[u8], at: usize) -> bool {
     let Some(&[before, here]) = at.checked_sub(1).and_then(|begin| haystack.get(begin..=at)) else {
         return word_starts_at(haystack, at);
     };
-    let camel = before.is_ascii_lowercase() && here.is_ascii_uppercase();
+    let camel = !before.is_ascii_uppercase() && here.is_ascii_uppercase();
     before == b'_' || camel || word_starts_at(haystack, at)
 }
 

@@ -31,7 +31,7 @@ pub fn looks_random(text: &[u8]) -> bool {
     let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
     let drawn = |b: &u8| b.is_ascii_alphanumeric() || b"_-+/=.~:".contains(b);
     let marks = text.len() - digits - letters;
-    if !text.iter().all(drawn) || marks * 3 > text.len() || is_place(text) {
+    if !text.iter().all(drawn) || marks * 3 > text.len() || is_place(text) || is_date(text) {
         return false;
     }
     match (digits, letters) {
@@ -55,6 +55,24 @@ pub fn is_place(text: &[u8]) -> bool {
         || text.first() == Some(&b'/')
         || (slashes > 0 && words(b'/'))
         || (text.contains(&b'.') && words(b'.'))
+}
+
+/// A date or time that begins with a year, as in `2026-11-22T10:00:00Z`.
+fn is_date(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [
+            b'1' | b'2',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'-' | b'/',
+            b'0'..=b'9',
+            b'0'..=b'9',
+            b'-' | b'/',
+            ..
+        ]
+    )
 }
 
 /// The longest run of letters without a vowel.
@@ -81,6 +99,7 @@ mod tests {
         for text in [
             "internationalization",
             "2026-11-22",
+            "2026-11-22T10:00:00.123Z",
             "1732262400000",
             "/var/lib/x1/y2",
             "db1.example.org",

@@ -7,6 +7,8 @@ punctuation do not count. A key of which they cannot be told (letters beyond
 ASCII, escapes, digits between) may always be listed.
 */
 
+use crate::structure::field;
+
 /// Letters of the alphabet.
 const LETTERS: usize = 26;
 
@@ -102,13 +104,12 @@ impl Tails {
                 return self.has(Tail::Three([a, b, c]));
             }
         }
-        self.may_be_behind(&haystack[..at.min(haystack.len())])
+        self.may_be_behind(haystack, at.min(haystack.len()))
     }
 
     /// The same for any key, in a few bytes more.
-    fn may_be_behind(&self, before: &[u8]) -> bool {
-        let space = before.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
-        let before = &before[..before.len() - space];
+    fn may_be_behind(&self, haystack: &[u8], at: usize) -> bool {
+        let before = &haystack[..field::key_end(haystack, at)];
         let Some((&last, rest)) = before.split_last() else { return false };
         if matches!(last, b'"' | b'\'') {
             let end = rest.iter().rev().take_while(|&&b| b == b'\\').count();

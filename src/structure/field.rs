@@ -56,7 +56,7 @@ const SEPARATOR_BYTES_MAX: usize = 3;
 
 /// The key before the separator at `at`, its first sign: `=`, `:`, `:=`, `=>` and their likes.
 pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
-    if at > 0 && b"=!<>:".contains(&haystack[at - 1]) {
+    if at > 0 && b"=<>:".contains(&haystack[at - 1]) {
         return None;
     }
     // `:=`, `=>`, `==` and `::` are one sign: taken apart, its second half would be the value.
@@ -64,11 +64,33 @@ pub fn key_before(haystack: &[u8], at: usize) -> Option<Key> {
     let joining: &[u8] = if haystack[at] == b'=' { b"=>" } else { b":=>" };
     let signs = haystack[at..].iter().take(SEPARATOR_BYTES_MAX).take_while(|b| joining.contains(b)).count();
     let after = at + signs;
-    let name_end = json::skip_space_back(haystack, at);
+    let name_end = key_end(haystack, at);
+    // `password != other` compares two names.
+    if haystack[name_end..at].contains(&b'!') && !quote_follows(haystack, after) {
+        return None;
+    }
     match haystack[..name_end].last()? {
         &quote @ (b'"' | b'\'') => quoted_key(haystack, name_end - 1, quote, after),
         _ => bare_key(haystack, name_end, at, after),
     }
+}
+
+/// Where the key ends, its closing quote included, that stands before the separator at `at`: spaces, the rest of `!=` and
+/// `?=` and the bracket of `map["key"] =` do not belong to it.
+pub fn key_end(haystack: &[u8], at: usize) -> usize {
+    let mut end = json::skip_space_back(haystack, at);
+    if haystack.get(at) == Some(&b'=') && matches!(haystack[..end].last(), Some(b'!' | b'?')) {
+        end = json::skip_space_back(haystack, end - 1);
+    }
+    match haystack[..end] {
+        [.., b'"' | b'\'', b']'] => end - 1,
+        _ => end,
+    }
+}
+
+fn quote_follows(haystack: &[u8], at: usize) -> bool {
+    let space = haystack[at..].iter().take_while(|&&b| b == b' ').count();
+    quote_at(haystack, at + space).is_some()
 }
 
 fn quoted_key(haystack: &[u8], quote_at: usize, quote: u8, after: usize) -> Option<Key> {
@@ -127,7 +149,7 @@ pub fn key_of_flag(haystack: &[u8], at: usize) -> Option<Key> {
     }
     let start = at + 2;
     let rest = &haystack[start..haystack.len().min(start + limit::KEY_BYTES_MAX)];
-    let len = rest.iter().take_while(|&&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_').count();
+    let len = rest.iter().take_while(|&&b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)).count();
     let end = start + len;
     let after = match haystack[end..] {
         [b' ', b, ..] if b != b'-' && b != b' ' => end + 1,
@@ -197,7 +219,7 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
         Tie::Equals | Tie::Flag | Tie::Element => key.after,
         _ => key.after + haystack[key.after..].iter().take_while(|&&b| b == b' ' || b == b'\t').count(),
     };
-    if let Some((quote, open, level)) = quote_at(haystack, at) {
+    if let Some((quote, open, level)) = quote_at(haystack, call_around(haystack, at)) {
         let end = json::string_end(haystack, open + 1, quote, level);
         let span = Span::new(open + 1, end.max(open + 1));
         return After::One(Value { span, form: Form::json(level) });
@@ -213,6 +235,21 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     }
     let span = Span::new(at, trimmed(haystack, at, last.0.end));
     After::One(Value { span, form: Form::PLAIN })
+}
+
+/// Bytes that the name of a function or type may have that is called with a value.
+const CALL_BYTES_MAX: usize = 32;
+
+/// Behind `Some(` and its likes, if a quote follows: what is meant is the value inside. Else `at`.
+fn call_around(haystack: &[u8], at: usize) -> usize {
+    let rest = &haystack[at..];
+    let is_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_.:".contains(b);
+    let name = rest.iter().take(CALL_BYTES_MAX).take_while(is_name).count();
+    let named = rest.first().is_some_and(u8::is_ascii_alphabetic);
+    match rest.get(name) {
+        Some(b'(') if named && quote_at(haystack, at + name + 1).is_some() => at + name + 1,
+        _ => at,
+    }
 }
 
 /// `key= value`, where no pair begins behind the space.
@@ -257,14 +294,17 @@ fn unquoted_json(haystack: &[u8], at: usize, level: u8) -> After {
     After::One(Value { span: Span::new(at, at + len), form })
 }
 
-/// Where a value without quotes ends: at white space, a quote, `&`, an angle bracket behind its first byte, an escape,
-/// or where the next pair begins. Other control bytes belong to it, so that a colour hides nothing.
+/// Where a value without quotes ends: at white space, an escape, where the next pair begins, at a quote, `&` or angle
+/// bracket (behind its first byte) that no letter or digit follows, or that begins a parameter or a tag. Other control bytes belong to it, so that a colour hides nothing.
 fn bare_end(haystack: &[u8], at: usize) -> usize {
     let mut end = at;
     while let Some(&byte) = haystack.get(end) {
         let stops = match byte {
-            b'"' | b'\'' | b'`' | b'&' | 0 => true,
-            b'<' | b'>' => end > at,
+            0 => true,
+            b'"' | b'\'' | b'`' => !is_inner(haystack, end + 1),
+            b'&' => !is_inner(haystack, end + 1) || next_parameter_begins(haystack, end + 1),
+            b'<' => end > at && (!is_inner(haystack, end + 1) || tag_begins(haystack, end + 1)),
+            b'>' => end > at && !is_inner(haystack, end + 1),
             b'\\' => {
                 let run = haystack[end..].iter().take_while(|&&b| b == b'\\').count();
                 let stops = ends_at_escape(haystack, end, end + run);
@@ -280,6 +320,25 @@ fn bare_end(haystack: &[u8], at: usize) -> usize {
         end += 1;
     }
     end
+}
+
+/// Whether a sign before `at` that may end a value stands inside of it: `pa"ss`, `p&ss`.
+fn is_inner(haystack: &[u8], at: usize) -> bool {
+    haystack.get(at).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Whether the `&` before `at` begins the next parameter of a query, or is a reference of XML: `&amp;x=1`.
+fn next_parameter_begins(haystack: &[u8], at: usize) -> bool {
+    let rest = &haystack[at..haystack.len().min(at + limit::KEY_BYTES_MAX)];
+    let len = rest.iter().take_while(|&&b| is_key_byte(b) || b == b'+').count();
+    rest.get(len) == Some(&b'=') || rest.starts_with(b"amp;") && next_parameter_begins(haystack, at + 4)
+}
+
+/// Whether what the `<` before `at` begins is a tag, or an address in angle brackets.
+fn tag_begins(haystack: &[u8], at: usize) -> bool {
+    let rest = &haystack[at..haystack.len().min(at + limit::KEY_BYTES_MAX)];
+    let len = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    len > 0 && matches!(rest.get(len), None | Some(b'>' | b' ' | b'/' | b'@' | b'.'))
 }
 
 /// `&`, quotes and angle brackets as JSON encoders write them that mind HTML.
@@ -420,6 +479,15 @@ mod tests {
         check(r"k=CORP\nick", "k", Tie::Equals, r"CORP\nick");
         check("k= n=b", "k", Tie::Equals, "");
         check("k= v", "k", Tie::Equals, "v");
+        check(r#"k=p&s"s'w<1 ok"#, "k", Tie::Equals, r#"p&s"s'w<1"#);
+        check("GET /?k=v&n HTTP", "k", Tie::Equals, "v&n");
+        check("GET /?k=v&n%5Ba%5D=1", "k", Tie::Equals, "v");
+        check("<a>k=v</a>", "k", Tie::Equals, "v");
+        check("k: v<br>x", "k", Tie::Colon, "v");
+        check(r#"m["k"] = "v""#, "k", Tie::Quoted, "v");
+        check(r#"k != "v""#, "k", Tie::SpacedEquals, "v");
+        check("k ?= v", "k", Tie::SpacedEquals, "v");
+        check(r#"C { k: Some("v") }"#, "k", Tie::Colon, "v");
         check("k=<v>", "k", Tie::Equals, "<v");
         check("k=\x1b[31mv\x1b[0m ok", "k", Tie::Equals, "\x1b[31mv\x1b[0m");
         check("{'k': b'v'}", "k", Tie::Quoted, "v");
