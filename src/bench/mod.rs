@@ -164,6 +164,22 @@ pub fn nanos_per_kilobyte(bytes: usize, time: Duration) -> f64 {
     time.as_secs_f64() * 1e12 / (bytes as f64).max(1.0)
 }
 
+/// A clock on which a millisecond passes between one look and the next.
+#[cfg(test)]
+#[derive(Debug, Default)]
+struct Ticking(std::sync::atomic::AtomicU64);
+
+#[cfg(test)]
+impl crate::clock::Clock for Ticking {
+    fn now(&self) -> crate::clock::Timestamp {
+        crate::clock::Timestamp::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -161,7 +161,7 @@ fn search(rules: &Rules, wanted: &Wanted, sample: &Sample, clock: &dyn Clock) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::bench::Ticking;
     use crate::detect::pack::BUILTIN;
     use crate::keys::Keyring;
     use crate::policy::Policy;
@@ -172,13 +172,14 @@ mod tests {
         let class = policy.class_named("app").expect("it has it");
         let subject = Subject { policy: &policy, class, keyring: &Keyring::empty() };
         let sample = Sample::of(&b"by 192.0.2.7 and Chrome/126.0.0.0\n".repeat(20));
-        let clock = SystemClock::new();
+        let clock = Ticking::default();
         let costs = measure(subject, BUILTIN, &sample, Duration::from_secs(60), &clock);
         let row = costs.rows.iter().find(|row| policy.rules().rule_name(row.rule) == "ipv4");
         let row = row.expect("it has candidates");
         assert_eq!((row.candidates, row.findings), (40, 20));
-        assert!(row.cost.is_some(), "it can be left out");
-        assert!(costs.rows.iter().all(|row| row.candidates > 0) && costs.all > Duration::ZERO);
+        assert_eq!(row.cost, Some(Duration::ZERO), "it was left out, and every search takes a tick");
+        assert!(costs.rows.iter().all(|row| row.candidates > 0));
+        assert_eq!((costs.all, costs.noise), (Duration::from_millis(1), Duration::ZERO));
         let costs = measure(subject, BUILTIN, &sample, Duration::ZERO, &clock);
         assert!(costs.rows.iter().all(|row| row.cost.is_none()), "there was no time");
     }
