@@ -7,23 +7,24 @@ falls on all alike; the first round is thrown away, for tables are built in it.
 - *engine*: [`pipeline::process`] over all pieces, their cutting into records
   included; what comes out is counted and given back, as a sink does.
 - *memcpy*: the same bytes copied to another place of the same size.
-- *stages*: each alone over all pieces, on what the one before it has made.
+- *stages*: each alone over all pieces, on what the one before it has made; acting
+  is what is left when detection and copying are taken from all three together.
 */
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Effort, Sample, Spread};
-use crate::act::{Orders, Part, splice};
+use crate::act::{Orders, Pass};
 use crate::clock::{Clock, Timestamp};
-use crate::detect::{Finding, Scratch};
+use crate::detect::Scratch;
 use crate::filter::{Origin, batches};
 use crate::keys::Keyring;
 use crate::pipeline::{self, Outcome, State, Tally};
 use crate::policy::Policy;
 use crate::record::{Batch, ClassId};
 use crate::secret::Raw;
-use crate::span::Span;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -201,10 +202,8 @@ impl<'a> Bench<'a> {
         let pieces = self.sample.copies();
         let (frame, mut batches) = self.frame(pieces);
         let route = self.route(&mut batches);
-        let detect = self.detect(&batches);
-        let found = self.findings(&batches);
-        let copy = self.copy(&batches);
-        let act = self.splice(&batches, &found).saturating_sub(copy);
+        let (detect, copy) = (self.detect(&batches), self.copy(&batches));
+        let act = self.pass(&batches).saturating_sub(detect + copy);
         [frame, route, detect, act, copy]
     }
 
@@ -227,43 +226,19 @@ impl<'a> Bench<'a> {
 
     /// Findings are found and forgotten, as a worker does. Parts of this stage are measured here, once there are some.
     fn detect(&self, batches: &[Batch]) -> Duration {
+        let Subject { policy, class, .. } = self.subject;
         let (mut scratch, mut spans) = (Scratch::default(), Vec::new());
         let work = || {
             let mut count = 0;
             for batch in batches {
-                self.find(&mut scratch, &mut spans, batch, |_, found| count += found.len());
+                spans.clear();
+                spans.extend(batch.records.iter().map(|record| record.message));
+                let (wanted, raw) = (policy.wanted(class), batch.raw.bytes());
+                policy.rules().find_all(wanted, &mut scratch, raw, &spans, |_, found| count += found.len());
             }
             count
         };
         self.time(work).0
-    }
-
-    fn find(
-        &self,
-        scratch: &mut Scratch,
-        spans: &mut Vec<Span>,
-        batch: &Batch,
-        each: impl FnMut(usize, &[Finding]),
-    ) {
-        let Subject { policy, class, .. } = self.subject;
-        spans.clear();
-        spans.extend(batch.records.iter().map(|record| record.message));
-        policy.rules().find_all(policy.wanted(class), scratch, batch.raw.bytes(), spans, each);
-    }
-
-    /// All findings, and how many each record has. Not timed.
-    fn findings(&self, batches: &[Batch]) -> (Vec<Finding>, Vec<usize>) {
-        let (mut scratch, mut spans, mut all) = (Scratch::default(), Vec::new(), Vec::new());
-        let mut counts = Vec::with_capacity(self.sample.records());
-        for batch in batches {
-            let first = counts.len();
-            counts.resize(first + batch.records.len(), 0);
-            self.find(&mut scratch, &mut spans, batch, |place, found| {
-                all.extend_from_slice(found);
-                counts[first + place] = found.len();
-            });
-        }
-        (all, counts)
     }
 
     fn copy(&mut self, batches: &[Batch]) -> Duration {
@@ -271,9 +246,8 @@ impl<'a> Bench<'a> {
         let work = || {
             for batch in batches {
                 out.clear();
-                for record in &batch.records {
-                    out.extend_from_slice(&batch.raw.bytes()[record.message.range()]);
-                }
+                out.extend_from_slice(batch.raw.bytes());
+                black_box(&out);
             }
         };
         let time = self.time(work).0;
@@ -282,33 +256,34 @@ impl<'a> Bench<'a> {
         time
     }
 
-    /// Copies and replaces: acting is the difference to copying alone.
-    fn splice(&mut self, batches: &[Batch], (findings, counts): &(Vec<Finding>, Vec<usize>)) -> Duration {
-        let (mut out, mut state) = (std::mem::take(&mut self.out), std::mem::take(&mut self.state));
-        let (mut tally, mut rest, mut counts) = (Tally::default(), findings.as_slice(), counts.iter());
-        let orders = self.orders();
+    /// Detection, acting and copying together, as a worker does them: acting is what the others leave of it.
+    fn pass(&mut self, batches: &[Batch]) -> Duration {
+        let (orders, mut state) = (self.orders(), std::mem::take(&mut self.state));
+        let names = self.subject.policy.names();
         let work = || {
+            let mut tally = Tally::default();
             for batch in batches {
-                out.clear();
-                for (record, count) in batch.records.iter().zip(&mut counts) {
-                    let (of_record, after) = rest.split_at(*count);
-                    rest = after;
-                    let message = &batch.raw.bytes()[record.message.range()];
-                    splice(&orders, &mut state, Part::Message, message, of_record, &mut out, &mut tally);
-                }
+                let mut pass = Pass::new(&batch.raw, batch.received, Arc::clone(names));
+                pass.reserve(batch.raw.len());
+                pass.records(&orders, &mut state, &batch.records, &mut tally);
+                black_box(pass.finish());
             }
         };
         let time = self.time(work).0;
-        out.resize(self.sample.bytes(), 0);
-        (self.out, self.state) = (out, state);
+        self.state = state;
         time
     }
 
-    fn orders(&self) -> Orders<'a> {
-        let Subject { policy, class, keyring } = self.subject;
-        let key = keyring.key(policy.class_name(class), self.origin.received);
-        let (rules, wanted, actions) = (policy.rules(), policy.wanted(class), policy.actions(class));
-        Orders { class, rules, wanted, actions, key }
+    fn orders(&self) -> Vec<Orders<'a>> {
+        let Subject { policy, keyring, .. } = self.subject;
+        let of = |class| Orders {
+            class,
+            rules: policy.rules(),
+            wanted: policy.wanted(class),
+            actions: policy.actions(class),
+            key: keyring.key(policy.class_name(class), self.origin.received),
+        };
+        policy.classes().map(of).collect()
     }
 }
 

@@ -25,7 +25,8 @@ use crate::secret::Raw;
 ///
 /// engine: framing, routing, detection and replacement of the whole sample; the median of the runs, the fastest and the
 /// slowest. memcpy: a plain copy of the same bytes, between the runs; the share of it can be compared between machines,
-/// MB/s (10^6 bytes) cannot. Stages: each is run alone over the sample; `rest` is what the whole takes beyond their sum.
+/// MB/s (10^6 bytes) cannot. Stages: each is run alone over the sample; `act` is what detection, action and
+/// copying together take beyond the other two, `rest` what the whole takes beyond all of them.
 ///
 /// Rules: for those with candidates in 8 MiB from all over the sample (less if the engine is slow), candidates are
 /// values that were looked at closely and findings what they came to. The cost is the time of the search with all rules
