@@ -5,11 +5,10 @@ Text becomes [`Raw`], `Raw` becomes [`Rule`]s; whatever is wrong with a rule is
 said with the pack and the rule's name, all at once.
 */
 
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
 use serde::Deserialize;
 
 use super::check::Check;
+use super::pattern::{Pattern, Trust};
 use super::rule::{
     Alone, Begins, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
     PatternRule, Rule,
@@ -34,9 +33,6 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("devices.yaml", include_str!("../../patterns/devices.yaml")),
     ("identity.yaml", include_str!("../../patterns/identity.yaml")),
 ];
-
-/// Memory that one compiled pattern may take, in bytes.
-const PATTERN_SIZE_MAX: usize = 256 * 1024;
 
 /// Shortest anchor, in bytes: a shorter one would stop the search at every turn.
 const ANCHOR_BYTES_MIN: usize = 3;
@@ -133,7 +129,7 @@ pub struct Pack {
 }
 
 /// Reads a pack. Entities that it declares are added to `entities`.
-pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
+pub fn parse(pack: &str, text: &str, trust: Trust, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
     let raw: Raw = serde_saphyr::from_str(text).map_err(|err| {
         // The parser's message quotes the pack, never a record.
         let problem = err.to_string().lines().next().unwrap_or("not YAML").to_owned();
@@ -147,7 +143,7 @@ pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Ve
     for rule in raw.rules {
         let name = rule.name.clone();
         read.glued.extend(rule.glued_keys.iter().map(|key| (key.clone(), read.rules.len())));
-        match compile(pack, rule, entities) {
+        match compile(pack, rule, trust, entities) {
             Ok(rule) => read.rules.push(rule),
             Err(problem) => errors.push(PackError::Rule { pack: pack.to_owned(), rule: name, problem }),
         }
@@ -155,7 +151,7 @@ pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Ve
     if errors.is_empty() { Ok(read) } else { Err(errors) }
 }
 
-fn compile(pack: &str, raw: RawRule, entities: &Entities) -> Result<Rule, String> {
+fn compile(pack: &str, raw: RawRule, trust: Trust, entities: &Entities) -> Result<Rule, String> {
     let entity = entities
         .find(&raw.entity)
         .ok_or_else(|| format!("entity {} is not known; declare it under `entities:`", raw.entity))?;
@@ -164,9 +160,11 @@ fn compile(pack: &str, raw: RawRule, entities: &Entities) -> Result<Rule, String
     let fields = raw.keys.len() + raw.glued_keys.len();
     let kind = match (raw.parser, fields, raw.pattern.as_deref(), raw.validator) {
         (Some(parser), 0, None, None) => Kind::Parser(parser),
-        (None, 1.., pattern, _) => Kind::Field(field_rule(&raw, pattern)?),
-        (None, 0, pattern, None) if !raw.service.is_empty() => Kind::Pattern(service_rule(&raw, pattern)?),
-        (None, 0, Some(pattern), None) => Kind::Pattern(pattern_rule(&raw, pattern)?),
+        (None, 1.., pattern, _) => Kind::Field(field_rule(&raw, pattern, trust)?),
+        (None, 0, pattern, None) if !raw.service.is_empty() => {
+            Kind::Pattern(service_rule(&raw, pattern, trust)?)
+        }
+        (None, 0, Some(pattern), None) => Kind::Pattern(pattern_rule(&raw, pattern, trust)?),
         (None, 0, None, Some(validator)) => Kind::Near(near_rule(&raw, validator)?),
         _ => {
             return Err(
@@ -195,8 +193,8 @@ fn examples(raw: &RawRule) -> Result<Vec<Example>, String> {
     examples.chain(raw.counter_examples.iter().map(|marked| parse(marked, true))).collect()
 }
 
-fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String> {
-    let pattern = pattern.map(|pattern| regex(&format!("^(?:{pattern})$"))).transpose()?;
+fn field_rule(raw: &RawRule, pattern: Option<&str>, trust: Trust) -> Result<FieldRule, String> {
+    let pattern = pattern.map(|pattern| Pattern::new(&format!("^(?:{pattern})$"), trust)).transpose()?;
     Ok(FieldRule {
         keys: raw.keys.iter().chain(&raw.glued_keys).map(|key| key.as_str().into()).collect(),
         value: raw.value,
@@ -213,7 +211,7 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>) -> Result<FieldRule, String>
 }
 
 /// A rule for tokens that a service's name before them gives away.
-fn service_rule(raw: &RawRule, shape: Option<&str>) -> Result<PatternRule, String> {
+fn service_rule(raw: &RawRule, shape: Option<&str>, trust: Trust) -> Result<PatternRule, String> {
     if !raw.anchors.is_empty() || raw.lookback > 0 {
         return Err("`service` names the anchors; it takes none and no `lookback`".into());
     }
@@ -224,7 +222,7 @@ fn service_rule(raw: &RawRule, shape: Option<&str>) -> Result<PatternRule, Strin
     let (pattern, entropy_min) = service::pattern(&raw.service, shape);
     Ok(PatternRule {
         anchors: anchors(&raw.service)?,
-        pattern: regex(&pattern)?,
+        pattern: Pattern::new(&pattern, trust)?,
         lookback: 0,
         begins: Begins::Part,
         entropy_min: if raw.entropy_min > 0.0 { raw.entropy_min } else { entropy_min },
@@ -247,7 +245,7 @@ fn anchors(anchors: &[String]) -> Result<Vec<Box<str>>, String> {
     Ok(anchors.iter().map(|anchor| anchor.as_str().into()).collect())
 }
 
-fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
+fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRule, String> {
     if raw.anchors.is_empty() {
         return Err("a pattern needs `anchors`, literals one of which every match holds".into());
     }
@@ -256,32 +254,18 @@ fn pattern_rule(raw: &RawRule, pattern: &str) -> Result<PatternRule, String> {
     }
     Ok(PatternRule {
         anchors: anchors(&raw.anchors)?,
-        pattern: regex(pattern)?,
+        pattern: Pattern::new(pattern, trust)?,
         lookback: raw.lookback,
         begins: raw.begins,
         entropy_min: raw.entropy_min,
         check: raw.check,
-        follows: follows(raw)?,
+        follows: follows(raw, trust)?,
     })
 }
 
 /// What is asked of the value that a pattern introduces.
-fn follows(raw: &RawRule) -> Result<Option<FieldRule>, String> {
-    (raw.value == FieldValue::Follows).then(|| field_rule(raw, raw.value_pattern.as_deref())).transpose()
-}
-
-/// Compiles a pattern over bytes; `.` and classes know no Unicode, so that any bytes can be searched.
-fn regex(pattern: &str) -> Result<Regex, String> {
-    let config =
-        Regex::config().nfa_size_limit(Some(PATTERN_SIZE_MAX)).hybrid_cache_capacity(PATTERN_SIZE_MAX);
-    Regex::builder()
-        .configure(config)
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .build(pattern)
-        .map_err(|err| match err.syntax_error() {
-            Some(syntax) => format!("pattern: {}", syntax.to_string().replace('\n', " ")),
-            None => format!(
-                "pattern takes more than {PATTERN_SIZE_MAX} bytes when compiled; make its counts smaller"
-            ),
-        })
+fn follows(raw: &RawRule, trust: Trust) -> Result<Option<FieldRule>, String> {
+    (raw.value == FieldValue::Follows)
+        .then(|| field_rule(raw, raw.value_pattern.as_deref(), trust))
+        .transpose()
 }

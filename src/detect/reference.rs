@@ -307,15 +307,12 @@ fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> 
     let ceiling = haystack.len().min(end + limit::PATTERN_BYTES_MAX);
     let anchored = if pattern.lookback == 0 { Anchored::Yes } else { Anchored::No };
     let input = Input::new(haystack).range(floor..ceiling).anchored(anchored);
-    let mut captures = pattern.pattern.create_captures();
-    pattern.pattern.search_captures(&input, &mut captures);
-    let whole = Span::from(captures.get_match()?.range());
+    let (whole, secret) = pattern.pattern.find(&input)?;
     let over_anchor = whole.start <= start && end <= whole.end;
     if !over_anchor || !pattern.begins.holds(haystack, whole.start) {
         return None;
     }
-    let mut secret =
-        captures.get_group_by_name("secret").map_or(whole, |group| Span::new(group.start, group.end));
+    let mut secret = secret.unwrap_or(whole);
     if secret.end == ceiling {
         secret.end +=
             haystack[ceiling..].iter().take_while(|&&b| context::is_word(b) || b"-+/=".contains(&b)).count();

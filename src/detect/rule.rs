@@ -2,10 +2,9 @@
 A rule: how one entity is recognised, and the examples that prove it.
 */
 
-use regex_automata::meta::Regex;
-
 use super::check::Check;
 use super::context;
+use super::pattern::Pattern;
 use super::validator::Validator;
 use crate::entity::Entity;
 use crate::span::Span;
@@ -91,7 +90,7 @@ pub struct FieldRule {
     /// Whether every value inside an array or object counts.
     pub nested: Nested,
     /// The whole value must match, if given.
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
     /// What the whole value must hold, if given.
     pub check: Option<Check>,
     /// Whether the key must have a word before the listed name: `gizmo_key`, and not `key`.
@@ -198,7 +197,7 @@ pub struct PatternRule {
     /// Literals, one of which every match holds; searched without case.
     pub anchors: Vec<Box<str>>,
     /// What a match looks like; its group `secret` is the finding, else all of it.
-    pub pattern: Regex,
+    pub pattern: Pattern,
     /// Bytes of the match that may stand before the anchor.
     pub lookback: usize,
     /// Where a match may begin.

@@ -198,3 +198,10 @@ fn adversarial_input_comes_back() {
         }
     }
 }
+
+/// Built-in patterns are compiled when they are needed, and nobody could be told then.
+#[test]
+fn the_builtin_packs_are_valid() {
+    let rules = Rules::load(super::pack::BUILTIN).expect("nothing is wrong with them");
+    assert!(rules.rules().len() > 100);
+}
