@@ -92,6 +92,7 @@ const SMALL_PRODUCTS: &[&[u8]] = &[
     b"containerd",
     b"kubectl",
     b"kubelet",
+    b"kernel",
 ];
 
 /// File names' ends that follow a version and never an address.
@@ -109,6 +110,7 @@ pub fn is_version(haystack: &[u8], start: usize, end: usize) -> bool {
     }
     follows_product(haystack, start)
         || follows_version_word(haystack, start)
+        || follows_packager(haystack, start)
         || haystack[..start].ends_with(b".so.")
         || FILE_ENDS.iter().any(|ext| haystack[end..].starts_with(ext))
         || haystack[end..].starts_with(b"-rc")
@@ -121,7 +123,30 @@ fn follows_product(haystack: &[u8], start: usize) -> bool {
     let starts = &before[..before.len() - word.len()];
     let at_boundary =
         matches!(starts.last(), None | Some(b' ' | b'"' | b'(' | b';' | b'\'' | b'=' | b'+' | b'\\'));
-    at_boundary && (word.first().is_some_and(u8::is_ascii_uppercase) || SMALL_PRODUCTS.contains(&word))
+    let known = word.first().is_some_and(u8::is_ascii_uppercase) || SMALL_PRODUCTS.contains(&word);
+    at_boundary && (known || follows_other_product(starts))
+}
+
+/// Whether a word with a version stands before, so that this one is of the same list: `OpenSSL/1.0.1 zlib/1.2.3.4`.
+fn follows_other_product(before: &[u8]) -> bool {
+    let Some(before) = before.strip_suffix(b" ") else { return false };
+    let version = last_word(before, |b| is_word(b) || b == b'-' || b == b'.');
+    let name = &before[..before.len() - version.len()];
+    let Some(name) = name.strip_suffix(b"/") else { return false };
+    let word = last_word(name, |b| is_word(b) || b == b'-');
+    let at_boundary = matches!(name[..name.len() - word.len()].last(), None | Some(b' ' | b'"' | b'('));
+    version.iter().any(u8::is_ascii_digit) && !word.is_empty() && at_boundary
+}
+
+/// Words of distributions' packages that a version is glued to: `8.0.43-0ubuntu0.24.4.1`.
+const PACKAGERS: &[&[u8]] = &[b"ubuntu", b"deb", b"bpo", b"el", b"fc"];
+
+/// Such a word directly before, itself behind a digit or a sign.
+fn follows_packager(haystack: &[u8], start: usize) -> bool {
+    let word = last_word(&haystack[..start], |b| b.is_ascii_alphabetic());
+    let before = start.checked_sub(word.len() + 1).map(|before| haystack[before]);
+    let joined = before.is_some_and(|b| b.is_ascii_digit() || matches!(b, b'.' | b'+' | b'~' | b'-'));
+    joined && PACKAGERS.contains(&word)
 }
 
 /// A word such as `version` before, with spaces, `=`, `:` or quotes between.
@@ -168,6 +193,10 @@ mod tests {
             "libx.so.1.2.3.4",
             "tool-1.2.3.4.tar.gz",
             "serverVersion: 1.2.3.4",
+            "OpenSSL/1.0.1 zlib/1.2.3.4 libidn/1.23",
+            "commit/9dbdbd4 kernel/1.2.3.4-standard",
+            "8.0.43-0ubuntu1.2.3.4",
+            "x-1.el1.2.3.4",
         ] {
             check(text, true);
         }
@@ -177,6 +206,9 @@ mod tests {
             "tcp/1.2.3.4",
             "/logs/1.2.3.4/x",
             "ip=1.2.3.4",
+            "hotel1.2.3.4",
+            "GET /x/9 peer/1.2.3.4",
+            "client1/9 peer/1.2.3.4:80",
             "server:1.2.3.4",
             "client1/1.2.3.4 up",
             "Client/1.2.3.4:5432 up",

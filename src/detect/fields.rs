@@ -331,7 +331,7 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
         let random = (text.len() >= 20 || text.iter().any(u8::is_ascii_digit)) && !entropy::is_place(text);
         let refused = match field.loose {
             Loose::Any => is_prose(text),
-            Loose::Random => !random,
+            Loose::Random => !random || is_structure(text),
             Loose::Ignore => true,
         };
         if refused {
@@ -350,6 +350,12 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
         return Some(Why::Entropy);
     }
     None
+}
+
+/// `[Name(key=value`, an object as programs print it: its keys are asked for themselves.
+fn is_structure(text: &[u8]) -> bool {
+    let opens = matches!(text.first(), Some(b'[' | b'{'));
+    opens && text.contains(&b'(') && text.contains(&b'=')
 }
 
 /// Words that follow `password:` in messages about passwords.

@@ -233,7 +233,10 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     if !last.0.covers(Span::new(at, at)) {
         last.0 = Span::new(at, bare_end(haystack, at));
     }
-    let span = Span::new(at, trimmed(haystack, at, last.0.end));
+    let span = match unbracketed(haystack, at, last.0.end) {
+        Some(inner) => inner,
+        None => Span::new(at, trimmed(haystack, at, last.0.end)),
+    };
     After::One(Value { span, form: Form::PLAIN })
 }
 
@@ -250,6 +253,12 @@ fn call_around(haystack: &[u8], at: usize) -> usize {
         Some(b'(') if named && quote_at(haystack, at + name + 1).is_some() => at + name + 1,
         _ => at,
     }
+}
+
+/// What stands between the angle brackets of a value that begins with one and ends before the other: `user=<jo>`.
+fn unbracketed(haystack: &[u8], start: usize, end: usize) -> Option<Span> {
+    let bracketed = haystack.get(start) == Some(&b'<') && haystack.get(end) == Some(&b'>');
+    bracketed.then(|| Span::new(start + 1, end))
 }
 
 /// `key= value`, where no pair begins behind the space.
@@ -488,7 +497,9 @@ mod tests {
         check(r#"k != "v""#, "k", Tie::SpacedEquals, "v");
         check("k ?= v", "k", Tie::SpacedEquals, "v");
         check(r#"C { k: Some("v") }"#, "k", Tie::Colon, "v");
-        check("k=<v>", "k", Tie::Equals, "<v");
+        check("k=<v>, n=b", "k", Tie::Equals, "v");
+        check("k=<>, n=b", "k", Tie::Equals, "");
+        check("k=<v x", "k", Tie::Equals, "<v");
         check("k=\x1b[31mv\x1b[0m ok", "k", Tie::Equals, "\x1b[31mv\x1b[0m");
         check("{'k': b'v'}", "k", Tie::Quoted, "v");
         check(r#"k=["v"]"#, "k", Tie::Equals, "[");

@@ -232,6 +232,11 @@ const COUNTER_KEYS: &[&[u8]] = &[
     b"hash",
     b"order",
     b"created",
+    b"ord",
+    b"rand",
+    b"random",
+    b"rnd",
+    b"nonce",
     b"updated",
 ];
 

@@ -37,7 +37,9 @@ pub fn v4_at(haystack: &[u8], start: usize) -> Option<Verdict> {
         return Some(Verdict::miss(start, end, Why::Range));
     }
     let dotted_on = haystack.get(end) == Some(&b'.') && haystack.get(end + 1).is_some_and(u8::is_ascii_digit);
-    if dotted_on || context::is_version(haystack, start, end) {
+    // `..1.3.39.9gJeQ` is a part of something else.
+    let inside = haystack[..start].ends_with(b".") && !context::word_ends_at(haystack, end);
+    if dotted_on || inside || context::is_version(haystack, start, end) {
         return Some(Verdict::miss(start, end, Why::Context));
     }
     Some(Verdict::plain(start, end))
@@ -184,6 +186,8 @@ mod tests {
         );
         assert_eq!(v4("203.0.113.7"), ["203.0.113.7"]);
         assert_eq!(v4("1.2.3"), [""; 0]);
+        assert_eq!(v4("a..1.3.39.9gJe"), [""; 0]);
+        assert_eq!(v4("a...203.0.113.7 b"), ["203.0.113.7"]);
         assert_eq!(v4("256.1.2.3 1.3.6.1.4.1.311 1.2.3.4444 v1.2.3.4"), [""; 0]);
     }
 

@@ -35,7 +35,9 @@ pub fn around(haystack: &[u8], separator: usize) -> Option<Verdict> {
     }
     let only_digits = text.iter().all(|&b| b.is_ascii_digit() || b == sign);
     let same = |byte: u8| text.iter().all(|&b| b == byte || b.to_ascii_lowercase() == byte || b == sign);
-    if (sign == b'-' && only_digits) || same(b'0') || same(b'f') {
+    // The loopback device has no addresses: twelve pairs of zeros and the type.
+    let loopback = pairs == 14 && text[..12 * 3 - 1].iter().all(|&b| b == b'0' || b == sign);
+    if (sign == b'-' && only_digits) || same(b'0') || same(b'f') || loopback {
         return Some(Verdict::miss(start, end, Why::Context));
     }
     Some(Verdict::plain(start, end))
@@ -85,6 +87,7 @@ mod tests {
         for text in [
             "ff:ff:ff:ff:ff:ff",
             "00:00:00:00:00:00",
+            "00:00:00:00:00:00:00:00:00:00:00:00:08:00",
             "22-11-26-10-00-00",
             "16:27:ac:a5:76:28:2d:36",
             "10:00:00",
