@@ -30,6 +30,12 @@ pub(super) enum Anchor {
     /// An at-sign in one of its encodings.
     Sign,
     EncodedEquals,
+    /// A colon that is percent-encoded: of an address, or behind a key of JSON in a form.
+    EncodedColon,
+    /// A full stop that is percent-encoded: of an address.
+    EncodedDot,
+    /// The name of a header that may stand beside its value.
+    PairedName,
     /// Two slashes behind which a URL without a scheme goes on.
     Authority,
     /// The same behind a scheme, percent-encoded.
@@ -48,6 +54,16 @@ pub(super) const BUILTIN: &[(&str, Anchor)] = &[
     (r"\u0040", Anchor::Sign),
     ("%3d", Anchor::EncodedEquals),
     (r"\u003d", Anchor::EncodedEquals),
+    ("%3a", Anchor::EncodedColon),
+    ("%253a", Anchor::EncodedColon),
+    ("%2e", Anchor::EncodedDot),
+    ("%252e", Anchor::EncodedDot),
+    ("cookie\"", Anchor::PairedName),
+    ("cookie'", Anchor::PairedName),
+    ("cookie\\", Anchor::PairedName),
+    ("authorization\"", Anchor::PairedName),
+    ("authorization'", Anchor::PairedName),
+    ("authorization\\", Anchor::PairedName),
     (" //", Anchor::Authority),
     ("\"//", Anchor::Authority),
     ("'//", Anchor::Authority),

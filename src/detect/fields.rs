@@ -51,6 +51,23 @@ impl Encoded {
         }
         self.run.end
     }
+
+    /// The value of JSON that begins at `start`, percent-encoded as `quote` is: to its closing quote, or where a bare one
+    /// ends.
+    fn json_value(&mut self, haystack: &[u8], start: usize, quote: &[u8]) -> Span {
+        let end = self.run_end(haystack, start);
+        let spaces = haystack[start..end].iter().take_while(|&&b| b == b'+').count();
+        let start = start + spaces;
+        let text = &haystack[start..end];
+        let Some(inner) = text.strip_prefix(quote) else {
+            let len = memchr::memchr(b'%', text).unwrap_or(text.len());
+            return Span::new(start, start + len);
+        };
+        let mut closings = memchr::memmem::find_iter(inner, quote);
+        let close = closings.find(|&at| !inner[..at].ends_with(b"%5C") && !inner[..at].ends_with(b"%5c"));
+        let inner_start = start + quote.len();
+        Span::new(inner_start, inner_start + close.unwrap_or(inner.len()))
+    }
 }
 
 impl Search<'_> {
@@ -112,10 +129,15 @@ impl Search<'_> {
 
     /// Takes every value of an array or object. What lies inside one that was read already is not read again.
     fn at_composite(&mut self, rule: RuleId, field: &FieldRule, at: usize, level: u8, read: &mut Read) {
-        if field.nested == Nested::Ignore || at < read.composite {
+        let haystack = self.haystack;
+        let taken = match field.nested {
+            Nested::All => true,
+            Nested::List => json::is_list_of_strings(haystack, at),
+            Nested::Ignore => false,
+        };
+        if !taken || at < read.composite {
             return;
         }
-        let haystack = self.haystack;
         read.composite = json::scalars(haystack, at, level, |scalar| {
             let form = Form { json: scalar.level, bare: scalar.bare, percent: 0 };
             self.consider(rule, field, Tie::Quoted, Value { span: scalar.span, form });
@@ -164,23 +186,37 @@ impl Search<'_> {
     /// The credential of an `Authorization` header: what stands behind the scheme, parameters and all, or everything
     /// where there is no scheme.
     fn at_authorization(&mut self, rule: RuleId, key: Key, read: &mut Read) {
-        use token::Evidence::Header;
-        let value = match field::value_after(self.haystack, key, &mut read.run) {
-            After::One(value) => value,
-            After::Composite { at, level } => {
-                let Kind::Field(field) = &self.rules.rule(rule).kind else { return };
-                return self.at_composite(rule, field, at, level, read);
+        match field::value_after(self.haystack, key, &mut read.run) {
+            After::One(value) => {
+                if let Some(end) = self.at_credential(rule, value, &mut read.token) {
+                    read.taken = end;
+                }
             }
-        };
+            After::Composite { at, level } if at >= read.composite => {
+                let (haystack, token) = (self.haystack, &mut read.token);
+                read.composite = json::scalars(haystack, at, level, |scalar| {
+                    let form = Form { json: scalar.level, bare: scalar.bare, percent: 0 };
+                    self.at_credential(rule, Value { span: scalar.span, form }, token);
+                });
+            }
+            After::Composite { .. } => {}
+        }
+    }
+
+    /// Notes the credential in the value of an `Authorization` header; says where it ends if keys in it are none.
+    fn at_credential(&mut self, rule: RuleId, value: Value, token: &mut token::LastRun) -> Option<usize> {
+        use token::Evidence::Header;
         let start = value.span.start;
         let text = &self.haystack[start..];
         let scheme = text.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count();
         let is = |name: &str| text[..scheme].eq_ignore_ascii_case(name.as_bytes());
         if is("bearer") {
-            return self.ask(Parser::Bearer, |h| token::bearer_at(h, start, Header, &mut read.token));
+            self.ask(Parser::Bearer, |h| token::bearer_at(h, start, Header, token));
+            return None;
         }
         if is("basic") {
-            return self.ask(Parser::Basic, |h| token::basic_at(h, start, Header, &mut read.token));
+            self.ask(Parser::Basic, |h| token::basic_at(h, start, Header, token));
+            return None;
         }
         let quoted = value.form.json > 0;
         let spaced = text.get(scheme) == Some(&b' ') && text.get(scheme + 1).is_some_and(|&b| b > b' ');
@@ -192,9 +228,7 @@ impl Search<'_> {
         // The first word stays only if it is a scheme; anything else there may be a credential's beginning.
         let known = SCHEMES.iter().any(|name| is(name));
         let span = Span::new(if known { credential.min(end) } else { start }, end);
-        if !span.is_empty() && self.found(rule, span, value.form) {
-            read.taken = span.end;
-        }
+        (!span.is_empty() && self.found(rule, span, value.form)).then_some(span.end)
     }
 
     /// The value of a key whose `=` is encoded, from `start` to `end`: `next=%2Flogin%3Ftoken%3Dabc%26x`, or `\u003d` of JSON
@@ -218,13 +252,48 @@ impl Search<'_> {
         }
     }
 
-    fn at_cookie(&mut self, rule: RuleId, field: &FieldRule, key: Key, read: &mut Read) {
-        let value = match field::value_after(self.haystack, key, &mut read.run) {
-            After::One(value) => value,
-            After::Composite { at, level } => {
-                return self.at_composite(rule, field, at, level, read);
+    /// The value of a quoted key whose colon is encoded, from `start` to `end`: JSON in a form,
+    /// `data=%7B%22password%22%3A%22x%22%7D`.
+    pub(super) fn at_encoded_colon(&mut self, start: usize, end: usize, encoded: &mut Encoded) {
+        let quote: &[u8] = if end - start == 3 { b"%22" } else { b"%2522" };
+        if start < encoded.taken || !self.haystack[..start].ends_with(quote) {
+            return;
+        }
+        let name_end = start - quote.len();
+        let floor = name_end.saturating_sub(limit::KEY_BYTES_MAX);
+        let window = &self.haystack[floor..name_end];
+        let Some(open) = memchr::memmem::rfind(window, quote) else { return };
+        let name = &window[open + quote.len()..];
+        let rules = self.rules;
+        for &rule in rules.names.rules(name) {
+            let Kind::Field(field) = &rules.rule(rule).kind else { continue };
+            if self.wanted.strength(rules.rule(rule).entity) == 0 || field.value != FieldValue::Whole {
+                continue;
             }
-        };
+            let span = encoded.json_value(self.haystack, end, quote);
+            if self.consider(rule, field, Tie::Quoted, Value { span, form: Form::PLAIN }) {
+                encoded.taken = span.end;
+            }
+        }
+    }
+
+    fn at_cookie(&mut self, rule: RuleId, field: &FieldRule, key: Key, read: &mut Read) {
+        match field::value_after(self.haystack, key, &mut read.run) {
+            After::One(value) => read.taken = self.at_pairs_of(rule, field, value),
+            // A list of headers; the members of an object are cookies themselves.
+            After::Composite { at, level } if self.haystack[at] == b'[' && at >= read.composite => {
+                let haystack = self.haystack;
+                read.composite = json::scalars(haystack, at, level, |scalar| {
+                    let form = Form { json: scalar.level, bare: scalar.bare, percent: 0 };
+                    self.at_pairs_of(rule, field, Value { span: scalar.span, form });
+                });
+            }
+            After::Composite { at, level } => self.at_composite(rule, field, at, level, read),
+        }
+    }
+
+    /// Notes the values of the cookies in a header's value; says where the header ends.
+    fn at_pairs_of(&mut self, rule: RuleId, field: &FieldRule, value: Value) -> usize {
         let quoted = value.form.json > 0;
         let end = if quoted { value.span.end } else { self.haystack.len() };
         let region = Span::new(value.span.start, end);
@@ -233,10 +302,28 @@ impl Search<'_> {
         let each = |span: Span| {
             self.found(rule, span, form);
         };
-        read.taken = match field.value {
+        match field.value {
             FieldValue::SetCookie => cookie::first_value(haystack, region, quoted, each),
             _ => cookie::values(haystack, region, quoted, each),
-        };
+        }
+    }
+
+    /// Asks the header rules for the name that ends at `end` and stands beside its value: `["Cookie", "a=b"]`,
+    /// `{"name":"Authorization","value":"Bearer x"}`.
+    pub(super) fn at_paired_name(&mut self, end: usize, read: &mut Read) {
+        let Some(key) = field::key_of_pair(self.haystack, end) else { return };
+        let rules = self.rules;
+        for &rule in rules.names.rules(&self.haystack[key.name.range()]) {
+            let Kind::Field(field) = &rules.rule(rule).kind else { continue };
+            if self.wanted.strength(rules.rule(rule).entity) == 0 {
+                continue;
+            }
+            match field.value {
+                FieldValue::Authorization => self.at_authorization(rule, key, read),
+                FieldValue::Cookie | FieldValue::SetCookie => self.at_cookie(rule, field, key, read),
+                FieldValue::Whole | FieldValue::Follows => {}
+            }
+        }
     }
 
     /// Asks the field rules for the element whose closing tag begins at `start`.

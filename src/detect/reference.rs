@@ -21,7 +21,7 @@ use memchr::{memchr_iter, memchr2_iter, memmem};
 use regex_automata::{Anchored, Input};
 
 use super::anchor::{Anchor, Literal};
-use super::entity::{Verdict, card, email, iban, ip, mac, pem, token, url, user};
+use super::entity::{Verdict, card, email, encoded, iban, ip, mac, pem, token, url, user};
 use super::fields::{Encoded, Read, is_placeholder};
 use super::rule::{Kind, Parser, PatternRule};
 use super::{Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
@@ -184,6 +184,12 @@ impl Search<'_> {
             Anchor::EncodedAuthority => {
                 self.ask(Parser::UrlCredentials, |h| url::encoded_credentials_at(h, end));
             }
+            Anchor::PairedName => self.at_paired_name(end - 1, &mut Read::default()),
+            Anchor::EncodedColon => {
+                self.at_encoded_address(start);
+                self.at_encoded_colon(start, end, &mut state.encoded);
+            }
+            Anchor::EncodedDot => self.at_encoded_address(start),
             Anchor::EncodedEquals => self.at_encoded_equals(start, end, &mut state.encoded),
             Anchor::Sign => self.ask(Parser::Email, |h| email::around(h, start, end - start)),
             Anchor::Pem if start >= state.pem => {
@@ -198,6 +204,13 @@ impl Search<'_> {
                 Kind::Near(near) => self.at_word(rule, near, start, end),
                 _ => self.at_pattern(rule, start, end, state),
             },
+        }
+    }
+
+    /// Asks for an address whose first sign is percent-encoded and stands at `at`.
+    fn at_encoded_address(&mut self, at: usize) {
+        if let Some((parser, verdict)) = encoded::address_around(self.haystack, at) {
+            self.ask(parser, |_| Some(verdict));
         }
     }
 

@@ -162,6 +162,8 @@ pub enum Loose {
 pub enum Nested {
     /// Takes every value inside.
     All,
+    /// Takes the values of a list of strings.
+    List,
     /// Leaves them to other rules.
     #[default]
     Ignore,

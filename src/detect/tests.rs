@@ -106,6 +106,31 @@ fn an_escape_before_an_address_hides_nothing() {
 }
 
 #[test]
+fn sees_headers_in_lists_and_pairs() {
+    check(r#"[["Cookie","a=c1; b=c2"]]"#, &[("cookie", "c1"), ("cookie", "c2")]);
+    check(r#"{"name":"Set-Cookie","value":"a=c1; Path=/"}"#, &[("cookie", "c1")]);
+    check(r#"["Authorization","Bearer mF_9.B5f"]"#, &[("bearer", "mF_9.B5f")]);
+    check("('authorization', 'Token s3cr3t')", &[("api_key", "s3cr3t")]);
+    check(r#"{"Cookie":["a=c1; b=c2","d=c3"]}"#, &[("cookie", "c1"), ("cookie", "c2"), ("cookie", "c3")]);
+    check(
+        r#"{"Authorization":["Bearer mF_9.B5f","Token s3cr3t"]}"#,
+        &[("bearer", "mF_9.B5f"), ("api_key", "s3cr3t")],
+    );
+    check(r#"{"vary":["Cookie","Authorization","Accept"]}"#, &[]);
+}
+
+#[test]
+fn sees_json_in_a_form() {
+    check(
+        "data=%7B%22user%22%3A%22bob%22%2C%22password%22%3A%22hunter2%22%7D&x=1",
+        &[("username", "bob"), ("password", "hunter2")],
+    );
+    check("d=%257B%2522password%2522%253A%2522hunter2%2522%257D", &[("password", "hunter2")]);
+    check("d=%7B%22password%22%3A+123456%2C%22a%22%3A1%7D", &[("password", "123456")]);
+    check("d=%7B%22password%22%3A%22a%5C%22b%22%7D", &[("password", "a%5C%22b")]);
+}
+
+#[test]
 fn a_value_in_brackets_is_a_value() {
     check(r#"{"password":"<hunter2>"}"#, &[("password", "<hunter2>")]);
     check(r#"{"password":"${MyS3cret!}"}"#, &[("password", "${MyS3cret!}")]);
@@ -189,6 +214,19 @@ fn adversarial_input_comes_back() {
         "ssn=a)",
         ",a",
         "%25",
+        "%3A",
+        "%22sid%22%3A1",
+        "%22password%22%3A%22%5C",
+        "\"cookie\",\"a",
+        "\\\"cookie\\\",",
+        "\"a\"@",
+        "a'a@",
+        "<a=a@",
+        "1.1.1.1 - a ",
+        "iban a",
+        "user id=a",
+        "for user a",
+        " //a:",
     ] {
         for head in heads {
             let text = format!("{head}{}", unit.repeat(100_000 / unit.len()));

@@ -161,6 +161,40 @@ pub fn key_of_flag(haystack: &[u8], at: usize) -> Option<Key> {
     (len > 0).then_some(Key { name: Span::new(start, end), tie: Tie::Flag, level: 0, after })
 }
 
+/// The key whose quoted name ends at `end` and stands beside its value: as the first of two strings,
+/// `["Cookie", "a=b"]`, or as a member beside the one that holds the value, `{"name":"Cookie","value":"a=b"}`.
+pub fn key_of_pair(haystack: &[u8], end: usize) -> Option<Key> {
+    let (quote, at, level) = quote_at(haystack, end)?;
+    let floor = end.saturating_sub(limit::KEY_BYTES_MAX);
+    let len =
+        haystack[floor..end].iter().rev().take_while(|&&b| b.is_ascii_alphanumeric() || b == b'-').count();
+    let start = end - len;
+    if len == 0 || start == 0 || haystack[start - 1] != quote {
+        return None;
+    }
+    let after = skip_spaces(haystack, at + 1);
+    let after = skip_spaces(haystack, (haystack.get(after) == Some(&b',')).then_some(after + 1)?);
+    let key = |after| Key { name: Span::new(start, end), tie: Tie::Quoted, level, after };
+    let (second, open, _) = quote_at(haystack, after)?;
+    if second != quote {
+        return None;
+    }
+    let close = json::string_end(haystack, open + 1, quote, level);
+    let text = &haystack[open + 1..close];
+    let close = haystack[close..].iter().take_while(|&&b| b == b'\\').count() + close + 1;
+    let colon = skip_spaces(haystack, close);
+    if haystack.get(colon) == Some(&b':') {
+        return matches!(text, b"value" | b"val" | b"v").then(|| key(colon + 1));
+    }
+    // A list of names is no pair; the value of a header has other signs in it.
+    let value = text.iter().any(|&b| b == b' ' || b == b'=' || b.is_ascii_digit());
+    value.then(|| key(after))
+}
+
+fn skip_spaces(haystack: &[u8], at: usize) -> usize {
+    at + haystack[at.min(haystack.len())..].iter().take_while(|&&b| b == b' ' || b == b'\t').count()
+}
+
 /// The key of the XML element whose closing tag begins at `at` with `</`, and the span of its text.
 pub fn element(haystack: &[u8], at: usize) -> Option<(Key, Span)> {
     if !haystack[at..].starts_with(b"</") {
@@ -456,6 +490,27 @@ mod tests {
     fn check(text: &str, name: &str, tie: Tie, value: &str) {
         let (got_tie, got_value, _) = field(text, name);
         assert_eq!((got_tie, got_value), (tie, value), "{text}");
+    }
+
+    #[test]
+    fn finds_names_beside_their_values() {
+        let pair = |text: &'static str| {
+            let end = text.find("Cookie").expect("the name") + 6;
+            let key = key_of_pair(text.as_bytes(), end)?;
+            match value_after(text.as_bytes(), key, &mut LastRun::default()) {
+                After::One(value) => Some((&text[key.name.range()], &text[value.span.range()])),
+                After::Composite { .. } => None,
+            }
+        };
+        assert_eq!(pair(r#"[["Set-Cookie", "a=b"],["x","y"]]"#), Some(("Set-Cookie", "a=b")));
+        assert_eq!(pair(r#"{"name":"Cookie","value":"a"}"#), Some(("Cookie", "a")));
+        assert_eq!(pair(r#""{\"name\": \"Cookie\", \"value\": \"a\"}""#), Some(("Cookie", "a")));
+        assert_eq!(pair("('Cookie', 'a=b')"), Some(("Cookie", "a=b")));
+        for text in
+            [r#"["Cookie","Accept"]"#, r#"{"Cookie":"a=b"}"#, r#"["Cookie"]"#, "Cookie, a=b", r#""Cookie","#]
+        {
+            assert_eq!(pair(text), None, "{text}");
+        }
     }
 
     #[test]

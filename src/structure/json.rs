@@ -223,6 +223,13 @@ pub fn scalars(haystack: &[u8], open: usize, level: u8, mut each: impl FnMut(Sca
     at
 }
 
+/// Whether an array opens at `open` whose first element is a string.
+pub fn is_list_of_strings(haystack: &[u8], open: usize) -> bool {
+    let Some(inner) = haystack.get(open..).and_then(|text| text.strip_prefix(b"[")) else { return false };
+    let blank = inner.iter().take_while(|b| b.is_ascii_whitespace() || **b == b'\\').count();
+    matches!(inner.get(blank), Some(b'"' | b'\''))
+}
+
 /// Whether a `:` or `=>` follows, so that what stood before `at` was a key.
 fn is_key(haystack: &[u8], at: usize) -> bool {
     let rest = &haystack[at.min(haystack.len())..];

@@ -9,6 +9,7 @@ than a bound, so that asking at every place stays linear.
 pub mod card;
 pub mod cookie;
 pub mod email;
+pub mod encoded;
 pub mod iban;
 pub mod imei;
 pub mod ip;
