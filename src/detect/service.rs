@@ -22,8 +22,14 @@ const GAP: &str = r#"[\w .:=/@"'\\>\[\]()-]{0,24}?"#;
 /// Words that say that a secret comes.
 const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pass\b|pat\b|credential|client[_-]?id|app[_-]?id|sid\b)";
 
-/// What ties the word to the value: the rest of its identifier, signs, and a filling word or an open call.
-const TIE: &str = r"[\w.-]{0,20}?-{0,2}[^\w\n,;{}-][^\w\n,;{}]{0,11}(?:(?:(?i:is|was|to|code|value|default|key|token|secret)|[A-Za-z_.]{1,20}\()[^\w\n,;{}]{1,4})?";
+/// What ties the word to the value: the rest of its identifier, then signs with a filling word or an open call, or the comma
+/// between two quoted arguments.
+const TIE: &str = concat!(
+    r"[\w.-]{0,20}?(?:",
+    r"-{0,2}[^\w\n,;{}-][^\w\n,;{}]{0,11}",
+    r"(?:(?:(?i:is|was|to|code|value|default|key|token|secret)|[A-Za-z_.]{1,20}\((?:[\x22'][^\x22'\n]{0,40}[\x22'],)?)[^\w\n,;{}]{1,4})?",
+    r"|[\x22'][ \t]?,[ \t]?[\x22'])",
+);
 
 /// The same with a dash alone, as in `okta-key-00a…`; names of machines are written so, too, so the shape must be known.
 const TIE_DASH: &str = "-";
@@ -31,14 +37,15 @@ const TIE_DASH: &str = "-";
 /// What ties the name to the value where no word stands between.
 const TIE_DIRECT: &str = r#"["'\])]{0,2}\s{0,2}(?:[?:]{0,2}=>?|[:,])?[\s("']{1,3}|=|:"#;
 
-/// A token of unknown shape: letters and digits without a sign between them, or with three digits and more.
-const SHAPE: &str = r"[A-Za-z0-9]{20,}={0,2}|(?:[A-Za-z_-]*[0-9]){3}[A-Za-z0-9_-]*={0,2}";
+/// A token of unknown shape: letters and digits without a sign between them, or with signs, two digits and a place where
+/// letter and digit touch, which `forecast_2024_berlin` has not.
+const SHAPE: &str = r"[A-Za-z0-9]{20,}={0,2}|(?:[A-Za-z_-]*[0-9]){2}[A-Za-z0-9_-]*?(?:[A-Za-z][0-9]|[0-9][A-Za-z])[A-Za-z0-9_-]*={0,2}";
 
 /// Where a token ends.
 const END: &str = r"(?:\W|$)";
 
 /// Names that are spelled out in a pattern; more would make it large.
-const SPELLED_NAMES_MAX: usize = 8;
+const SPELLED_NAMES_MAX: usize = 400;
 
 /// The pattern of the tokens of `names`, and the least entropy of one. `shape` is the token's own pattern, if it is known.
 pub fn pattern(names: &[String], shape: Option<&str>) -> (String, f32) {
@@ -92,6 +99,8 @@ mod tests {
             r#"{\"okta_client_secret\":\"0a1b2c3d4e5f6a7b8c9d\"}"#,
             "okta api key is 0a1b2c3d4e5f6a7b8c9d",
             "okta_token = os.getenv(\"0a1b2c3d4e5f6a7b8c9d\")",
+            "okta_token = getenv('X', '0a1b2c3d4e5f6a7b8c9d')",
+            "ENV.fetch('OKTA_TOKEN', '0a1b2c3d4e5f6a7b8c9d')",
             "if okta_key == \"0a1b2c3d4e5f6a7b8c9d\"",
             "oktaSECRET 0a1b2c3d4e5f6a7b8c9d",
         ] {
@@ -107,6 +116,8 @@ mod tests {
             "okta access log request 0a1b2c3d4e5f6a7b8c9d",
             "okta-token-service-7f8d9c5b6-x2x9z up",
             "okta 0a1b2c3d4e5f6a7b8c9d",
+            "okta_cache_key=forecast_2024_05_01_12_berlin",
+            "okta_token_expires=1732262400123",
             "okta_token_url=https://example.com/0a1b2c3d4e5f6a7b8c9d",
         ] {
             check(None, text, None);
