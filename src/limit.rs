@@ -35,6 +35,9 @@ pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
 /// Bytes on each side of an at-sign that are read for an e-mail address (RFC 5321, section 4.5.3.1: 254 in all).
 pub const EMAIL_BYTES_MAX: usize = 256;
 
+/// Bytes before a key, and behind its value, in which the field is looked for that stands beside it in its object.
+pub const BESIDE_BYTES_MAX: usize = 96;
+
 /// Bytes on each side of a word in which the number is looked for that it names: a phrase and the number's own.
 pub const NEAR_BYTES_MAX: usize = 48;
 

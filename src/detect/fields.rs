@@ -7,7 +7,7 @@ business; here the rules that list the key are asked whether the value counts.
 
 use super::entity::{cookie, token};
 use super::reference::{Search, State};
-use super::rule::{FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
+use super::rule::{Beside, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
 use super::{RuleId, Why, context, entropy};
 use crate::limit;
 use crate::mark;
@@ -22,7 +22,8 @@ pub(super) struct Read {
     taken: usize,
     /// End of the last label or tag of ours that stood as a value: the name in it is no key.
     ours: usize,
-    /// The end of the last array or object.
+    /// The beginning and the end of the last array or object.
+    composite_at: usize,
     composite: usize,
     run: LastRun,
     token: token::LastRun,
@@ -103,6 +104,11 @@ impl Search<'_> {
     }
 
     fn at_field(&mut self, rule: RuleId, field: &FieldRule, key: Key, read: &mut Read) {
+        if let Some(beside) = &field.beside
+            && !self.stands_beside(beside, key, &mut read.run)
+        {
+            return;
+        }
         if field.loose == Loose::Ignore && matches!(key.tie, Tie::Colon | Tie::TightColon) {
             return;
         }
@@ -127,6 +133,35 @@ impl Search<'_> {
         }
     }
 
+    /// Whether such a field stands before `key` in its object, or right behind its value.
+    fn stands_beside(&self, beside: &Beside, key: Key, run: &mut LastRun) -> bool {
+        let floor = key.name.start.saturating_sub(limit::BESIDE_BYTES_MAX);
+        let before = Span::new(floor, key.name.start);
+        if self.holds(
+            beside,
+            before,
+            memchr::memrchr2(b'{', b'}', &self.haystack[before.range()]).map(|at| at + 1),
+        ) {
+            return true;
+        }
+        let After::One(value) = field::value_after(self.haystack, key, run) else { return false };
+        let end = self.haystack.len().min(value.span.end + limit::BESIDE_BYTES_MAX);
+        let behind = Span::new(value.span.end, end);
+        let close = memchr::memchr2(b'{', b'}', &self.haystack[behind.range()]).unwrap_or(behind.len());
+        self.holds(beside, Span::new(behind.start, behind.start + close), None)
+    }
+
+    /// Whether the text in `window`, from `from` on, holds the field with one of its values.
+    fn holds(&self, beside: &Beside, window: Span, from: Option<usize>) -> bool {
+        let text = &self.haystack[window.start + from.unwrap_or(0)..window.end];
+        let Some(at) = memchr::memmem::find(text, beside.key.as_bytes()) else { return false };
+        let value = &text[at + beside.key.len()..];
+        let gap = value.iter().take_while(|byte| b"\"'\\:= ".contains(byte)).count();
+        let value = &value[gap..];
+        let len = value.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        gap > 0 && beside.values.iter().any(|known| value[..len].eq_ignore_ascii_case(known.as_bytes()))
+    }
+
     /// Takes every value of an array or object. What lies inside one that was read already is not read again.
     fn at_composite(&mut self, rule: RuleId, field: &FieldRule, at: usize, level: u8, read: &mut Read) {
         let haystack = self.haystack;
@@ -135,9 +170,11 @@ impl Search<'_> {
             Nested::List => json::is_list_of_strings(haystack, at),
             Nested::Ignore => false,
         };
-        if !taken || at < read.composite {
+        // One that begins here may be another rule's, too.
+        if !taken || (at < read.composite && at != read.composite_at) {
             return;
         }
+        read.composite_at = at;
         read.composite = json::scalars(haystack, at, level, |scalar| {
             let form = Form { json: scalar.level, bare: scalar.bare, percent: 0 };
             self.consider(rule, field, Tie::Quoted, Value { span: scalar.span, form });

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::check::Check;
 use super::pattern::{Pattern, Trust};
 use super::rule::{
-    Alone, Begins, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
+    Alone, Begins, Beside, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
     PatternRule, Rule,
 };
 use super::service;
@@ -31,6 +31,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("vendors-t-z.yaml", include_str!("../../patterns/vendors-t-z.yaml")),
     ("people.yaml", include_str!("../../patterns/people.yaml")),
     ("devices.yaml", include_str!("../../patterns/devices.yaml")),
+    ("place.yaml", include_str!("../../patterns/place.yaml")),
+    ("ai.yaml", include_str!("../../patterns/ai.yaml")),
     ("identity.yaml", include_str!("../../patterns/identity.yaml")),
 ];
 
@@ -104,6 +106,7 @@ struct RawRule {
     #[serde(default)]
     service: Vec<String>,
     validator: Option<Validator>,
+    beside: Option<Beside>,
     #[serde(default)]
     alone: Alone,
     #[serde(default)]
@@ -207,6 +210,7 @@ fn field_rule(raw: &RawRule, pattern: Option<&str>, trust: Trust) -> Result<Fiel
         prefixed: raw.prefixed,
         random: raw.random,
         validator: raw.validator,
+        beside: raw.beside.clone(),
     })
 }
 

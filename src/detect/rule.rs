@@ -97,6 +97,8 @@ pub struct FieldRule {
     pub prefixed: bool,
     /// Whether the value must look random.
     pub random: bool,
+    /// The field that must stand in the same object, if given.
+    pub beside: Option<Beside>,
     /// Reads the value, if given: what it does not take is none, and an unquoted value ends where it says.
     pub validator: Option<Validator>,
 }
@@ -167,6 +169,16 @@ pub enum Nested {
     /// Leaves them to other rules.
     #[default]
     Ignore,
+}
+
+/// A field in the same object that tells what another one holds: `{"role": "user", "content": …}`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beside {
+    /// Its name.
+    pub key: Box<str>,
+    /// The values that it may have.
+    pub values: Vec<Box<str>>,
 }
 
 /// A checked value near a word that names it: `SSN is 536-22-1234`.

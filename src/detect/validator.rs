@@ -6,7 +6,7 @@ goes: an unquoted `nhs_number=943 476 5919 ok` ends where the number does and no
 at the first space.
 */
 
-use super::entity::{imei, national, phone, wallet};
+use super::entity::{date, device, imei, national, phone, place, wallet};
 
 macro_rules! validators {
     ($($name:ident $parse:path, $doc:literal;)*) => {
@@ -54,4 +54,9 @@ validators! {
     Phone phone::any, "A telephone number, as people write it.";
     PhoneGrouped phone::north_american_plain, "A North American number in its three groups.";
     Wallet wallet::address, "An address of a crypto currency.";
+    BirthDate date::birth, "A date in any notation.";
+    Coordinates place::coordinates, "A coordinate in degrees, or two.";
+    PreciseCoordinate place::precise, "A coordinate with four decimals or more.";
+    Uuid device::uuid, "A UUID.";
+    UserAgent device::user_agent, "A user agent.";
 }

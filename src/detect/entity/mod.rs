@@ -8,6 +8,8 @@ than a bound, so that asking at every place stays linear.
 
 pub mod card;
 pub mod cookie;
+pub mod date;
+pub mod device;
 pub mod email;
 pub mod encoded;
 pub mod iban;
@@ -17,6 +19,7 @@ pub mod mac;
 pub mod national;
 pub mod pem;
 pub mod phone;
+pub mod place;
 pub mod token;
 pub mod url;
 pub mod user;
