@@ -23,6 +23,21 @@ pub fn part_starts_at(haystack: &[u8], at: usize) -> bool {
     before == b'_' || camel || word_starts_at(haystack, at)
 }
 
+/// Whether the word before `at`, with a space, `_` or `-` between, is one of `words`, in small letters.
+pub fn follows_word(haystack: &[u8], at: usize, words: &[Box<str>]) -> bool {
+    if words.is_empty() {
+        return false;
+    }
+    let before = &haystack[..at];
+    let before = before
+        .strip_suffix(b" ")
+        .or(before.strip_suffix(b"_"))
+        .or(before.strip_suffix(b"-"))
+        .unwrap_or(before);
+    let word = last_word(before, |b| b.is_ascii_alphanumeric());
+    words.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
 /// Whether no word goes on at `end`.
 pub fn word_ends_at(haystack: &[u8], end: usize) -> bool {
     haystack.get(end).is_none_or(|&byte| !is_word(byte))

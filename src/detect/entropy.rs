@@ -25,21 +25,33 @@ const LETTERS_MIN: usize = 20;
 /// Digits that a text of nothing but digits must have to be no number of something.
 const DIGITS_MIN: usize = 20;
 
+/// Letters and digits in a row that a drawn text has at least; machines' names (`ip-10-0-0-12`) have fewer.
+const RUN_MIN: usize = 8;
+
 /// Whether a text looks made by a machine that draws letters and digits: not a word, a number, a date, a path, a host.
 pub fn looks_random(text: &[u8]) -> bool {
-    let count = |is: fn(&u8) -> bool| text.iter().filter(|b| is(b)).count();
-    let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
-    let drawn = |b: &u8| b.is_ascii_alphanumeric() || b"_-+/=.~:".contains(b);
-    let marks = text.len() - digits - letters;
-    if !text.iter().all(drawn) || marks * 3 > text.len() || is_place(text) || is_date(text) {
+    let is_drawn = |b: &u8| b.is_ascii_alphanumeric() || b"_-+/=.~".contains(b);
+    let alphanumeric = text.iter().filter(|b| b.is_ascii_alphanumeric()).count();
+    let marks = text.len() - alphanumeric;
+    if !text.iter().all(is_drawn) || marks * 3 > text.len() || is_place(text) || is_date(text) {
         return false;
     }
-    match (digits, letters) {
-        (_, 0) => digits >= DIGITS_MIN && marks == 0,
-        (0, _) => letters >= LETTERS_MIN && consonants(text) >= CONSONANTS_MIN,
-        // `step-2-of-5-done` has few digits; a drawn text has at least one in sixteen.
-        _ => (digits * 16 >= text.len() || consonants(text) >= CONSONANTS_MIN) && bits_per_byte(text) > 2.0,
+    let runs = text.split(|b| !b.is_ascii_alphanumeric());
+    let run = runs.max_by_key(|run| run.len()).unwrap_or(text);
+    let digits = run.iter().filter(|b| b.is_ascii_digit()).count();
+    match (digits, run.len() - digits) {
+        _ if run.len() < RUN_MIN => false,
+        (_, 0) => digits >= DIGITS_MIN && marks == 0 || is_uuid(text),
+        (0, letters) => letters >= LETTERS_MIN && consonants(run) >= CONSONANTS_MIN || is_uuid(text),
+        // `configuration2` has few digits; a drawn text has at least one in ten.
+        _ => (digits * 10 >= run.len() || consonants(run) >= CONSONANTS_MIN) && bits_per_byte(text) > 2.0,
     }
+}
+
+/// Five groups of letters and digits, of 8, 4, 4, 4 and 12 bytes.
+fn is_uuid(text: &[u8]) -> bool {
+    let groups = text.split(|&b| b == b'-').map(<[u8]>::len);
+    groups.eq([8, 4, 4, 4, 12])
 }
 
 /// A path, a URL, a host with a port, a file: parts that words make up.
@@ -92,6 +104,7 @@ mod tests {
             "bu9JFVJtII3FINL1rOKc",
             "qwrtzpsdfghjklmnbvcxy",
             "12345678901234567890",
+            "11111111-aaaa-bbbb-cccc-222222222222",
             "a1b2-c3d4-e5f6",
         ] {
             assert!(looks_random(text.as_bytes()), "{text}");
@@ -106,6 +119,9 @@ mod tests {
             "https://h1/x",
             "HTTP/1.1",
             "ok",
+            "ip-10-0-0-12.internal",
+            "configuration2",
+            "1234:profile",
             "aaaa1aaa",
             "step-2-of-the-list-of-five",
         ] {

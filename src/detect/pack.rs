@@ -104,6 +104,8 @@ struct RawRule {
     #[serde(default)]
     begins: Begins,
     #[serde(default)]
+    not_after: Vec<String>,
+    #[serde(default)]
     service: Vec<String>,
     validator: Option<Validator>,
     beside: Option<Beside>,
@@ -231,6 +233,7 @@ fn service_rule(raw: &RawRule, shape: Option<&str>, trust: Trust) -> Result<Patt
         begins: Begins::Part,
         entropy_min: if raw.entropy_min > 0.0 { raw.entropy_min } else { entropy_min },
         check: raw.check,
+        not_after: Vec::new(),
         follows: None,
     })
 }
@@ -263,6 +266,7 @@ fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRul
         begins: raw.begins,
         entropy_min: raw.entropy_min,
         check: raw.check,
+        not_after: raw.not_after.iter().map(|word| word.as_str().into()).collect(),
         follows: follows(raw, trust)?,
     })
 }

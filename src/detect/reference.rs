@@ -322,7 +322,9 @@ fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> 
     let input = Input::new(haystack).range(floor..ceiling).anchored(anchored);
     let (whole, secret) = pattern.pattern.find(&input)?;
     let over_anchor = whole.start <= start && end <= whole.end;
-    if !over_anchor || !pattern.begins.holds(haystack, whole.start) {
+    let begins = pattern.begins.holds(haystack, whole.start)
+        && !context::follows_word(haystack, whole.start, &pattern.not_after);
+    if !over_anchor || !begins {
         return None;
     }
     let mut secret = secret.unwrap_or(whole);

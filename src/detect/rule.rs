@@ -220,6 +220,8 @@ pub struct PatternRule {
     pub entropy_min: f32,
     /// What the finding must hold, if given; it is cut to what does.
     pub check: Option<Check>,
+    /// Words that make a match behind them something else: `public key`.
+    pub not_after: Vec<Box<str>>,
     /// If the pattern only introduces a value: what the value that begins at its end must be.
     pub follows: Option<FieldRule>,
 }
