@@ -130,6 +130,7 @@ fn pattern_rows(pattern: &PatternRule, row: &mut impl FnMut(&str, &str)) {
     row("anchors", &pattern.anchors.join(" "));
     row("lookback", &format!("{} bytes", pattern.lookback));
     row("entropy", &format!("at least {} bits a byte", pattern.entropy_min));
+    row("digits", &format!("at least {}", pattern.digits_min));
 }
 
 /// Which examples hold; those that do not are shown, for they are made up.

@@ -11,7 +11,7 @@ use super::check::Check;
 use super::pattern::{Pattern, Trust};
 use super::rule::{
     Alone, Begins, Beside, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
-    PatternRule, Rule,
+    PatternRule, Rule, Tied,
 };
 use super::service;
 use super::validator::Validator;
@@ -115,6 +115,10 @@ struct RawRule {
     lookback: usize,
     #[serde(default)]
     entropy_min: f32,
+    #[serde(default)]
+    digits_min: usize,
+    #[serde(default)]
+    tied: Tied,
     check: Option<Check>,
     #[serde(default)]
     examples: Vec<String>,
@@ -225,13 +229,14 @@ fn service_rule(raw: &RawRule, shape: Option<&str>, trust: Trust) -> Result<Patt
     if let Some(name) = raw.service.iter().find(|name| !name.bytes().all(is_part)) {
         return Err(format!("service {name} has more in it than letters, digits, ` ._-`"));
     }
-    let (pattern, entropy_min) = service::pattern(&raw.service, shape);
+    let (pattern, entropy_min) = service::pattern(&raw.service, shape, raw.tied);
     Ok(PatternRule {
         anchors: anchors(&raw.service)?,
         pattern: Pattern::new(&pattern, trust)?,
         lookback: 0,
         begins: Begins::Part,
         entropy_min: if raw.entropy_min > 0.0 { raw.entropy_min } else { entropy_min },
+        digits_min: raw.digits_min,
         check: raw.check,
         not_after: Vec::new(),
         follows: None,
@@ -265,6 +270,7 @@ fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRul
         lookback: raw.lookback,
         begins: raw.begins,
         entropy_min: raw.entropy_min,
+        digits_min: raw.digits_min,
         check: raw.check,
         not_after: raw.not_after.iter().map(|word| word.as_str().into()).collect(),
         follows: follows(raw, trust)?,

@@ -228,6 +228,11 @@ impl Search<'_> {
         if pattern.entropy_min > 0.0 && super::entropy::bits_per_byte(text) < pattern.entropy_min {
             return self.missed(rule, span, Why::Entropy);
         }
+        if text.iter().filter(|byte| byte.is_ascii_digit()).take(pattern.digits_min).count()
+            < pattern.digits_min
+        {
+            return self.missed(rule, span, Why::Entropy);
+        }
         let span = match pattern.check.map(|check| check.holds_to(text)) {
             Some(None) => return self.missed(rule, span, Why::Checksum),
             Some(Some(len)) => Span::new(span.start, span.start + len),

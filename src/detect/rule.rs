@@ -218,6 +218,8 @@ pub struct PatternRule {
     pub begins: Begins,
     /// Bits of entropy per byte that a match must have.
     pub entropy_min: f32,
+    /// Digits that a match must have: a plain word has none.
+    pub digits_min: usize,
     /// What the finding must hold, if given; it is cut to what does.
     pub check: Option<Check>,
     /// Words that make a match behind them something else: `public key`.
@@ -245,6 +247,17 @@ impl Begins {
             Begins::Part => context::part_starts_at(haystack, at),
         }
     }
+}
+
+/// How the token of a service is tied to the service's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tied {
+    /// By a word such as `key`, or, where its shape is known, by standing directly behind the name.
+    #[default]
+    Name,
+    /// By a word such as `key` alone: what stands behind the names of services that logs are full of is mostly no token.
+    Word,
 }
 
 /// A text of a pack's `examples` or `counter_examples`, its marks taken out.

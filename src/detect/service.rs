@@ -9,6 +9,8 @@ the shape is known, the value may also stand directly behind the name. What is
 not tied so, as a trace id further on in the line, is no token of that service.
 */
 
+use super::rule::Tied;
+
 /// Least entropy of a token of known shape, in bits per byte: seven different bytes.
 const ENTROPY_MIN: f32 = 2.8;
 
@@ -21,6 +23,9 @@ const GAP: &str = r#"[\w .:=/@"'\\>\[\]()-]{0,24}?"#;
 
 /// Words that say that a secret comes.
 const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pass\b|pat\b|credential|client[_-]?id|app[_-]?id|sid\b)";
+
+/// A word that says as much only where the shape is known: the names of calls follow it, too.
+const WORD_API: &str = r"(?i:api\b)";
 
 /// What ties the word to the value: the rest of its identifier, then signs with a filling word or an open call, or the comma
 /// between two quoted arguments.
@@ -48,11 +53,15 @@ const END: &str = r"(?:\W|$)";
 const SPELLED_NAMES_MAX: usize = 400;
 
 /// The pattern of the tokens of `names`, and the least entropy of one. `shape` is the token's own pattern, if it is known.
-pub fn pattern(names: &[String], shape: Option<&str>) -> (String, f32) {
+pub fn pattern(names: &[String], shape: Option<&str>, tied: Tied) -> (String, f32) {
     let names = name_pattern(names);
     match shape {
         Some(shape) => {
-            let tie = format!("(?:{GAP}{WORDS}(?:{TIE}|{TIE_DASH})|{TIE_DIRECT})");
+            let by_word = format!("{GAP}(?:{WORDS}|{WORD_API})(?:{TIE}|{TIE_DASH})");
+            let tie = match tied {
+                Tied::Name => format!("(?:{by_word}|{TIE_DIRECT})"),
+                Tied::Word => by_word,
+            };
             (format!("{names}{tie}(?P<secret>{shape}){END}"), ENTROPY_MIN)
         }
         None => (format!("{names}{GAP}{WORDS}{TIE}(?P<secret>{SHAPE}){END}"), ENTROPY_MIN_UNKNOWN),
@@ -78,15 +87,18 @@ mod tests {
 
     use super::*;
 
-    #[track_caller]
-    fn check(shape: Option<&str>, text: &str, expected: Option<&str>) {
-        let (pattern, _) = pattern(&["okta".to_owned()], shape);
+    fn secret<'t>(shape: Option<&str>, tied: Tied, text: &'t str) -> Option<&'t str> {
+        let (pattern, _) = pattern(&["okta".to_owned()], shape, tied);
         let syntax = syntax::Config::new().unicode(false).utf8(false);
         let regex = Regex::builder().syntax(syntax).build(&pattern).expect("a pattern");
         let mut captures = regex.create_captures();
         regex.captures(text, &mut captures);
-        let secret = captures.get_group_by_name("secret").map(|span| &text[span.range()]);
-        assert_eq!(secret, expected, "{text}");
+        captures.get_group_by_name("secret").map(|span| &text[span.range()])
+    }
+
+    #[track_caller]
+    fn check(shape: Option<&str>, text: &str, expected: Option<&str>) {
+        assert_eq!(secret(shape, Tied::Name, text), expected, "{text}");
     }
 
     #[test]
@@ -133,5 +145,14 @@ mod tests {
             check(shape, text, Some("0a1b2c3d4e5f6a7b8c9d"));
         }
         check(shape, "okta 0a1b2c3d4e5f6a7b8c9d0", None);
+    }
+
+    #[test]
+    fn a_name_alone_ties_nothing_where_a_word_must() {
+        let shape = Some("[0-9a-f]{20}");
+        let value = "0a1b2c3d4e5f6a7b8c9d";
+        assert_eq!(secret(shape, Tied::Word, "OKTA_API='0a1b2c3d4e5f6a7b8c9d'"), Some(value));
+        assert_eq!(secret(shape, Tied::Word, "okta: '0a1b2c3d4e5f6a7b8c9d'"), None);
+        assert_eq!(secret(shape, Tied::Word, "okta api get 0a1b2c3d4e5f6a7b8c9d"), None);
     }
 }
