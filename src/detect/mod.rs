@@ -299,4 +299,6 @@ impl Rules {
 }
 
 #[cfg(test)]
+mod notations;
+#[cfg(test)]
 mod tests;
