@@ -38,6 +38,16 @@ pub struct Candidates {
     pub flag: u64,
     /// `</`: the text of an element.
     pub element: u64,
+    /// `+` with a digit behind it, where no word goes on: a telephone number.
+    pub plus: u64,
+    /// Dash between three digits and four: a telephone number.
+    pub line_number: u64,
+    /// 26th letter or digit of a run: the address of a wallet.
+    pub word_run: u64,
+    /// Letter behind the digits of a fiscal code.
+    pub code: u64,
+    /// Fourth dash of those exactly 5 apart: a UUID.
+    pub uuid: u64,
     /// A literal may begin here.
     pub anchor: u64,
 }
@@ -53,6 +63,8 @@ pub struct Carry {
     four_digits: u64,
     eight_digits: u64,
     thirteen_digits: u64,
+    word_runs: [u64; 6],
+    digit_pairs: u64,
     colons: [u64; 3],
     colon_pairs: [u64; 2],
     dash_pairs: [u64; 2],
@@ -79,6 +91,7 @@ impl Carry {
     pub fn step(&mut self, now: &Block, next: &Block, starts: u64, next_starts: u64) -> Candidates {
         let mut found = Candidates { sign: now.at, ..Candidates::default() };
         self.numbers(now, next, starts, &mut found);
+        self.words(now, next, starts, &mut found);
         self.colons(now, &mut found);
         self.structure(now, next, [starts, next_starts], &mut found);
         self.before = *now;
@@ -107,6 +120,37 @@ impl Carry {
         found.account = two & back(before.upper, now.upper, 2) & back(before.upper, now.upper, 3);
         (self.two_digits, self.four_digits) = (two, four);
         (self.eight_digits, self.thirteen_digits) = (eight, thirteen);
+    }
+
+    /// What runs of letters and digits tell.
+    fn words(&mut self, now: &Block, next: &Block, starts: u64, found: &mut Candidates) {
+        let before = self.before;
+        let word = |block: &Block| block.letter | block.digit;
+        let one = word(now);
+        let [of_two, of_four, of_eight, of_sixteen, of_twenty_four, of_twenty_six] = self.word_runs;
+        let two = one & back(word(&before), one, 1);
+        let four = two & back(of_two, two, 2);
+        let eight = four & back(of_four, four, 4);
+        let sixteen = eight & back(of_eight, eight, 8);
+        let twenty_four = eight & back(of_sixteen, sixteen, 8);
+        let twenty_six = two & back(of_twenty_four, twenty_four, 2);
+        // A haystack that begins inside a run has a 26th of its own.
+        found.word_run = twenty_six & (!back(of_twenty_six, twenty_six, 1) | back(self.starts, starts, 25));
+        self.word_runs = [two, four, eight, sixteen, twenty_four, twenty_six];
+
+        let pair = now.digit & back(before.digit, now.digit, 1);
+        let pair_before = |n: u32| back(self.digit_pairs, pair, n);
+        let letter_before = |n: u32| back(before.letter, now.letter, n);
+        let three_before = pair_before(1) & back(before.digit, now.digit, 3);
+        found.code =
+            now.letter & three_before & letter_before(4) & pair_before(5) & letter_before(7) & pair_before(8);
+        let four_behind = (1..=4).fold(!0, |all, n| all & ahead(now.digit, next.digit, n));
+        found.line_number = now.dash & three_before & four_behind;
+        self.digit_pairs = pair;
+        found.uuid = now.dash
+            & back(before.dash, now.dash, 5)
+            & back(before.dash, now.dash, 10)
+            & back(before.dash, now.dash, 15);
     }
 
     fn colons(&mut self, now: &Block, found: &mut Candidates) {
@@ -150,6 +194,8 @@ impl Carry {
         let escape_before = back(before.backslash, now.backslash, 2)
             | back(before.backslash, now.backslash, 6)
             | back(before.percent, now.percent, 3);
+        let plus_begins = !word_before | escape_before | starts;
+        found.plus = now.plus & ahead(now.digit, next.digit, 1) & plus_begins;
         let part_begins = !word_before | hump | escape_before | starts;
         found.anchor = now.part & part_begins | now.free;
     }
@@ -221,6 +267,17 @@ mod tests {
         check("00:1a:2b:3c:4d:5e", 14, |found| found.pairs);
         check("00-1a-2b-3c-4d-5e", 14, |found| found.pairs);
         check_none("00-1a:2b-3c-4d-5e 10:00:00", |found| found.pairs);
+        check(" +49 30", 1, |found| found.plus);
+        check(r"\n+49", 2, |found| found.plus);
+        check_none("1+1 a+49 + 49 +a", |found| found.plus);
+        check("(415) 555-0132", 9, |found| found.line_number);
+        check_none("2026-11-22 12-3456 123-456", |found| found.line_number);
+        check("3b5d5c3712955042212316173ccf37be", 25, |found| found.word_run);
+        check_none("3b5d5c3712955042212316173 abcdefghijklm_nopqrstuvwxyz", |found| found.word_run);
+        check("RSSMRA85T10A562S", 15, |found| found.code);
+        check_none("RSSMRA85T10A56S RSSMRA85T1A562S", |found| found.code);
+        check("0b5a1c2d-3e4f-4a6b-8c7d-9e0f1a2b3c4d", 23, |found| found.uuid);
+        check_none("0b5a-1c2d-3e4f 2026-11-22", |found| found.uuid);
         check("key=12:34", 3, |found| found.separator);
         check_none("http://x", |found| found.separator);
         check("http://x", 4, |found| found.scheme);

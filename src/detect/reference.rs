@@ -21,7 +21,10 @@ use memchr::{memchr_iter, memchr2_iter, memmem};
 use regex_automata::{Anchored, Input};
 
 use super::anchor::{Anchor, Literal};
-use super::entity::{Verdict, card, email, encoded, iban, ip, mac, pem, token, url, user};
+use super::entity::national::it;
+use super::entity::{
+    Verdict, card, device, email, encoded, iban, ip, mac, pem, phone, token, url, user, wallet,
+};
 use super::fields::{Encoded, Read, is_placeholder};
 use super::rule::{Kind, Parser, PatternRule};
 use super::{Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
@@ -54,6 +57,14 @@ impl Search<'_> {
         for at in memchr_iter(b'@', self.haystack) {
             self.at_sign(at);
         }
+        for at in memchr_iter(b'+', self.haystack) {
+            self.at_plus(at);
+        }
+        for at in memchr_iter(b'-', self.haystack) {
+            self.at_line_number(at);
+            self.at_uuid(at);
+        }
+        self.at_words();
         for at in memchr_iter(b':', self.haystack) {
             self.at_groups(at);
         }
@@ -91,9 +102,48 @@ impl Search<'_> {
                 self.at_quad(run);
                 self.at_number(run, state);
                 self.at_account(run);
+                if let Some(start) = run.start.checked_sub(it::DIGITS_OFFSET) {
+                    self.at_code(start);
+                }
             }
             at += len.max(1);
         }
+    }
+
+    fn at_words(&mut self) {
+        let mut at = 0;
+        while at < self.haystack.len() {
+            let len = self.haystack[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+            if len >= wallet::BYTES_MIN {
+                self.at_word_run(at);
+            }
+            at += len.max(1);
+        }
+    }
+
+    /// Asks for a telephone number at a plus.
+    pub(super) fn at_plus(&mut self, at: usize) {
+        self.ask(Parser::Phone, |haystack| phone::international(haystack, at));
+    }
+
+    /// Asks for a North American number at the dash before its last four digits.
+    pub(super) fn at_line_number(&mut self, at: usize) {
+        self.ask(Parser::Phone, |haystack| phone::north_american_around(haystack, at));
+    }
+
+    /// Asks for the address of a wallet at a long run of letters and digits.
+    pub(super) fn at_word_run(&mut self, start: usize) {
+        self.ask(Parser::Wallet, |haystack| wallet::at(haystack, start));
+    }
+
+    /// Asks for a fiscal code that begins at `start`.
+    pub(super) fn at_code(&mut self, start: usize) {
+        self.ask(Parser::FiscalCode, |haystack| it::at(haystack, start));
+    }
+
+    /// Asks for a UUID at its first dash.
+    pub(super) fn at_uuid(&mut self, dash: usize) {
+        self.ask(Parser::Uuid, |haystack| device::uuid_around(haystack, dash));
     }
 
     /// The run of digits without those that belong to an escape.

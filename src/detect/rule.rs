@@ -67,11 +67,19 @@ pub enum Parser {
     PrivateKey,
     /// `entity::user`.
     Authuser,
+    /// `entity::phone`.
+    Phone,
+    /// `entity::wallet`.
+    Wallet,
+    /// `entity::national::it`.
+    FiscalCode,
+    /// `entity::device::uuid_around`.
+    Uuid,
 }
 
 impl Parser {
     /// How many parsers there are.
-    pub const COUNT: usize = Parser::Authuser as usize + 1;
+    pub const COUNT: usize = Parser::Uuid as usize + 1;
 }
 
 /// The value of a field.

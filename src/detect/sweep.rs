@@ -13,7 +13,8 @@ mispredicted branch and its parser.
 */
 
 use super::candidates::{Candidates, Carry};
-use super::entity::pem;
+use super::entity::national::it;
+use super::entity::{pem, wallet};
 use super::reference::{Search, State};
 use super::rule::Parser;
 use super::simd::{BLOCK_BYTES, Block};
@@ -71,6 +72,8 @@ pub(super) fn sweep(
         haystacks,
         place: 0,
         asked: true,
+        wants_uuids: rules.by_parser[Parser::Uuid as usize]
+            .is_some_and(|rule| wanted.strength(rules.rule(rule).entity) > 0),
         groups_end: 0,
         open_key: None,
         work,
@@ -130,6 +133,8 @@ struct Sweep<'a, F> {
     place: usize,
     /// Whether anything was asked in it.
     asked: bool,
+    /// Whether UUIDs are looked for: logs are full of them, and few policies take them out.
+    wants_uuids: bool,
     /// End of the last run of hexadecimal digits, colons and dots that was asked about.
     groups_end: usize,
     /// The rule of a private key whose armour began in an earlier haystack and is not closed yet.
@@ -143,6 +148,13 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
     fn narrow(&self, base: usize, found: &mut Candidates) {
         found.separator =
             keep(found.separator, |bit| self.rules.names.may_be_before(self.buffer, base + bit));
+        if !self.wants_uuids {
+            found.uuid = 0;
+        }
+        found.word_run = keep(found.word_run, |bit| {
+            let start = (base + bit + 1).checked_sub(wallet::BYTES_MIN);
+            start.is_some_and(|start| wallet::may_begin(&self.buffer[start..]))
+        });
         found.anchor = keep(found.anchor, |bit| self.rules.literals.may_begin(self.buffer, base + bit));
     }
 
@@ -158,6 +170,11 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             | found.scheme
             | found.flag
             | found.element
+            | found.plus
+            | found.line_number
+            | found.word_run
+            | found.code
+            | found.uuid
             | found.anchor;
         while all != 0 {
             let bit = all & all.wrapping_neg();
@@ -278,6 +295,27 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             && let Some(first) = at.checked_sub(12)
         {
             search.at_pairs(first);
+        }
+        if found.plus & bit != 0 {
+            search.at_plus(at);
+        }
+        if found.line_number & bit != 0 {
+            search.at_line_number(at);
+        }
+        if found.word_run & bit != 0
+            && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)
+        {
+            search.at_word_run(start);
+        }
+        if found.code & bit != 0
+            && let Some(start) = at.checked_sub(it::DIGITS_OFFSET + 3)
+        {
+            search.at_code(start);
+        }
+        if found.uuid & bit != 0
+            && let Some(first) = at.checked_sub(15)
+        {
+            search.at_uuid(first);
         }
         if found.flag & bit != 0 {
             search.at_flag(at);

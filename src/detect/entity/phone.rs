@@ -4,7 +4,7 @@ Telephone numbers (ITU-T E.164, notation by E.123).
 Two kinds of evidence are told apart. In a field named for it [`any`] takes
 whatever a person could dial: seven to fifteen digits with their separators, and
 an extension. In free text [`international`] takes a plus, an assigned country
-code and as many digits as that country's plan has, and [`north_american`] the
+code and as many digits as that country's plan has, and [`north_american_around`] the
 form `(415) 555-0132`. National numbers without such a sign are found by a field
 or a word alone: a date, an id and a counter look just the same.
 
@@ -16,7 +16,7 @@ only take numbers away from what is hidden.
 use super::Verdict;
 use super::national::ends;
 use crate::detect::Why;
-use crate::detect::context::is_word;
+use crate::detect::context::{self, is_word};
 
 /// Fewest digits of a number under a field's name.
 const DIGITS_MIN: usize = 7;
@@ -42,12 +42,14 @@ pub fn any(text: &[u8]) -> Option<usize> {
 }
 
 /// The number whose plus stands at `at`.
+///
+/// Trigger: a plus with a digit behind it and no letter or digit before, unless they are an escape's.
 pub fn international(haystack: &[u8], at: usize) -> Option<Verdict> {
     let text = &haystack[at..];
     let first = text.get(1)?;
     let before = at.checked_sub(1).map(|before| haystack[before]);
-    if !(b'1'..=b'9').contains(first) || before.is_some_and(|byte| is_word(byte) || b"+-.)%".contains(&byte))
-    {
+    let part_of_more = before.is_some_and(|byte| b"+-.)%".contains(&byte));
+    if !(b'1'..=b'9').contains(first) || part_of_more || !context::word_starts_at(haystack, at) {
         return None;
     }
     let len = international_len(text)?;
@@ -65,8 +67,18 @@ fn international_len(text: &[u8]) -> Option<usize> {
     best.filter(|&end| ends(text, end))
 }
 
+/// The number before whose last four digits the dash at `dash` stands.
+///
+/// Trigger: a dash between three digits and four.
+pub fn north_american_around(haystack: &[u8], dash: usize) -> Option<Verdict> {
+    let exchange = dash.checked_sub(3)?;
+    let spaced = usize::from(haystack[..exchange].ends_with(b" "));
+    let open = exchange.checked_sub(spaced + 5)?;
+    (haystack[open] == b'(').then(|| north_american(haystack, open)).flatten()
+}
+
 /// The number whose area code's bracket opens at `at`: `(415) 555-0132`.
-pub fn north_american(haystack: &[u8], at: usize) -> Option<Verdict> {
+fn north_american(haystack: &[u8], at: usize) -> Option<Verdict> {
     let text = haystack[at..].get(..16.min(haystack.len() - at))?;
     if at > 0 && is_word(haystack[at - 1]) {
         return None;
@@ -74,7 +86,7 @@ pub fn north_american(haystack: &[u8], at: usize) -> Option<Verdict> {
     let [b'(', a, b, c, b')', rest @ ..] = text else { return None };
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     let (exchange, rest) = rest.split_first_chunk::<3>()?;
-    let [b'-' | b'.' | b' ', line @ ..] = rest else { return None };
+    let [b'-', line @ ..] = rest else { return None };
     let line = line.first_chunk::<4>()?;
     let number = [*a, *b, *c].into_iter().chain(*exchange).chain(*line);
     let mut digits = [0; 10];
@@ -318,7 +330,7 @@ mod tests {
         let found = (0..text.len()).find_map(|at| {
             let verdict = match text.as_bytes()[at] {
                 b'+' => international(text.as_bytes(), at),
-                b'(' => north_american(text.as_bytes(), at),
+                b'-' => north_american_around(text.as_bytes(), at),
                 _ => None,
             };
             match verdict {

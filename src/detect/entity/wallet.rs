@@ -13,14 +13,20 @@ Trigger: a run of 26 or more letters and digits, at a word's beginning.
 use sha2::{Digest, Sha256};
 
 use super::Verdict;
-use crate::detect::context::is_word;
+use crate::detect::context::{self, is_word};
 
-/// Fewest and most bytes of an address; Cardano's are the longest.
-const BYTES: std::ops::RangeInclusive<usize> = 26..=108;
+/// Fewest bytes of an address.
+pub const BYTES_MIN: usize = 26;
+
+/// Fewest and most bytes; Cardano's are the longest.
+const BYTES: std::ops::RangeInclusive<usize> = BYTES_MIN..=108;
 
 /// Human-readable parts of Bech32 addresses, the `1` behind them.
 const BECH32_PREFIXES: &[&[u8]] =
     &[b"bc1", b"tb1", b"ltc1", b"addr1", b"stake1", b"cosmos1", b"osmo1", b"celo1", b"bnb1", b"zs1"];
+
+/// First digits of Base58Check addresses: what their versions come to.
+const BASE58_BEGINS: &[u8] = b"139ADLMTXrt";
 
 /// Digits of Base58, as Bitcoin orders them; XRP's own order.
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
@@ -37,19 +43,33 @@ pub fn address(text: &[u8]) -> Option<usize> {
     (BYTES.contains(&run) && !goes_on && is_address(address)).then_some(run)
 }
 
-/// The address that begins at `start`, where a word begins.
+/// Whether an address perhaps begins like `text`: most long words of logs, which are hashes, do not.
+pub fn may_begin(text: &[u8]) -> bool {
+    match text {
+        [b'0', second, ..] => *second == b'x',
+        [first, ..] => BASE58_BEGINS.contains(first) || is_bech32_prefixed(text),
+        [] => false,
+    }
+}
+
+fn is_bech32_prefixed(text: &[u8]) -> bool {
+    BECH32_PREFIXES
+        .iter()
+        .any(|prefix| text.get(..prefix.len()).is_some_and(|text| text.eq_ignore_ascii_case(prefix)))
+}
+
+/// The address that begins at `start`, with a run of letters and digits.
 pub fn at(haystack: &[u8], start: usize) -> Option<Verdict> {
+    if !context::word_starts_at(haystack, start) {
+        return None;
+    }
     address(&haystack[start..]).map(|len| Verdict::plain(start, start + len))
 }
 
 fn is_address(text: &[u8]) -> bool {
     match text {
         [b'0', b'x', hex @ ..] => hex.len() == 40 && hex.iter().all(u8::is_ascii_hexdigit),
-        [b'1' | b'3' | b'L' | b'M' | b'D' | b'A' | b'9' | b'X' | b't' | b'T', ..]
-            if is_base58check(text, BASE58) =>
-        {
-            true
-        }
+        [first, ..] if BASE58_BEGINS.contains(first) && is_base58check(text, BASE58) => true,
         [b'r', ..] if is_base58check(text, BASE58_XRP) => true,
         _ => is_bech32(text),
     }

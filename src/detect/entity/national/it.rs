@@ -4,6 +4,8 @@ check letter. Where two persons would share one, digits are replaced by letters 
 */
 
 use super::compact;
+use crate::detect::entity::Verdict;
+use crate::detect::{Why, context};
 
 /// Bytes of the code.
 const CODE_BYTES: usize = 16;
@@ -17,6 +19,33 @@ const OMOCODIA: &[u8; 10] = b"LMNPQRSTUV";
 
 /// Letters for the months of birth.
 const MONTHS: &[u8; 12] = b"ABCDEHLMPRST";
+
+/// Offset of the code's three digits in a row.
+pub const DIGITS_OFFSET: usize = 12;
+
+/// The shape of a code in free text, where none of its digits is replaced by a letter.
+const SHAPE: &[u8; CODE_BYTES] = b"aaaaaa00a00a000a";
+
+/// The code that begins at `start`, in free text: its shape and its check letter are evidence enough.
+///
+/// Trigger: `digit{2} letter digit{2} letter digit{3} letter` behind a letter.
+pub fn at(haystack: &[u8], start: usize) -> Option<Verdict> {
+    let text = haystack.get(start..start + CODE_BYTES)?;
+    let shaped = text.iter().zip(SHAPE).all(|(byte, shape)| match shape {
+        b'a' => byte.is_ascii_alphabetic(),
+        _ => byte.is_ascii_digit(),
+    });
+    if !shaped
+        || !context::word_starts_at(haystack, start)
+        || !context::word_ends_at(haystack, start + CODE_BYTES)
+    {
+        return None;
+    }
+    match fiscal_code(text) {
+        Some(len) => Some(Verdict::plain(start, start + len)),
+        None => Some(Verdict::miss(start, start + CODE_BYTES, Why::Checksum)),
+    }
+}
 
 /// The code that `text` begins with.
 pub fn fiscal_code(text: &[u8]) -> Option<usize> {
