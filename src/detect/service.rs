@@ -22,7 +22,7 @@ const ENTROPY_MIN_UNKNOWN: f32 = 3.25;
 const GAP: &str = r#"[\w .:=/@"'\\>\[\]()-]{0,24}?"#;
 
 /// Words that say that a secret comes.
-const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pass\b|pat\b|credential|client[_-]?id|app[_-]?id|sid\b)";
+const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pw\b|pass\b|pat\b|credential|client[._-]?id|app[._-]?id|sid\b)";
 
 /// A word that says as much only where the shape is known: the names of calls follow it, too.
 const WORD_API: &str = r"(?i:api\b)";
