@@ -11,7 +11,7 @@ use super::check::Check;
 use super::pattern::{Pattern, Trust};
 use super::rule::{
     Alone, Begins, Beside, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
-    PatternRule, Rule, Tied,
+    PatternRule, Reach, Rule, Tied,
 };
 use super::service;
 use super::validator::Validator;
@@ -229,11 +229,12 @@ fn service_rule(raw: &RawRule, shape: Option<&str>, trust: Trust) -> Result<Patt
     if let Some(name) = raw.service.iter().find(|name| !name.bytes().all(is_part)) {
         return Err(format!("service {name} has more in it than letters, digits, ` ._-`"));
     }
-    let (pattern, entropy_min) = service::pattern(&raw.service, shape, raw.tied);
+    let (pattern, entropy_min) = service::pattern(shape, raw.tied);
     Ok(PatternRule {
         anchors: anchors(&raw.service)?,
         pattern: Pattern::new(&pattern, trust)?,
         lookback: 0,
+        reach: Reach::Behind,
         begins: Begins::Part,
         entropy_min: if raw.entropy_min > 0.0 { raw.entropy_min } else { entropy_min },
         digits_min: raw.digits_min,
@@ -268,6 +269,7 @@ fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRul
         anchors: anchors(&raw.anchors)?,
         pattern: Pattern::new(pattern, trust)?,
         lookback: raw.lookback,
+        reach: Reach::Over,
         begins: raw.begins,
         entropy_min: raw.entropy_min,
         digits_min: raw.digits_min,

@@ -26,7 +26,7 @@ use super::entity::{
     Verdict, card, device, email, encoded, iban, ip, mac, pem, phone, token, url, user, wallet,
 };
 use super::fields::{Encoded, Read, is_placeholder};
-use super::rule::{Kind, Parser, PatternRule};
+use super::rule::{Kind, Parser, PatternRule, Reach};
 use super::{Finding, NearMiss, RuleId, Rules, Wanted, Why, context};
 use crate::limit;
 use crate::mark;
@@ -368,21 +368,23 @@ impl State {
 /// Where the rule's pattern matches over the anchor at `start..end`: the group `secret`, else all of it. A match
 /// begins and ends where a word does; one that reaches the bound is taken on to the end of its word.
 fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> Option<Span> {
+    let behind = pattern.reach == Reach::Behind;
     if pattern.lookback == 0 && !pattern.begins.holds(haystack, start) {
         return None;
     }
-    let floor = start.saturating_sub(pattern.lookback);
+    let floor = if behind { end } else { start.saturating_sub(pattern.lookback) };
     let ceiling = haystack.len().min(end + limit::PATTERN_BYTES_MAX);
     let anchored = if pattern.lookback == 0 { Anchored::Yes } else { Anchored::No };
     let input = Input::new(haystack).range(floor..ceiling).anchored(anchored);
-    let (whole, secret) = pattern.pattern.find(&input)?;
+    let (found, secret) = pattern.pattern.find(&input)?;
+    let whole = if behind { Span::new(start, found.end) } else { found };
     let over_anchor = whole.start <= start && end <= whole.end;
     let begins = pattern.begins.holds(haystack, whole.start)
         && !context::follows_word(haystack, whole.start, &pattern.not_after);
     if !over_anchor || !begins {
         return None;
     }
-    let mut secret = secret.unwrap_or(whole);
+    let mut secret = secret.unwrap_or(found);
     if secret.end == ceiling {
         secret.end +=
             haystack[ceiling..].iter().take_while(|&&b| context::is_word(b) || b"-+/=".contains(&b)).count();

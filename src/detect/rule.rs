@@ -220,6 +220,8 @@ pub struct PatternRule {
     pub anchors: Vec<Box<str>>,
     /// What a match looks like; its group `secret` is the finding, else all of it.
     pub pattern: Pattern,
+    /// Where the anchor stands to the match.
+    pub reach: Reach,
     /// Bytes of the match that may stand before the anchor.
     pub lookback: usize,
     /// Where a match may begin.
@@ -234,6 +236,15 @@ pub struct PatternRule {
     pub not_after: Vec<Box<str>>,
     /// If the pattern only introduces a value: what the value that begins at its end must be.
     pub follows: Option<FieldRule>,
+}
+
+/// Where a pattern's anchor stands to its match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// In it.
+    Over,
+    /// Before it: the match begins where the anchor ends.
+    Behind,
 }
 
 /// Where a pattern's match may begin.

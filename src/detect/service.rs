@@ -19,7 +19,7 @@ const ENTROPY_MIN: f32 = 2.8;
 const ENTROPY_MIN_UNKNOWN: f32 = 3.25;
 
 /// What may stand between the name and the word: the rest of the name's identifier, or a few words more.
-const GAP: &str = r#"[\w .:=/@"'\\>\[\]()-]{0,24}?"#;
+const GAP: &str = r#"[\w .:=/?&@"'\\>\[\]()-]{0,24}?"#;
 
 /// Words that say that a secret comes.
 const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pw\b|pass\b|pat\b|credential|client[._-]?id|app[._-]?id|sid\b)";
@@ -27,20 +27,23 @@ const WORDS: &str = r"(?i:key|token|secret|access|private|auth|passw|pwd|pw\b|pa
 /// A word that says as much only where the shape is known: the names of calls follow it, too.
 const WORD_API: &str = r"(?i:api\b)";
 
-/// What ties the word to the value: the rest of its identifier, then signs with a filling word or an open call, or the comma
-/// between two quoted arguments.
-const TIE: &str = concat!(
-    r"[\w.-]{0,20}?(?:",
-    r"-{0,2}[^\w\n,;{}-][^\w\n,;{}]{0,11}",
-    r"(?:(?:(?i:is|was|to|code|value|default|key|token|secret)|[A-Za-z_.]{1,20}\((?:[\x22'][^\x22'\n]{0,40}[\x22'],)?)[^\w\n,;{}]{1,4})?",
-    r"|[\x22'][ \t]?,[ \t]?[\x22'])",
+/// A sign between word and value, perhaps encoded: `%3D`, `\u003d`.
+const SIGN: &str = r"(?:%[0-9A-Fa-f]{2}|\\u00[0-9A-Fa-f]{2}|[^\w\n,;{}%-])";
+
+/// What may stand between the signs: a filling word, or a call that is opened, with its first argument.
+const FILLING: &str = concat!(
+    r"(?i:is|was|to|code|value|default|key|token|secret)",
+    r"|[A-Za-z_.]{1,20}\((?:[\x22'][^\x22'\n,;{}]{0,40}[\x22'],)?",
 );
 
-/// The same with a dash alone, as in `okta-key-00a…`; names of machines are written so, too, so the shape must be known.
-const TIE_DASH: &str = "-";
+/// The comma between two quoted arguments.
+const COMMA: &str = r"[\x22'][ \t]?,[ \t]?[\x22']";
+
+/// A dash alone, as in `okta-key-00a…`: names of machines are written so, too, so the token's shape must be known.
+const DASH: &str = "(?i:key|token)?-";
 
 /// What ties the name to the value where no word stands between.
-const TIE_DIRECT: &str = r#"["'\])]{0,2}\s{0,2}(?:[?:]{0,2}=>?|[:,])?[\s("']{1,3}|=|:"#;
+const TIE_DIRECT: &str = r#"["'\])]{0,2}[ \t]{0,2}(?:[?:]{0,2}=>?|[:,])?[ \t("']{1,24}|=|:"#;
 
 /// A token of unknown shape: letters and digits without a sign between them, or with signs, two digits and a place where
 /// letter and digit touch, which `forecast_2024_berlin` has not.
@@ -49,50 +52,37 @@ const SHAPE: &str = r"[A-Za-z0-9]{20,}={0,2}|(?:[A-Za-z_-]*[0-9]){2}[A-Za-z0-9_-
 /// Where a token ends.
 const END: &str = r"(?:\W|$)";
 
-/// Names that are spelled out in a pattern; more would make it large.
-const SPELLED_NAMES_MAX: usize = 400;
-
-/// The pattern of the tokens of `names`, and the least entropy of one. `shape` is the token's own pattern, if it is known.
-pub fn pattern(names: &[String], shape: Option<&str>, tied: Tied) -> (String, f32) {
-    let names = name_pattern(names);
-    match shape {
-        Some(shape) => {
-            let by_word = format!("{GAP}(?:{WORDS}|{WORD_API})(?:{TIE}|{TIE_DASH})");
-            let tie = match tied {
-                Tied::Name => format!("(?:{by_word}|{TIE_DIRECT})"),
-                Tied::Word => by_word,
-            };
-            (format!("{names}{tie}(?P<secret>{shape}){END}"), ENTROPY_MIN)
-        }
-        None => (format!("{names}{GAP}{WORDS}{TIE}(?P<secret>{SHAPE}){END}"), ENTROPY_MIN_UNKNOWN),
-    }
-}
-
-/// The names, or, where they are many, any text of their length: a match begins at one of them anyway.
-fn name_pattern(names: &[String]) -> String {
-    if names.len() <= SPELLED_NAMES_MAX {
-        return format!(
-            "(?i:{})",
-            names.iter().map(|name| name.replace('.', r"\.")).collect::<Vec<_>>().join("|")
-        );
-    }
-    let lens = || names.iter().map(String::len);
-    format!(r"[\w .-]{{{},{}}}?", lens().min().unwrap_or(0), lens().max().unwrap_or(0))
+/// The pattern of what stands behind a service's name up to its token, and the least entropy of one. `shape` is the token's
+/// own pattern, if it is known.
+pub fn pattern(shape: Option<&str>, tied: Tied) -> (String, f32) {
+    let tie = format!(r"[\w.-]{{0,20}}?(?:-{{0,2}}{SIGN}{{1,12}}(?:(?:{FILLING}){SIGN}{{1,4}})?|{COMMA})");
+    let Some(shape) = shape else {
+        return (format!("{GAP}{WORDS}{tie}(?P<secret>{SHAPE}){END}"), ENTROPY_MIN_UNKNOWN);
+    };
+    let by_word = format!("{GAP}(?:{WORDS}|{WORD_API})(?:{tie}|{DASH})");
+    let tie = match tied {
+        Tied::Name => format!("(?:{by_word}|{TIE_DIRECT})"),
+        Tied::Word => by_word,
+    };
+    (format!("{tie}(?P<secret>{shape}){END}"), ENTROPY_MIN)
 }
 
 #[cfg(test)]
 mod tests {
     use regex_automata::meta::Regex;
     use regex_automata::util::syntax;
+    use regex_automata::{Anchored, Input};
 
     use super::*;
 
     fn secret<'t>(shape: Option<&str>, tied: Tied, text: &'t str) -> Option<&'t str> {
-        let (pattern, _) = pattern(&["okta".to_owned()], shape, tied);
+        let (pattern, _) = pattern(shape, tied);
         let syntax = syntax::Config::new().unicode(false).utf8(false);
         let regex = Regex::builder().syntax(syntax).build(&pattern).expect("a pattern");
         let mut captures = regex.create_captures();
-        regex.captures(text, &mut captures);
+        let name = text.to_ascii_lowercase().find("okta").expect("the name");
+        let input = Input::new(text).range(name + 4..).anchored(Anchored::Yes);
+        regex.search_captures(&input, &mut captures);
         captures.get_group_by_name("secret").map(|span| &text[span.range()])
     }
 
@@ -115,6 +105,9 @@ mod tests {
             "ENV.fetch('OKTA_TOKEN', '0a1b2c3d4e5f6a7b8c9d')",
             "if okta_key == \"0a1b2c3d4e5f6a7b8c9d\"",
             "oktaSECRET 0a1b2c3d4e5f6a7b8c9d",
+            "GET /?okta_token%3D0a1b2c3d4e5f6a7b8c9d%26x=1",
+            r"okta_token\u003d0a1b2c3d4e5f6a7b8c9d\u0026x",
+            r"{\u0022okta_key\u0022:\u00220a1b2c3d4e5f6a7b8c9d\u0022}",
         ] {
             check(None, text, Some(value));
         }
