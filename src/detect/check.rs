@@ -5,7 +5,7 @@ A field's value must hold as a whole. A pattern's match may be longer than the
 value, where words go on behind it, and is cut to what holds.
 */
 
-use super::entity::{card, email, iban, ip, mac};
+use super::entity::{card, email, iban, ip, mac, token};
 
 /// What a value is checked for, by the names that packs call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -21,6 +21,8 @@ pub enum Check {
     Card,
     /// An account number in capitals or small letters, in any groups.
     Iban,
+    /// A user's name and password in base64 (RFC 7617, section 2).
+    UserAndPassword,
 }
 
 impl Check {
@@ -33,6 +35,7 @@ impl Check {
             Check::Email => whole(email::is_address(text)),
             Check::Card => whole(card::is_number(text)),
             Check::Iban => iban::number_len(text),
+            Check::UserAndPassword => whole(token::is_pair(text)),
         }
     }
 

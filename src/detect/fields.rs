@@ -194,6 +194,10 @@ impl Search<'_> {
             self.missed(rule, value.span, why);
             return false;
         }
+        if field.numbers == Numbers::Long && is_blank(&self.haystack[value.span.range()]) {
+            self.missed(rule, value.span, Why::Placeholder);
+            return false;
+        }
         self.found(rule, value.span, field::percent_form(self.haystack, value.span, value.form))
     }
 
@@ -550,6 +554,13 @@ pub fn is_placeholder(text: &[u8]) -> bool {
     let formatted = matches!(text, [b'{', b'}'] | [b'{' | b'[' | b'('] | [b'%', b's' | b'd' | b'v']);
     let masked = is_mask(text);
     formatted || masked || is_variable(text) || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// `<access-key>`, `{{ token }}`: a blank that is still to be filled in, as manuals and templates write it. A password may
+/// look so, a key does not.
+fn is_blank(text: &[u8]) -> bool {
+    let ([b'<', name @ .., b'>'] | [b'{', b'{', name @ .., b'}', b'}']) = text else { return false };
+    name.iter().all(|&b| b.is_ascii_alphabetic() || b" _-.".contains(&b))
 }
 
 /// Stars, or a mask as `act` writes it: stars but for at most four characters at the end, separators kept.

@@ -91,14 +91,18 @@ pub fn bearer_at(haystack: &[u8], start: usize, evidence: Evidence, last: &mut L
 pub fn basic_at(haystack: &[u8], start: usize, evidence: Evidence, last: &mut LastRun) -> Option<Verdict> {
     let span = credential_after(haystack, start, b"basic".len(), last)?;
     let text = &haystack[span.range()];
-    // A user's name is shorter than this, so the colon behind it stands here.
-    let text = if text.len() > HEADER_BYTES_MAX { &text[..HEADER_BYTES_MAX] } else { text };
-    let plain = BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text));
-    let is_pair = plain.is_ok_and(|plain| plain.contains(&b':'));
-    if evidence == Evidence::Word && !is_pair {
+    if evidence == Evidence::Word && !is_pair(text) {
         return Some(Verdict::Miss(span, Why::Context));
     }
     Some(Verdict::plain(span.start, span.end))
+}
+
+/// Whether `text` decodes to a user's name and a password with a colon between.
+pub fn is_pair(text: &[u8]) -> bool {
+    // A user's name is shorter than this, so the colon behind it stands here.
+    let text = if text.len() > HEADER_BYTES_MAX { &text[..HEADER_BYTES_MAX] } else { text };
+    let plain = BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text));
+    plain.is_ok_and(|plain| plain.contains(&b':'))
 }
 
 /// The token68 (RFC 9110, section 11.2) behind a scheme's word of `word` bytes, with spaces, `+`, `%20` or a colon between.
