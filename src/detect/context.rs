@@ -59,11 +59,26 @@ pub fn is_after_code_unit(haystack: &[u8], at: usize) -> bool {
     at >= 6 && json::code_unit(haystack, at - 6).is_some()
 }
 
-/// Where the `\uXXXX` ends in whose digits `at` stands, if it does: the digits of an escape are no digits of a value, as in
-/// `\u0022203.0.113.7`.
-pub fn escape_end_over(haystack: &[u8], at: usize) -> Option<usize> {
+/// Whether a percent-encoded byte ends at `at` that text has: no control byte but a tab or a line's end.
+pub fn is_after_unit(haystack: &[u8], at: usize) -> bool {
+    let unit = at.checked_sub(3).and_then(|begin| percent::unit_at(haystack, begin));
+    unit.is_some_and(|byte| byte >= b' ' || byte.is_ascii_whitespace())
+}
+
+/// Where the escape ends in whose digits `at` stands, the first of a run of digits that ends at `end`, if it does: the
+/// digits of an escape are no digits of a value, as in `\u0022203.0.113.7` and `%20203.0.113.7`.
+pub fn escape_end_over(haystack: &[u8], at: usize, end: usize) -> Option<usize> {
     let begins = at.saturating_sub(5)..at.saturating_sub(1);
-    begins.rev().find(|&begin| json::code_unit(haystack, begin).is_some()).map(|begin| begin + 6)
+    let code_unit = begins.rev().find(|&begin| json::code_unit(haystack, begin).is_some());
+    if let Some(begin) = code_unit {
+        return Some(begin + 6);
+    }
+    if at == 0 || haystack[at - 1] != b'%' || !is_after_unit(haystack, at + 2) {
+        return None;
+    }
+    // Encoded twice.
+    let twice = haystack[at..].starts_with(b"25") && end > at + 4;
+    Some(if twice { at + 4 } else { at + 2 })
 }
 
 /// Words before a dotted number that make it a version.
@@ -238,9 +253,13 @@ mod tests {
     #[test]
     fn digits_of_an_escape_are_told() {
         let text = br"x\u0022203";
-        let ends = (0..text.len()).map(|at| escape_end_over(text, at).is_some()).collect::<Vec<_>>();
+        let ends = (0..text.len()).map(|at| escape_end_over(text, at, 10).is_some()).collect::<Vec<_>>();
         assert_eq!(ends, [false, false, false, true, true, true, true, false, false, false]);
-        assert_eq!(escape_end_over(text, 3), Some(7));
+        assert_eq!(escape_end_over(text, 3, 10), Some(7));
+        assert_eq!(escape_end_over(b"%20203", 1, 6), Some(3));
+        assert_eq!(escape_end_over(b"%2520203", 1, 8), Some(5));
+        assert_eq!(escape_end_over(b"%2510.0", 1, 5), Some(3));
+        assert_eq!(escape_end_over(b"5%10.0", 2, 4), None);
     }
 
     #[test]

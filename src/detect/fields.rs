@@ -60,14 +60,25 @@ impl Encoded {
         let spaces = haystack[start..end].iter().take_while(|&&b| b == b'+').count();
         let start = start + spaces;
         let text = &haystack[start..end];
-        let Some(inner) = text.strip_prefix(quote) else {
+        let is_backslash = |unit: &&[u8]| {
+            unit.to_ascii_uppercase().ends_with(b"5C") && unit.starts_with(&quote[..quote.len() - 2])
+        };
+        let level = text.chunks(quote.len()).take_while(is_backslash).count() * quote.len();
+        let Some(inner) = text[level..].strip_prefix(quote) else {
             let len = memchr::memchr(b'%', text).unwrap_or(text.len());
             return Span::new(start, start + len);
         };
-        let mut closings = memchr::memmem::find_iter(inner, quote);
-        let close = closings.find(|&at| !inner[..at].ends_with(b"%5C") && !inner[..at].ends_with(b"%5c"));
-        let inner_start = start + quote.len();
-        Span::new(inner_start, inner_start + close.unwrap_or(inner.len()))
+        // A quote with as many backslashes as the opening one closes the string, one of an outer string too.
+        let mut close = inner.len();
+        for at in memchr::memmem::find_iter(inner, quote) {
+            let escapes = inner[..at].rchunks(quote.len()).take_while(is_backslash).count() * quote.len();
+            if escapes <= level {
+                close = at - escapes;
+                break;
+            }
+        }
+        let inner_start = start + level + quote.len();
+        Span::new(inner_start, inner_start + close)
     }
 }
 

@@ -148,7 +148,7 @@ impl Search<'_> {
 
     /// The run of digits without those that belong to an escape.
     fn number(&self, run: Span) -> Option<Span> {
-        let start = context::escape_end_over(self.haystack, run.start).unwrap_or(run.start);
+        let start = context::escape_end_over(self.haystack, run.start, run.end).unwrap_or(run.start);
         (start < run.end).then(|| Span::new(start, run.end))
     }
 

@@ -128,6 +128,7 @@ fn sees_json_in_a_form() {
     check("d=%257B%2522password%2522%253A%2522hunter2%2522%257D", &[("password", "hunter2")]);
     check("d=%7B%22password%22%3A+123456%2C%22a%22%3A1%7D", &[("password", "123456")]);
     check("d=%7B%22password%22%3A%22a%5C%22b%22%7D", &[("password", "a%5C%22b")]);
+    check("d=%7B%22p%22%3A%22%7B%5C%22password%5C%22%3A%5C%22a%5C%22%7D%22%7D", &[("password", "a")]);
 }
 
 #[test]

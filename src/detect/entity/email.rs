@@ -56,8 +56,11 @@ const ALGORITHM_DOMAINS: &[&[u8]] = &[b"openssh.com", b"lysator.liu.se", b"libss
 
 /// The address around the at-sign whose spelling begins at `at` and is `len` bytes long.
 pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
-    let literal = literal_end(haystack, at + len);
-    let end = literal.or_else(|| domain_end(haystack, at + len))?;
+    let after = at + len;
+    // The sign's escape begins with its first backslash.
+    let at = if haystack[at] == b'\\' { at - json::backslashes_before(haystack, at) } else { at };
+    let literal = literal_end(haystack, after);
+    let end = literal.or_else(|| domain_end(haystack, after))?;
     let start = match quoted_start(haystack, at) {
         Some(start) => start,
         None => bracketed_start(haystack, local_start(haystack, at, end), at),
@@ -67,7 +70,7 @@ pub fn around(haystack: &[u8], at: usize, len: usize) -> Option<Verdict> {
     }
     let miss = Some(Verdict::miss(start, end, Why::Context));
     let is_algorithm =
-        ALGORITHM_DOMAINS.iter().any(|domain| haystack[at + len..end].eq_ignore_ascii_case(domain));
+        ALGORITHM_DOMAINS.iter().any(|domain| haystack[after..end].eq_ignore_ascii_case(domain));
     if is_algorithm || is_repository(haystack, start, at, end) || in_user_information(haystack, start) {
         return miss;
     }
@@ -329,6 +332,7 @@ mod tests {
         check("email=jane.doe%40example.com&n", "%40", &["jane.doe%40example.com"]);
         check("u=a%252Bb%2540example.com&", "%2540", &["a%252Bb%2540example.com"]);
         check(r#""user\u0040example.com""#, r"\u0040", &[r"user\u0040example.com"]);
+        check(r#""user\\u0040example.com""#, r"\u0040", &[r"user\\u0040example.com"]);
         check(r#""\\u0041\u20acjo@example.com""#, "@", &["jo@example.com"]);
         check(r#""\\u0041jo@example.com""#, "@", &[r"\\u0041jo@example.com"]);
         check("jürgen@müller.de", "@", &["jürgen@müller.de"]);

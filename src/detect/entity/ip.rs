@@ -60,8 +60,9 @@ pub fn v6_around(haystack: &[u8], colon: usize) -> Option<Verdict> {
     let floor = colon.saturating_sub(IPV6_BYTES_MAX + 1);
     let group = haystack[floor..colon].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
     // The digits of an escape before the address are none of its own.
-    let after_escape =
-        (0..=group.min(4)).map(|len| colon - len).find(|&start| context::is_after_code_unit(haystack, start));
+    let after_escape = (0..=group.min(4)).map(|len| colon - len).find(|&start| {
+        context::is_after_code_unit(haystack, start) || context::is_after_unit(haystack, start)
+    });
     let mut start = after_escape.unwrap_or(colon - group);
     let group = colon - start;
     if group > 4
@@ -199,6 +200,7 @@ mod tests {
         assert_eq!(v6("fe80::1ff:fe23:4567:890a%eth0"), ["fe80::1ff:fe23:4567:890a"]);
         assert_eq!(v6(r#""\u003c2001:db8::1\u003e""#), ["2001:db8::1"]);
         assert_eq!(v6(r#""\u0022::1\u0022""#), ["::1"]);
+        assert_eq!(v6("ip%3D2001:db8::7%20x, %20::1"), ["2001:db8::7", "::1"]);
         assert_eq!(v6("client:2001:db8::1 x"), ["2001:db8::1"]);
         assert_eq!(v6("addr:2001:db8::1"), ["2001:db8::1"]);
         assert_eq!(v6("1:2:3:4:5:6:7:890"), ["1:2:3:4:5:6:7:890"]);
