@@ -6,6 +6,7 @@ does with a finding, findings are made by hand.
 */
 
 mod json;
+mod planted;
 mod records;
 mod text;
 

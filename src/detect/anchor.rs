@@ -34,6 +34,8 @@ pub(super) enum Anchor {
     EncodedColon,
     /// A full stop that is percent-encoded: of an address.
     EncodedDot,
+    /// A quote that is an escape.
+    EscapedQuote,
     /// The name of a header that may stand beside its value.
     PairedName,
     /// Two slashes behind which a URL without a scheme goes on.
@@ -58,6 +60,8 @@ pub(super) const BUILTIN: &[(&str, Anchor)] = &[
     ("%253a", Anchor::EncodedColon),
     ("%2e", Anchor::EncodedDot),
     ("%252e", Anchor::EncodedDot),
+    (r"\u0022", Anchor::EscapedQuote),
+    (r"\u0027", Anchor::EscapedQuote),
     ("cookie\"", Anchor::PairedName),
     ("cookie'", Anchor::PairedName),
     ("cookie\\", Anchor::PairedName),

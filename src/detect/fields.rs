@@ -193,7 +193,7 @@ impl Search<'_> {
     }
 
     /// Whether the field's value is a finding; it is noted if so, and why not otherwise.
-    fn consider(&mut self, rule: RuleId, field: &FieldRule, tie: Tie, value: Value) -> bool {
+    pub(super) fn consider(&mut self, rule: RuleId, field: &FieldRule, tie: Tie, value: Value) -> bool {
         if value.span.is_empty() {
             return false;
         }

@@ -23,6 +23,7 @@ mod check;
 mod context;
 pub mod entity;
 mod entropy;
+mod escaped;
 mod fields;
 mod names;
 mod near;

@@ -234,6 +234,7 @@ impl Search<'_> {
             Anchor::EncodedAuthority => {
                 self.ask(Parser::UrlCredentials, |h| url::encoded_credentials_at(h, end));
             }
+            Anchor::EscapedQuote => state.escaped = self.at_escaped_quote(start, state.escaped),
             Anchor::PairedName => self.at_paired_name(end - 1, &mut Read::default()),
             Anchor::EncodedColon => {
                 self.at_encoded_address(start);
@@ -335,6 +336,8 @@ pub(super) struct State {
     pub(super) read: Read,
     strings: json::Strings,
     pem: usize,
+    /// The end of the last value that was found between escaped quotes.
+    escaped: usize,
     encoded: Encoded,
     token: token::LastRun,
     url: url::LastRun,
@@ -351,6 +354,7 @@ impl State {
         (self.read, self.encoded) = (Read::default(), Encoded::default());
         (self.token, self.url, self.pem) = (token::LastRun::default(), url::LastRun::default(), 0);
         self.run = field::LastRun::default();
+        self.escaped = 0;
     }
 
     fn pattern(&self, rule: RuleId) -> usize {

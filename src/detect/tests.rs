@@ -216,6 +216,8 @@ fn adversarial_input_comes_back() {
         ",a",
         "%25",
         "%3A",
+        r"\u0022a\u0022:",
+        r"\u0022sid\u0022:1",
         "%22sid%22%3A1",
         "%22password%22%3A%22%5C",
         "\"cookie\",\"a",

@@ -254,7 +254,7 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
         _ => key.after + haystack[key.after..].iter().take_while(|&&b| b == b' ' || b == b'\t').count(),
     };
     if let Some((quote, open, level)) = quote_at(haystack, call_around(haystack, at)) {
-        let end = json::string_end(haystack, open + 1, quote, level);
+        let end = quote_end(haystack, open + 1, quote, level);
         let span = Span::new(open + 1, end.max(open + 1));
         return After::One(Value { span, form: Form::json(level) });
     }
@@ -293,6 +293,20 @@ fn call_around(haystack: &[u8], at: usize) -> usize {
 fn unbracketed(haystack: &[u8], start: usize, end: usize) -> Option<Span> {
     let bracketed = haystack.get(start) == Some(&b'<') && haystack.get(end) == Some(&b'>');
     bracketed.then(|| Span::new(start + 1, end))
+}
+
+/// Where the quoted value ends whose content begins at `from`. In JSON the backslashes before a single quote are doubled:
+/// such a quote closes nothing if text goes on behind it.
+fn quote_end(haystack: &[u8], from: usize, quote: u8, level: u8) -> usize {
+    let mut end = json::string_end(haystack, from, quote, level);
+    while quote == b'\''
+        && haystack.get(end) == Some(&quote)
+        && json::backslashes_before(&haystack[from..], end - from) >= 2
+        && haystack.get(end + 1).is_some_and(|&b| b > b' ' && !b",;}])\"\\".contains(&b))
+    {
+        end = json::string_end(haystack, end + 1, quote, level);
+    }
+    end
 }
 
 /// `key= value`, where no pair begins behind the space.
@@ -556,6 +570,8 @@ mod tests {
         check("k=<>, n=b", "k", Tie::Equals, "");
         check("k=<v x", "k", Tie::Equals, "<v");
         check("k=\x1b[31mv\x1b[0m ok", "k", Tie::Equals, "\x1b[31mv\x1b[0m");
+        check(r#"{"m":"{'k': 'a\\'b', 'n': 1}"}"#, "k", Tie::Quoted, r"a\\'b");
+        check(r"{'k': 'a\\', 'n': 1}", "k", Tie::Quoted, r"a\\");
         check("{'k': b'v'}", "k", Tie::Quoted, "v");
         check(r#"k=["v"]"#, "k", Tie::Equals, "[");
         check(r#"{"k":["v"]}"#, "k", Tie::Quoted, "[");
