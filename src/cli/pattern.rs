@@ -42,8 +42,8 @@ enum What {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let mut output = Output::open()?;
     let (text, exit) = match arguments.what {
-        What::List => (list(&Rules::builtin()), Exit::Done),
-        What::Show { rule } => (show(&Rules::builtin(), &rule)?, Exit::Done),
+        What::List => (list(&Rules::builtin_in_full()), Exit::Done),
+        What::Show { rule } => (show(&Rules::builtin_in_full(), &rule)?, Exit::Done),
         What::Test { files } => test(&load(&files)?),
     };
     output.write(text.as_bytes())?;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
 /// The packs of these files alone, or the built-in ones.
 fn load(files: &[PathBuf]) -> Result<Rules, Error> {
     if files.is_empty() {
-        return Ok(Rules::builtin());
+        return Ok(Rules::builtin_in_full());
     }
     let mut packs = Vec::new();
     for file in files {

@@ -46,7 +46,6 @@ pub use crate::structure::Form;
 use anchor::{Anchor, Literals, Place};
 use names::Names;
 use pack::PackError;
-use pattern::Trust;
 use rule::{Kind, Parser, Rule};
 pub use sweep::Scratch;
 
@@ -129,30 +128,46 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The packs that are compiled into the binary.
+    /// The packs that are compiled into the binary, without their descriptions and examples.
     pub fn builtin() -> Rules {
-        match Rules::load_trusted(pack::BUILTIN, Trust::Tested) {
+        let mut entities = Entities::builtin();
+        let packs: Vec<_> = pack::builtin(&mut entities).collect();
+        match Rules::gather(entities, packs) {
             Ok(rules) => rules,
             // Packs hold no record; a test loads them.
             Err(errors) => unreachable!("the built-in packs are valid: {errors:?}"),
         }
     }
 
-    /// Compiles packs, given as file name and text. All that is wrong with them is told at once.
-    pub fn load(packs: &[(&str, &str)]) -> Result<Rules, Vec<PackError>> {
-        Rules::load_trusted(packs, Trust::Unknown)
+    /// The packs that are compiled into the binary, with all that is written in them.
+    pub fn builtin_in_full() -> Rules {
+        match Rules::load(pack::BUILTIN) {
+            Ok(rules) => rules,
+            Err(errors) => unreachable!("the built-in packs are valid: {errors:?}"),
+        }
     }
 
-    fn load_trusted(packs: &[(&str, &str)], trust: Trust) -> Result<Rules, Vec<PackError>> {
+    /// Compiles packs, given as file name and text. All that is wrong with them is told at once.
+    pub fn load(packs: &[(&str, &str)]) -> Result<Rules, Vec<PackError>> {
         let mut entities = Entities::builtin();
+        let packs: Vec<_> =
+            packs.iter().map(|(file, text)| (*file, pack::parse(file, text, &mut entities))).collect();
+        Rules::gather(entities, packs)
+    }
+
+    /// Puts packs together, each with its file's name.
+    fn gather(
+        entities: Entities,
+        packs: Vec<(&str, Result<pack::Pack, Vec<PackError>>)>,
+    ) -> Result<Rules, Vec<PackError>> {
         let mut rules: Vec<Rule> = Vec::new();
         let mut names = Names::default();
         let mut errors = Vec::new();
         let mut known = HashSet::new();
-        for (file, text) in packs {
-            let read = match pack::parse(file, text, trust, &mut entities) {
-                Ok(read) => read,
-                Err(more) => {
+        for pack in packs {
+            let (file, read) = match pack {
+                (file, Ok(read)) => (file, read),
+                (_, Err(more)) => {
                     errors.extend(more);
                     continue;
                 }
@@ -166,7 +181,7 @@ impl Rules {
             }
             for rule in read.rules {
                 if !known.insert(rule.name.clone()) {
-                    let (pack, rule) = ((*file).to_owned(), rule.name.to_string());
+                    let (pack, rule) = (file.to_owned(), rule.name.to_string());
                     errors.push(PackError::Rule { pack, rule, problem: "has another rule's name".into() });
                     continue;
                 }

@@ -17,24 +17,35 @@ use super::service;
 use super::validator::Validator;
 use crate::entity::Entities;
 
-/// The packs that are compiled into the binary: file name and text.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("network.yaml", include_str!("../../patterns/network.yaml")),
-    ("contact.yaml", include_str!("../../patterns/contact.yaml")),
-    ("money.yaml", include_str!("../../patterns/money.yaml")),
-    ("sessions.yaml", include_str!("../../patterns/sessions.yaml")),
-    ("connections.yaml", include_str!("../../patterns/connections.yaml")),
-    ("secrets.yaml", include_str!("../../patterns/secrets.yaml")),
-    ("vendors-a-f.yaml", include_str!("../../patterns/vendors-a-f.yaml")),
-    ("vendors-g-m.yaml", include_str!("../../patterns/vendors-g-m.yaml")),
-    ("vendors-n-s.yaml", include_str!("../../patterns/vendors-n-s.yaml")),
-    ("vendors-t-z.yaml", include_str!("../../patterns/vendors-t-z.yaml")),
-    ("people.yaml", include_str!("../../patterns/people.yaml")),
-    ("devices.yaml", include_str!("../../patterns/devices.yaml")),
-    ("place.yaml", include_str!("../../patterns/place.yaml")),
-    ("ai.yaml", include_str!("../../patterns/ai.yaml")),
-    ("identity.yaml", include_str!("../../patterns/identity.yaml")),
-];
+macro_rules! builtin {
+    ($($name:literal),* $(,)?) => {
+        /// The packs that are compiled into the binary: file name and text.
+        pub const BUILTIN: &[(&str, &str)] =
+            &[$((concat!($name, ".yaml"), include_str!(concat!("../../patterns/", $name, ".yaml")))),*];
+
+        /// The same as JSON, without descriptions and examples.
+        const SHORT: &[(&str, &str)] =
+            &[$((concat!($name, ".yaml"), include_str!(concat!(env!("OUT_DIR"), "/", $name, ".json")))),*];
+    };
+}
+
+builtin! {
+    "network",
+    "contact",
+    "money",
+    "sessions",
+    "connections",
+    "secrets",
+    "vendors-a-f",
+    "vendors-g-m",
+    "vendors-n-s",
+    "vendors-t-z",
+    "people",
+    "devices",
+    "place",
+    "ai",
+    "identity",
+}
 
 /// Shortest anchor, in bytes: a shorter one would stop the search at every turn.
 const ANCHOR_BYTES_MIN: usize = 3;
@@ -77,6 +88,7 @@ struct Raw {
 struct RawRule {
     name: String,
     entity: String,
+    #[serde(default)]
     description: String,
     parser: Option<Parser>,
     #[serde(default)]
@@ -137,13 +149,31 @@ pub struct Pack {
     pub excepted: Vec<String>,
 }
 
+/// Reads the packs that are compiled into the binary, without their descriptions and examples. Each comes with its file's
+/// name; the entities that they declare are added to `entities`.
+pub(super) fn builtin(
+    entities: &mut Entities,
+) -> impl Iterator<Item = (&'static str, Result<Pack, Vec<PackError>>)> {
+    SHORT.iter().map(|&(file, json)| {
+        let syntax = |err: serde_json::Error| {
+            vec![PackError::Syntax { pack: file.to_owned(), problem: err.to_string() }]
+        };
+        let raw = serde_json::from_str(json).map_err(syntax);
+        (file, raw.and_then(|raw| compile_all(file, raw, Trust::Tested, entities)))
+    })
+}
+
 /// Reads a pack. Entities that it declares are added to `entities`.
-pub fn parse(pack: &str, text: &str, trust: Trust, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
-    let raw: Raw = serde_saphyr::from_str(text).map_err(|err| {
+pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
+    let raw = serde_saphyr::from_str(text).map_err(|err| {
         // The parser's message quotes the pack, never a record.
         let problem = err.to_string().lines().next().unwrap_or("not YAML").to_owned();
         vec![PackError::Syntax { pack: pack.to_owned(), problem }]
     })?;
+    compile_all(pack, raw, Trust::Unknown, entities)
+}
+
+fn compile_all(pack: &str, raw: Raw, trust: Trust, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
     for name in &raw.entities {
         entities.declare(name);
     }
@@ -164,7 +194,7 @@ fn compile(pack: &str, raw: RawRule, trust: Trust, entities: &Entities) -> Resul
     let entity = entities
         .find(&raw.entity)
         .ok_or_else(|| format!("entity {} is not known; declare it under `entities:`", raw.entity))?;
-    let examples = examples(&raw)?;
+    let examples = if trust == Trust::Tested { Vec::new() } else { examples(&raw)? };
     let (name, description) = (raw.name.clone().into(), raw.description.clone().into());
     let fields = raw.keys.len() + raw.glued_keys.len();
     let kind = match (raw.parser, fields, raw.pattern.as_deref(), raw.validator) {

@@ -27,10 +27,15 @@ pub enum Trust {
 }
 
 /// A regular expression over bytes, with Rust's syntax; `.` and classes know no Unicode.
-#[derive(Debug)]
 pub struct Pattern {
     text: Box<str>,
     compiled: OnceLock<Compiled>,
+}
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pattern({})", self.text)
+    }
 }
 
 #[derive(Debug)]

@@ -242,7 +242,13 @@ fn adversarial_input_comes_back() {
 
 /// Built-in patterns are compiled when they are needed, and nobody could be told then.
 #[test]
-fn the_builtin_packs_are_valid() {
-    let rules = Rules::load(super::pack::BUILTIN).expect("nothing is wrong with them");
-    assert!(rules.rules().len() > 100);
+fn the_builtin_packs_are_valid_and_their_short_form_is_theirs() {
+    let (full, short) = (Rules::builtin_in_full(), Rules::builtin());
+    assert_eq!(full.rules().len(), short.rules().len());
+    for ((_, full), (_, short)) in full.rules().zip(short.rules()) {
+        assert_eq!((&full.name, full.entity), (&short.name, short.entity));
+        // A pattern's text is told, and whether it is compiled.
+        let told = |kind: &super::rule::Kind| format!("{kind:?}");
+        assert_eq!(told(&full.kind), told(&short.kind), "{}", full.name);
+    }
 }
