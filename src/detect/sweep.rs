@@ -296,33 +296,38 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         {
             search.at_pairs(first);
         }
-        if found.plus & bit != 0 {
-            search.at_plus(at);
-        }
-        if found.line_number & bit != 0 {
-            search.at_line_number(at);
-        }
-        if found.word_run & bit != 0
-            && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)
-        {
-            search.at_word_run(start);
-        }
-        if found.code & bit != 0
-            && let Some(start) = at.checked_sub(it::DIGITS_OFFSET + 3)
-        {
-            search.at_code(start);
-        }
-        if found.uuid & bit != 0
-            && let Some(first) = at.checked_sub(15)
-        {
-            search.at_uuid(first);
-        }
+        ask_words(&mut search, at, bit, found);
         if found.flag & bit != 0 {
             search.at_flag(at);
         }
         if found.element & bit != 0 {
             search.at_element(at);
         }
+    }
+}
+
+/// Asks about what runs of letters and digits tell: the rest of [`Sweep::ask`].
+fn ask_words(search: &mut Search, at: usize, bit: u64, found: &Candidates) {
+    if found.plus & bit != 0 {
+        search.at_plus(at);
+    }
+    if found.line_number & bit != 0 {
+        search.at_line_number(at);
+    }
+    if found.word_run & bit != 0
+        && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)
+    {
+        search.at_word_run(start);
+    }
+    if found.code & bit != 0
+        && let Some(start) = at.checked_sub(it::DIGITS_OFFSET + 3)
+    {
+        search.at_code(start);
+    }
+    if found.uuid & bit != 0
+        && let Some(first) = at.checked_sub(15)
+    {
+        search.at_uuid(first);
     }
 }
 

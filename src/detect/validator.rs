@@ -54,6 +54,8 @@ validators! {
     Phone phone::any, "A telephone number, as people write it.";
     PhoneGrouped phone::north_american_plain, "A North American number in its three groups.";
     Wallet wallet::address, "An address of a crypto currency.";
+    WalletNamed wallet::named, "What is written like an address of a crypto currency.";
+    IdNumber national::number_of_any_country, "Letters and digits in groups, as identity documents have them.";
     BirthDate date::birth, "A date in any notation.";
     Coordinates place::coordinates, "A coordinate in degrees, or two.";
     PreciseCoordinate place::precise, "A coordinate with four decimals or more.";

@@ -43,6 +43,16 @@ pub fn address(text: &[u8]) -> Option<usize> {
     (BYTES.contains(&run) && !goes_on && is_address(address)).then_some(run)
 }
 
+/// The address that `text` begins with, in a field named for one: a right checksum is not asked for, and the long
+/// addresses of Monero and the bare hashes of Solana are taken, too.
+pub fn named(text: &[u8]) -> Option<usize> {
+    address(text).or_else(|| {
+        let run = text.iter().take(BYTES.end() + 1).take_while(|byte| BASE58.contains(byte)).count();
+        let goes_on = text.get(run).is_some_and(|&byte| is_word(byte));
+        (BYTES.contains(&run) && !goes_on && mixed(&text[..run])).then_some(run)
+    })
+}
+
 /// Whether an address perhaps begins like `text`: most long words of logs, which are hashes, do not.
 pub fn may_begin(text: &[u8]) -> bool {
     match text {
@@ -219,6 +229,14 @@ mod tests {
         let text = "0x52908400098527886E0F7030069857D2E4169EE7 ok";
         assert_eq!(address(text.as_bytes()), Some(42));
         assert_eq!(address(&text.as_bytes()[..41]), None);
+    }
+
+    #[test]
+    fn a_name_makes_up_for_a_checksum() {
+        let text = "1BoatSLRHtKNngkdXEeobR76b53LETtpyX";
+        assert_eq!((address(text.as_bytes()), named(text.as_bytes())), (None, Some(text.len())));
+        assert_eq!(named(b"3b5d5c3712955042212316173ccf37be"), None);
+        assert_eq!(named(b"1BoatSLRHtKNngkdXEeobR76b53LETtp0X"), None);
     }
 
     #[test]

@@ -72,6 +72,37 @@ pub fn grouped<const N: usize>(text: &[u8], groups: &[usize], separators: &[u8])
     (digits_end == end).then_some((found, end))
 }
 
+/// Fewest digits of a number of a document, and most characters.
+const ID_DIGITS_MIN: usize = 5;
+const ID_CHARS_MAX: usize = 24;
+
+/// A number as some country's documents have it, no check known: five digits and more, letters among them, in groups
+/// with one separator between. A first group that is a whole number ends at a space.
+pub fn number_of_any_country(text: &[u8]) -> Option<usize> {
+    let (mut end, mut chars, mut digits, mut best) = (0, 0, 0, None);
+    loop {
+        let group =
+            text[end..].iter().take(ID_CHARS_MAX + 1).take_while(|b| b.is_ascii_alphanumeric()).count();
+        chars += group;
+        let group_digits = text[end..end + group].iter().filter(|b| b.is_ascii_digit()).count();
+        digits += group_digits;
+        end += group;
+        // A word without a digit behind a space is prose.
+        if group == 0 || chars > ID_CHARS_MAX || (group_digits == 0 && group > 2) {
+            break;
+        }
+        if digits >= ID_DIGITS_MIN && ends(text, end) {
+            best = Some(end);
+        }
+        match text[end..] {
+            [b' ', next, ..] if next.is_ascii_digit() && digits < ID_DIGITS_MIN + 2 => end += 1,
+            [b'-' | b'.' | b'/', next, ..] if next.is_ascii_alphanumeric() => end += 1,
+            _ => break,
+        }
+    }
+    best
+}
+
 /// Whether what ends at `end` is a whole word and no part of a longer number.
 pub fn ends(text: &[u8], end: usize) -> bool {
     match text[end.min(text.len())..] {
@@ -146,6 +177,17 @@ pub(super) mod tests {
         for text in ["123-45 6789", "123-456789", "12345-6789", "123-45-67890", "123-45-6789-1", "123-45-678"]
         {
             assert_eq!(ssn(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_numbers_of_documents() {
+        for text in ["C01X00T47", "10000000146", "85.07.30-033.28", "123 456 789", "AB-123456"] {
+            assert_eq!(number_of_any_country(text.as_bytes()), Some(text.len()), "{text}");
+        }
+        assert_eq!(number_of_any_country(b"123456789 200 17ms"), Some(9));
+        for text in ["none", "12", "AB", "not given 12", "v1.2.3"] {
+            assert_eq!(number_of_any_country(text.as_bytes()), None, "{text}");
         }
     }
 
