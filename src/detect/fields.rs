@@ -219,7 +219,8 @@ impl Search<'_> {
         let text = &self.haystack[value.span.range()];
         // A longer text without a space in it is none of the values that validators read.
         let text = &text[..text.len().min(limit::CHECKED_BYTES_MAX)];
-        if text.iter().any(|byte| b"%\\".contains(byte)) {
+        let spaced_form = tie == Tie::Equals && text.iter().skip(1).any(|&byte| byte == b'+');
+        if spaced_form || text.iter().any(|byte| b"%\\".contains(byte)) {
             let span = Span::new(value.span.start, value.span.start + text.len());
             let form = field::percent_form(self.haystack, span, value.form);
             let mut plain = Vec::new();
@@ -227,7 +228,9 @@ impl Search<'_> {
             // A form's `+` is a space, but for a telephone number's own.
             plain.iter_mut().skip(1).filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
             let whole = text.len() == value.span.len() && validator.len(&plain) == Some(plain.len());
-            return whole.then_some(value);
+            if whole {
+                return Some(value);
+            }
         }
         let unquoted = value.form == Form::PLAIN && !matches!(tie, Tie::Quoted | Tie::Element);
         let end = if unquoted { self.haystack.len() } else { value.span.end };

@@ -20,12 +20,11 @@ impl Search<'_> {
     /// Looks for the rule's value behind the word at `start..end`, then before it.
     pub(super) fn at_word(&mut self, rule: RuleId, near: &NearRule, start: usize, end: usize) {
         let haystack = self.haystack;
+        // `us_ssn` names its number as `SSN` does; a word that is a part of a longer one does not.
         let plural = usize::from(haystack.get(end) == Some(&b's'));
+        let begins = context::word_starts_at(haystack, start) || haystack[..start].ends_with(b"_");
         let wanted = self.wanted.strength(self.rules.rule(rule).entity) > 0;
-        if !wanted
-            || !context::word_starts_at(haystack, start)
-            || !context::word_ends_at(haystack, end + plural)
-        {
+        if !wanted || !begins || !context::word_ends_at(haystack, end + plural) {
             return;
         }
         let behind = haystack.len().min(end + limit::NEAR_BYTES_MAX);

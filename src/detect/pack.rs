@@ -278,7 +278,10 @@ fn near_rule(raw: &RawRule, validator: Validator) -> Result<NearRule, String> {
     if raw.anchors.is_empty() && raw.alone == Alone::Ignore {
         return Err("a validator needs `keys`, or `anchors`: the words near which a value stands".into());
     }
-    Ok(NearRule { anchors: anchors(&raw.anchors)?, validator, alone: raw.alone })
+    // A phrase is also a name, as in `{"name":"tax_id","value":…}`.
+    let names = raw.anchors.iter().filter(|words| words.contains(' ')).map(|words| words.replace(' ', "_"));
+    let words: Vec<String> = raw.anchors.iter().cloned().chain(names).collect();
+    Ok(NearRule { anchors: anchors(&words)?, validator, alone: raw.alone })
 }
 
 fn anchors(anchors: &[String]) -> Result<Vec<Box<str>>, String> {
