@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use logveil::bench::engine::{Measured, Subject, measure_whole};
 use logveil::bench::{Effort, Sample, Spread, megabytes_per_second};
-use logveil::clock::SystemClock;
+use logveil::clock::ThreadClock;
 use logveil::detect::Rules;
 
 /// Bytes of a corpus: more than any cache holds.
@@ -97,7 +97,7 @@ fn measured(rules: &Arc<Rules>, policy: &str, sample: &Sample) -> Measured {
     let keyring = setup::keyring();
     let class = policy.class_named("app").expect("every policy has it");
     let subject = Subject { policy: &policy, class, keyring: &keyring };
-    measure_whole(subject, sample, EFFORT, &SystemClock::new())
+    measure_whole(subject, sample, EFFORT, &ThreadClock)
 }
 
 /// Throughput by number of rules: it is not to fall in proportion.

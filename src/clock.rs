@@ -2,7 +2,8 @@
 Where time comes from.
 
 Nothing in the program asks the operating system for the time but
-[`SystemClock`], which the program's outermost layer makes; everything else is
+[`SystemClock`], which the program's outermost layer makes, and
+[`ThreadClock`], by which it measures itself; everything else is
 handed a [`Clock`] or a moment. Tests hand in a [`ManualClock`].
 */
 
@@ -41,6 +42,23 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+/// Shows what the calling thread has computed: what else the machine does meanwhile does not count. For measuring.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadClock;
+
+impl Clock for ThreadClock {
+    #[expect(clippy::disallowed_methods, reason = "this file reads the wall clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
     }
 }
 

@@ -16,7 +16,7 @@ const CANARY: &str = "canary.jane@example.com";
 
 fn bench(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logveil"));
-    command.args(["bench", "engine"]).args(arguments).output().expect("the program starts")
+    command.args(["bench", "engine", "--seconds", "1"]).args(arguments).output().expect("the program starts")
 }
 
 /// Files with a corpus of each kind, and the canary in each line of another.

@@ -28,8 +28,8 @@ pub fn redact() -> Peer {
                 TargetValue { value: Value::Object(event), metadata, secrets: Secrets::default() };
             runtime.resolve(&mut target, &program, &zone).expect("a line is a string");
             runtime.clear();
-            let Value::Object(event) = target.value else { unreachable!("it was one") };
-            let Some(Value::Bytes(clean)) = event.get(&key) else { unreachable!("it was set") };
+            let clean = target.value.as_object().and_then(|event| event.get(&key)).and_then(Value::as_bytes);
+            let clean = clean.expect("it was set to a string");
             // How many it replaced is not told; a line that changed counts as one.
             found += usize::from(clean.len() != line.len());
             out.extend_from_slice(clean);

@@ -10,7 +10,7 @@ use crate::cli::choice::{Choice, name};
 use crate::cli::output::Output;
 use crate::cli::redact::run_key;
 use crate::cli::{Error, Exit, reason};
-use crate::clock::SystemClock;
+use crate::clock::ThreadClock;
 use crate::detect::pack;
 use crate::filter::{Input, Part, Pieces};
 use crate::keys::Keyring;
@@ -19,7 +19,7 @@ use crate::secret::Raw;
 
 /// Measure the engine: throughput, share of memcpy, cost by stage and by rule.
 ///
-/// One thread, text in memory to text in memory: files are read first, then cleaned again and again as `redact` cleans
+/// One thread and its own time, text in memory to text in memory: files are read first, then cleaned again and again as `redact` cleans
 /// them. Of large inputs only the beginning is taken, 128 MiB in all. The report holds counts and times, never a byte
 /// of a record.
 ///
@@ -31,7 +31,7 @@ use crate::secret::Raw;
 /// Rules: for those with candidates in 8 MiB from all over the sample (less if the engine is slow), candidates are
 /// values that were looked at closely and findings what they came to. The cost is the time of the search with all rules
 /// less that with all but this one, the fastest of 8 runs each, in turn. Measurements that differ in nothing are as far
-/// apart as the noise; a cost below it cannot be told from nothing. Rules that are not reached in 20 seconds have no cost.
+/// apart as the noise; a cost below it cannot be told from nothing. Rules that are not reached in time have no cost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  logveil bench engine --input access.log --policy everything\n  \
                         logveil bench engine --input *.log --format json > measured.json")]
@@ -41,9 +41,12 @@ pub(super) struct Arguments {
     /// Files to measure on; `-` is standard input.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     input: Vec<PathBuf>,
-    /// Runs that are measured; fewer, but 3 at least, if they take longer than 20 seconds.
+    /// Runs that are measured; fewer, but 3 at least, if there is no time for them.
     #[arg(long, value_name = "N", default_value_t = 9)]
     runs: usize,
+    /// Time for each of the two measurements, of the whole and of the rules.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    seconds: u64,
     /// How to tell: tables for people, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -56,18 +59,15 @@ enum Format {
     Json,
 }
 
-/// How long each of the two measurements may take, beyond the least number of runs.
-const WAIT_MAX: Duration = Duration::from_secs(20);
-
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let (policy, class) = arguments.choice.load()?;
     let keyring = Keyring::for_run(run_key()?);
     let (sample, is_whole) = read(&arguments.input)?;
     let subject = Subject { policy: &policy, class, keyring: &keyring };
-    let clock = SystemClock::new();
-    let effort = Effort { runs: arguments.runs, wait_max: WAIT_MAX };
-    let measured = measure(subject, &sample, effort, &clock);
-    let costs = rules::measure(subject, pack::BUILTIN, &sample, WAIT_MAX, &clock);
+    let wait_max = Duration::from_secs(arguments.seconds);
+    let effort = Effort { runs: arguments.runs, wait_max };
+    let measured = measure(subject, &sample, effort, &ThreadClock);
+    let costs = rules::measure(subject, pack::BUILTIN, &sample, wait_max, &ThreadClock);
     let report =
         Report { subject, files: arguments.input.len(), is_whole, measured: &measured, costs: &costs };
     Output::open()?.write(&match arguments.format {
