@@ -5,6 +5,7 @@ What a key is and where its value stands is [`crate::structure::field`]'s
 business; here the rules that list the key are asked whether the value counts.
 */
 
+use super::check::Check;
 use super::entity::{cookie, token};
 use super::reference::{Search, State};
 use super::rule::{Beside, FieldRule, FieldValue, Kind, Loose, Nested, Numbers, Parser};
@@ -13,7 +14,7 @@ use crate::limit;
 use crate::mark;
 use crate::span::Span;
 use crate::structure::field::{self, After, Key, LastRun, Tie, Value};
-use crate::structure::{Form, json};
+use crate::structure::{Form, json, percent};
 
 /// How far fields have been read, so that nothing is read twice.
 #[derive(Debug, Default)]
@@ -485,13 +486,29 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
     {
         return Some(Why::Context);
     }
-    if field.check.is_some_and(|check| !check.holds(text)) {
+    if field.check.is_some_and(|check| !holds_decoded(check, text)) {
         return Some(Why::Checksum);
     }
     if field.random && !entropy::looks_random(text) {
         return Some(Why::Entropy);
     }
     None
+}
+
+/// Whether the value holds as it stands or percent-decoded, a plus sign for a space.
+fn holds_decoded(check: Check, text: &[u8]) -> bool {
+    if check.holds(text) {
+        return true;
+    }
+    let mut plain = text.to_vec();
+    (0..limit::PERCENT_ROUNDS_MAX).any(|_| {
+        if !plain.contains(&b'%') && !plain.contains(&b'+') {
+            return false;
+        }
+        plain.iter_mut().filter(|b| **b == b'+').for_each(|b| *b = b' ');
+        plain = percent::decode(&plain);
+        check.holds(&plain)
+    })
 }
 
 /// `[Name(key=value`, an object as programs print it: its keys are asked for themselves.

@@ -120,6 +120,13 @@ fn sees_headers_in_lists_and_pairs() {
 }
 
 #[test]
+fn checks_what_an_encoded_value_means() {
+    check("GET /?card_number=4111%204111%20x&pan=4111%2B1111", &[]);
+    check("GET /?card_number=4111+1111+1111%201111&x=1", &[("card", "4111+1111+1111%201111")]);
+    check("mac=00%201a%202b%203c%204d%205e x", &[("mac", "00%201a%202b%203c%204d%205e")]);
+}
+
+#[test]
 fn sees_json_in_a_form() {
     check(
         "data=%7B%22user%22%3A%22bob%22%2C%22password%22%3A%22hunter2%22%7D&x=1",
