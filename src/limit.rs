@@ -35,6 +35,9 @@ pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
 /// Bytes on each side of an at-sign that are read for an e-mail address (RFC 5321, section 4.5.3.1: 254 in all).
 pub const EMAIL_BYTES_MAX: usize = 256;
 
+/// Bytes behind an anchor in which the introduction of a value must end: a command's words before its password.
+pub const INTRODUCTION_BYTES_MAX: usize = 512;
+
 /// Bytes before a key, and behind its value, in which the field is looked for that stands beside it in its object.
 pub const BESIDE_BYTES_MAX: usize = 96;
 

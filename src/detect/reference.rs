@@ -377,7 +377,9 @@ fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> 
         return None;
     }
     let floor = if behind { end } else { start.saturating_sub(pattern.lookback) };
-    let ceiling = haystack.len().min(end + limit::PATTERN_BYTES_MAX);
+    let introduces = pattern.follows.is_some();
+    let bytes_max = if introduces { limit::INTRODUCTION_BYTES_MAX } else { limit::PATTERN_BYTES_MAX };
+    let ceiling = haystack.len().min(end + bytes_max);
     let anchored = if pattern.lookback == 0 { Anchored::Yes } else { Anchored::No };
     let input = Input::new(haystack).range(floor..ceiling).anchored(anchored);
     let (found, secret) = pattern.pattern.find(&input)?;
@@ -389,11 +391,13 @@ fn matched(pattern: &PatternRule, haystack: &[u8], start: usize, end: usize) -> 
         return None;
     }
     let mut secret = secret.unwrap_or(found);
+    if introduces {
+        return Some(secret);
+    }
     if secret.end == ceiling {
         secret.end +=
             haystack[ceiling..].iter().take_while(|&&b| context::is_word(b) || b"-+/=".contains(&b)).count();
-    } else if pattern.follows.is_none()
-        && secret.end == whole.end
+    } else if secret.end == whole.end
         && context::is_word(haystack[whole.end - 1])
         && !context::word_ends_at(haystack, whole.end)
     {
