@@ -220,6 +220,8 @@ const COUNTER_KEYS: &[&[u8]] = &[
     b"ms",
     b"seq",
     b"offset",
+    b"delta",
+    b"diff",
     b"size",
     b"bytes",
     b"trace",
@@ -240,8 +242,9 @@ const COUNTER_KEYS: &[&[u8]] = &[
     b"updated",
 ];
 
+/// Whether `before` ends with a key whose numbers are times, counters and ids, and its separator.
 /// A plain `id` says little about what looks like a card of the usual length; `order_id` does.
-fn is_counter_field(before: &[u8], digits: usize) -> bool {
+pub(super) fn is_counter_field(before: &[u8], digits: usize) -> bool {
     let window = &before[before.len().saturating_sub(48)..];
     let quote = window.iter().rev().take_while(|b| b"\"'\\ ".contains(b)).count();
     let Some((b'=' | b':', key)) = window[..window.len() - quote].split_last() else { return false };

@@ -53,6 +53,10 @@ pub fn international(haystack: &[u8], at: usize) -> Option<Verdict> {
         return None;
     }
     let len = international_len(text)?;
+    // With a plus, a plain `id` says as little as with a card's length.
+    if super::card::is_counter_field(&haystack[..at], DIGITS_MAX) {
+        return Some(Verdict::miss(at, at + len, Why::Context));
+    }
     Some(Verdict::plain(at, at + len))
 }
 
@@ -360,6 +364,8 @@ mod tests {
             "+123",
             "+5",
             "build 1.0+4930901820",
+            "offset=+681258805532",
+            "{\"timeDelta\":+681258805532}",
             "+49 30 901820a",
             "(123) 456-7890",
             "(415) 155-0132",
