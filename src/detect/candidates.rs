@@ -48,6 +48,8 @@ pub struct Candidates {
     pub code: u64,
     /// Fourth dash of those exactly 5 apart: a UUID.
     pub uuid: u64,
+    /// Second of two dots exactly 7 apart, the first behind 16 letters and digits: the token of a bot.
+    pub bot: u64,
     /// A literal may begin here.
     pub anchor: u64,
 }
@@ -137,6 +139,8 @@ impl Carry {
         // A haystack that begins inside a run has a 26th of its own.
         found.word_run = twenty_six & (!back(of_twenty_six, twenty_six, 1) | back(self.starts, starts, 25));
         self.word_runs = [two, four, eight, sixteen, twenty_four, twenty_six];
+
+        found.bot = now.dot & back(before.dot, now.dot, 7) & back(of_sixteen, sixteen, 8);
 
         let pair = now.digit & back(before.digit, now.digit, 1);
         let pair_before = |n: u32| back(self.digit_pairs, pair, n);
@@ -278,6 +282,8 @@ mod tests {
         check_none("RSSMRA85T10A56S RSSMRA85T1A562S", |found| found.code);
         check("0b5a1c2d-3e4f-4a6b-8c7d-9e0f1a2b3c4d", 23, |found| found.uuid);
         check_none("0b5a-1c2d-3e4f 2026-11-22", |found| found.uuid);
+        check("MTIzNDU2Nzg5MDEyMzQ1Njc4.Ga1b2c.x", 31, |found| found.bot);
+        check_none("https://www.google.com/ org.apache.kafka", |found| found.bot);
         check("key=12:34", 3, |found| found.separator);
         check_none("http://x", |found| found.separator);
         check("http://x", 4, |found| found.scheme);

@@ -5,7 +5,7 @@ It asks every parser at every place where its entity could be, one search per
 kind of place:
 
 - where a run of digits begins: IPv4, card, IBAN;
-- at each `@`: e-mail;
+- at each `@`: e-mail; at each `.`: the token of a bot;
 - at each `:`: IPv6, MAC; at each `-`: MAC;
 - at each `=` and `:`: is the key before it one that a field rule lists? (in [`super::fields`])
 - at `://`: credentials in URLs; at `--` and `</`: flags and elements;
@@ -23,7 +23,7 @@ use regex_automata::{Anchored, Input};
 use super::anchor::{Anchor, Literal};
 use super::entity::national::it;
 use super::entity::{
-    Verdict, card, device, email, encoded, iban, ip, mac, pem, phone, token, url, user, wallet,
+    Verdict, bot, card, device, email, encoded, iban, ip, mac, pem, phone, token, url, user, wallet,
 };
 use super::fields::{Encoded, Read, is_placeholder};
 use super::rule::{Kind, Parser, PatternRule, Reach};
@@ -63,6 +63,9 @@ impl Search<'_> {
         for at in memchr_iter(b'-', self.haystack) {
             self.at_line_number(at);
             self.at_uuid(at);
+        }
+        for at in memchr_iter(b'.', self.haystack) {
+            self.at_bot(at);
         }
         self.at_words();
         for at in memchr_iter(b':', self.haystack) {
@@ -139,6 +142,11 @@ impl Search<'_> {
     /// Asks for a fiscal code that begins at `start`.
     pub(super) fn at_code(&mut self, start: usize) {
         self.ask(Parser::FiscalCode, |haystack| it::at(haystack, start));
+    }
+
+    /// Asks for the token of a bot at its second dot.
+    pub(super) fn at_bot(&mut self, dot: usize) {
+        self.ask(Parser::Bot, |haystack| bot::around(haystack, dot));
     }
 
     /// Asks for a UUID at its first dash.

@@ -75,11 +75,13 @@ pub enum Parser {
     FiscalCode,
     /// `entity::device::uuid_around`.
     Uuid,
+    /// `entity::bot`.
+    Bot,
 }
 
 impl Parser {
     /// How many parsers there are.
-    pub const COUNT: usize = Parser::Uuid as usize + 1;
+    pub const COUNT: usize = Parser::Bot as usize + 1;
 }
 
 /// The value of a field.

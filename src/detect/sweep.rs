@@ -175,6 +175,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             | found.word_run
             | found.code
             | found.uuid
+            | found.bot
             | found.anchor;
         while all != 0 {
             let bit = all & all.wrapping_neg();
@@ -328,6 +329,9 @@ fn ask_words(search: &mut Search, at: usize, bit: u64, found: &Candidates) {
         && let Some(first) = at.checked_sub(15)
     {
         search.at_uuid(first);
+    }
+    if found.bot & bit != 0 {
+        search.at_bot(at);
     }
 }
 

@@ -6,6 +6,7 @@ Each parser is asked about one place and answers with a [`Verdict`], or with
 than a bound, so that asking at every place stays linear.
 */
 
+pub mod bot;
 pub mod card;
 pub mod cookie;
 pub mod date;

@@ -12,6 +12,7 @@ fn rules() -> &'static Rules {
 
 /// What stands in logs, and pieces of it: what parsers look for, half of it, and what they are to leave.
 const PIECES: &[&str] = &[
+    "MTIzNDU2Nzg5MDEyMzQ1Njc4.Ga1b2c.a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
     "203.0.113.7",
     "256.1.2.3.4.5",
     "Chrome/126.0.0.0",
