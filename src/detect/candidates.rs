@@ -52,6 +52,12 @@ pub struct Candidates {
     pub bot: u64,
     /// A literal may begin here.
     pub anchor: u64,
+    /// Sixteenth byte of a run of letters, digits, `_` and `-` that begins where a part of a word does: a token.
+    pub token: u64,
+    /// Sixteenth byte of such a run, wherever it begins: a service's name may stand before it.
+    pub run: u64,
+    /// Where a part of a word begins.
+    pub part: u64,
 }
 
 /// What one block leaves to the next.
@@ -70,6 +76,9 @@ pub struct Carry {
     colons: [u64; 3],
     colon_pairs: [u64; 2],
     dash_pairs: [u64; 2],
+    part: u64,
+    /// Runs of 1, 2, 4, 8 and 16 bytes of a token that end at each byte.
+    runs: [u64; 5],
 }
 
 /// The mask of what stands `n` bytes before each byte; `n` is 1 to 63.
@@ -96,6 +105,7 @@ impl Carry {
         self.words(now, next, starts, &mut found);
         self.colons(now, &mut found);
         self.structure(now, next, [starts, next_starts], &mut found);
+        self.tokens(now, starts, &mut found);
         self.before = *now;
         self.starts = starts;
         found
@@ -200,8 +210,21 @@ impl Carry {
             | back(before.percent, now.percent, 3);
         let plus_begins = !word_before | escape_before | starts;
         found.plus = now.plus & ahead(now.digit, next.digit, 1) & plus_begins;
-        let part_begins = !word_before | hump | escape_before | starts;
-        found.anchor = now.part & part_begins | now.free;
+        let begins = !word_before | hump | escape_before | starts;
+        found.part = begins & letter_or_digit(now);
+        found.anchor = now.part & found.part | now.free;
+    }
+
+    fn tokens(&mut self, now: &Block, starts: u64, found: &mut Candidates) {
+        let one = now.letter | now.digit | now.underscore | now.dash;
+        let two = one & back(self.runs[0], one, 1);
+        let four = two & back(self.runs[1], two, 2);
+        let eight = four & back(self.runs[2], four, 4);
+        let sixteen = eight & back(self.runs[3], eight, 8);
+        found.token = sixteen & back(self.part, found.part, 15);
+        found.run = sixteen & (!back(self.runs[4], sixteen, 1) | back(self.starts, starts, 15));
+        self.runs = [one, two, four, eight, sixteen];
+        self.part = found.part;
     }
 }
 
@@ -222,7 +245,7 @@ mod tests {
 
     fn all(text: &[u8]) -> Vec<Candidates> {
         let mut fingerprint = Fingerprint::default();
-        fingerprint.add(b"tok", 0);
+        fingerprint.part.add(*b"tok", 0);
         let mut blocks = vec![Block::default(); text.len().div_ceil(BLOCK_BYTES) + 1];
         Classifier::new(fingerprint).classify(text, 0, &mut blocks);
         let mut carry = Carry::default();
@@ -296,6 +319,9 @@ mod tests {
         check_none("mytoken 2token", |found| found.anchor);
         check(r"\ntoken", 2, |found| found.anchor);
         check("%2ftoken", 3, |found| found.anchor);
+        check("=0123456789abcdef0", 16, |found| found.run);
+        check("=0123456789-bcdef0", 16, |found| found.token);
+        check_none("=0123456789abcde", |found| found.run | found.token);
     }
 
     proptest! {

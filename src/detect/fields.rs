@@ -555,6 +555,10 @@ fn is_prose(text: &[u8]) -> bool {
 
 /// What stands where a value would, and is none: nothing, a switch, a variable, a mask.
 pub fn is_placeholder(text: &[u8]) -> bool {
+    // None of them begins with a digit, as addresses and numbers do.
+    if text.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     const WORDS: &[&[u8]] = &[
         b"null",
         b"none",

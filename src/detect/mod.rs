@@ -205,7 +205,7 @@ impl Rules {
             let place = if text[0].is_ascii_alphanumeric() { place } else { Place::Free };
             literals.entry((text, place)).or_default().push(anchor);
         };
-        anchor::BUILTIN.iter().for_each(|(text, anchor)| add(text, Place::Part, *anchor));
+        anchor::BUILTIN.iter().for_each(|(text, place, anchor)| add(text, *place, *anchor));
         for (id, rule) in rules.iter().enumerate() {
             let id = RuleId(id as u16);
             match &rule.kind {
@@ -216,7 +216,7 @@ impl Rules {
                     alone.extend((near.alone != rule::Alone::Ignore).then_some(id));
                 }
                 Kind::Pattern(pattern) => {
-                    let place = if pattern.lookback == 0 { Place::Part } else { Place::Free };
+                    let place = anchor_place(pattern);
                     pattern.anchors.iter().for_each(|anchor| add(anchor, place, Anchor::Rule(id)));
                 }
             }
@@ -316,5 +316,16 @@ impl Rules {
 
 #[cfg(test)]
 mod notations;
+/// Where a pattern's anchors are looked for.
+fn anchor_place(pattern: &rule::PatternRule) -> Place {
+    let begins_token = || pattern.follows.is_none() && pattern.pattern.leading_run() >= anchor::TOKEN_BYTES;
+    match pattern.reach {
+        rule::Reach::Behind => Place::Service,
+        rule::Reach::Over if pattern.lookback > 0 => Place::Free,
+        rule::Reach::Over if begins_token() => Place::Token,
+        rule::Reach::Over => Place::Part,
+    }
+}
+
 #[cfg(test)]
 mod tests;

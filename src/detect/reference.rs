@@ -17,6 +17,8 @@ The searches are methods that the fast matcher calls too, at fewer places
 for the bounds in [`crate::limit`] that each parser keeps.
 */
 
+use std::ops::Range;
+
 use memchr::{memchr_iter, memchr2_iter, memmem};
 use regex_automata::{Anchored, Input};
 
@@ -275,11 +277,11 @@ impl Search<'_> {
 
     fn at_pattern(&mut self, rule: RuleId, start: usize, end: usize, state: &mut State) {
         let Kind::Pattern(pattern) = &self.rules.rule(rule).kind else { return };
-        if self.wanted.strength(self.rules.rule(rule).entity) == 0 || start < state.pattern(rule) {
+        if self.wanted.strength(self.rules.rule(rule).entity) == 0 || state.pattern(rule).contains(&start) {
             return;
         }
         let Some(span) = matched(pattern, self.haystack, start, end) else { return };
-        state.set_pattern(rule, span.end);
+        state.set_pattern(rule, start..span.end);
         if let Some(field) = &pattern.follows {
             return self.at_introduced(rule, field, span, &mut state.run);
         }
@@ -350,8 +352,8 @@ pub(super) struct State {
     token: token::LastRun,
     url: url::LastRun,
     run: field::LastRun,
-    /// The last match's end of the rules that matched; few do in one record.
-    patterns: Vec<(RuleId, usize)>,
+    /// The last match of the rules that matched, from its anchor on; few do in one record.
+    patterns: Vec<(RuleId, Range<usize>)>,
 }
 
 impl State {
@@ -365,14 +367,15 @@ impl State {
         self.escaped = 0;
     }
 
-    fn pattern(&self, rule: RuleId) -> usize {
-        self.patterns.iter().find(|(known, _)| *known == rule).map_or(0, |&(_, end)| end)
+    fn pattern(&self, rule: RuleId) -> Range<usize> {
+        let last = self.patterns.iter().find(|(known, _)| *known == rule);
+        last.map_or(0..0, |(_, range)| range.clone())
     }
 
-    fn set_pattern(&mut self, rule: RuleId, end: usize) {
+    fn set_pattern(&mut self, rule: RuleId, range: Range<usize>) {
         match self.patterns.iter_mut().find(|(known, _)| *known == rule) {
-            Some((_, known)) => *known = end,
-            None => self.patterns.push((rule, end)),
+            Some((_, known)) => *known = range,
+            None => self.patterns.push((rule, range)),
         }
     }
 }

@@ -12,6 +12,9 @@ What it costs: the masks some 40 cycles for 64 bytes, a candidate a
 mispredicted branch and its parser.
 */
 
+use std::ops::Range;
+
+use super::anchor::{self, TOKEN_BYTES};
 use super::candidates::{Candidates, Carry};
 use super::entity::national::it;
 use super::entity::{pem, wallet};
@@ -75,6 +78,9 @@ pub(super) fn sweep(
         wants_uuids: rules.by_parser[Parser::Uuid as usize]
             .is_some_and(|rule| wanted.strength(rules.rule(rule).entity) > 0),
         groups_end: 0,
+        names_end: 0,
+        parts: [0; 4],
+        parts_base: 0,
         open_key: None,
         work,
         each,
@@ -88,6 +94,7 @@ pub(super) fn sweep(
         for pair in blocks[..=count].windows(2) {
             let next_starts = borders.within(base + BLOCK_BYTES);
             let mut found = carry.step(&pair[0], &pair[1], starts, next_starts);
+            sweep.remember(base, found.part);
             sweep.narrow(base, &mut found);
             sweep.ask_all(base, &found);
             starts = next_starts;
@@ -137,6 +144,11 @@ struct Sweep<'a, F> {
     wants_uuids: bool,
     /// End of the last run of hexadecimal digits, colons and dots that was asked about.
     groups_end: usize,
+    /// Up to where services' names were looked for.
+    names_end: usize,
+    /// Where parts of words begin: in the block at `parts_base`, then in those before it.
+    parts: [u64; 4],
+    parts_base: usize,
     /// The rule of a private key whose armour began in an earlier haystack and is not closed yet.
     open_key: Option<RuleId>,
     work: &'a mut Work,
@@ -146,6 +158,7 @@ struct Sweep<'a, F> {
 impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
     /// Takes out what a look at a few bytes tells: most separators and most places of literals.
     fn narrow(&self, base: usize, found: &mut Candidates) {
+        let (everywhere, at_tokens) = (self.rules.literals.everywhere(), self.rules.literals.at_tokens());
         found.separator =
             keep(found.separator, |bit| self.rules.names.may_be_before(self.buffer, base + bit));
         if !self.wants_uuids {
@@ -155,7 +168,17 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             let start = (base + bit + 1).checked_sub(wallet::BYTES_MIN);
             start.is_some_and(|start| wallet::may_begin(&self.buffer[start..]))
         });
-        found.anchor = keep(found.anchor, |bit| self.rules.literals.may_begin(self.buffer, base + bit));
+        found.token = keep(found.token, |bit| {
+            (base + bit).checked_sub(TOKEN_BYTES - 1).is_some_and(|at| at_tokens.may_begin(self.buffer, at))
+        });
+        found.anchor = keep(found.anchor, |bit| everywhere.may_begin(self.buffer, base + bit));
+    }
+
+    /// Remembers where parts of words begin in this block and three before it.
+    fn remember(&mut self, base: usize, part: u64) {
+        self.parts.rotate_right(1);
+        self.parts[0] = part;
+        self.parts_base = base;
     }
 
     fn ask_all(&mut self, base: usize, found: &Candidates) {
@@ -170,6 +193,8 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             | found.scheme
             | found.flag
             | found.element
+            | found.token
+            | found.run
             | found.plus
             | found.line_number
             | found.word_run
@@ -204,7 +229,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             self.work.state.reset();
             self.work.authorities.clear();
             self.work.findings.clear();
-            self.groups_end = 0;
+            (self.groups_end, self.names_end) = (0, 0);
             self.asked = false;
         }
         self.ask_alone();
@@ -257,6 +282,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
     fn ask(&mut self, haystack: Span, at: usize, bit: u64, found: &Candidates) {
         self.asked = true;
         let Work { state, authorities, findings } = &mut *self.work;
+        let start = haystack.start;
         let haystack = &self.buffer[haystack.range()];
         let mut search = Search { rules: self.rules, wanted: self.wanted, haystack, findings, misses: None };
         if found.separator & bit != 0 {
@@ -268,8 +294,22 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             search.at_quad(run);
         }
         if found.anchor & bit != 0 {
-            let literals = self.rules.literals.at(haystack, at);
+            let literals = &self.rules.literals;
+            let literals = literals.at(literals.everywhere(), haystack, at);
             literals.for_each(|literal| search.at_literal(literal, at, state));
+        }
+        if (found.run | found.token) & bit != 0
+            && let Some(token) = at.checked_sub(TOKEN_BYTES - 1)
+        {
+            if found.run & bit != 0 {
+                let from = anchor::service_begin(haystack, token).max(self.names_end);
+                let parts = parts_within(&self.parts, self.parts_base, start + from..start + token);
+                parts.for_each(|name| at_token(&mut search, name - start, state));
+                self.names_end = token;
+            }
+            if found.token & bit != 0 {
+                at_token(&mut search, token, state);
+            }
         }
         if found.sign & bit != 0 {
             search.at_sign(at);
@@ -278,17 +318,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         if found.scheme & bit != 0 {
             authorities.extend(authority_behind(haystack, at));
         }
-        if found.long_number & bit != 0 {
-            search.at_number(digits_around(haystack, at), state);
-        }
-        if found.number_group & bit != 0
-            && let Some(group) = at.checked_sub(5)
-        {
-            search.at_number(digits_around(haystack, group), state);
-        }
-        if found.account & bit != 0 {
-            search.at_account(digits_around(haystack, at));
-        }
+        ask_numbers(&mut search, at, bit, found, state);
         if found.groups & bit != 0 && at >= self.groups_end {
             self.groups_end = at_groups(&mut search, at);
         }
@@ -304,6 +334,22 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         if found.element & bit != 0 {
             search.at_element(at);
         }
+    }
+}
+
+/// Asks about what runs of digits tell.
+fn ask_numbers(search: &mut Search, at: usize, bit: u64, found: &Candidates, state: &mut State) {
+    let haystack = search.haystack;
+    if found.long_number & bit != 0 {
+        search.at_number(digits_around(haystack, at), state);
+    }
+    if found.number_group & bit != 0
+        && let Some(group) = at.checked_sub(5)
+    {
+        search.at_number(digits_around(haystack, group), state);
+    }
+    if found.account & bit != 0 {
+        search.at_account(digits_around(haystack, at));
     }
 }
 
@@ -333,6 +379,33 @@ fn ask_words(search: &mut Search, at: usize, bit: u64, found: &Candidates) {
     if found.bot & bit != 0 {
         search.at_bot(at);
     }
+}
+
+/// Asks whom the literals call that begin at a token or before one, at the part of a word that begins at `at`.
+fn at_token(search: &mut Search, at: usize, state: &mut State) {
+    let literals = &search.rules.literals;
+    if literals.at_tokens().may_begin(search.haystack, at) {
+        let all = literals.at(literals.at_tokens(), search.haystack, at);
+        all.for_each(|literal| search.at_literal(literal, at, state));
+    }
+}
+
+/// The places within `range` at which a bit is set in `masks`: those of the block at `base` and of the blocks before it.
+fn parts_within(masks: &[u64; 4], base: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
+    let places = masks.iter().enumerate().rev().filter_map(move |(n, &mask)| {
+        let base = base.checked_sub(n * BLOCK_BYTES)?;
+        let from = range.start.saturating_sub(base).min(BLOCK_BYTES);
+        let to = range.end.saturating_sub(base).min(BLOCK_BYTES);
+        let below = |bits: usize| u64::MAX.checked_shl(bits as u32).map_or(u64::MAX, |above| !above);
+        Some((base, mask & below(to) & !below(from)))
+    });
+    places.flat_map(|(base, mut mask)| {
+        std::iter::from_fn(move || {
+            let bit = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+            mask &= mask - 1;
+            Some(base + bit)
+        })
+    })
 }
 
 /// The bits of `mask` that `is` holds for.

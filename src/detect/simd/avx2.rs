@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
 };
 
-use super::{BEHIND, BLOCK_BYTES, Block, FREE_BITS, Fingerprint, PART_BITS};
+use super::{BEHIND, BLOCK_BYTES, Block, Fingerprint, Nibbles};
 
 /// Masks of as many blocks as there are.
 ///
@@ -31,8 +31,8 @@ type Halves = [__m256i; 2];
 /// The machine has AVX2; `text` has at least [`BEHIND`] bytes more than `blocks` blocks.
 #[target_feature(enable = "avx2")]
 unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
-    let low = fingerprint.low.each_ref().map(|nibbles| table(nibbles));
-    let high = fingerprint.high.each_ref().map(|nibbles| table(nibbles));
+    let part = Tables::new(&fingerprint.part);
+    let free = fingerprint.free.each_ref().map(|nibbles| Tables::new(nibbles));
     for (n, block) in blocks.iter_mut().enumerate() {
         let at = n * BLOCK_BYTES;
         let bytes: [Halves; 3] = [0, 1, 2].map(|place| {
@@ -44,26 +44,43 @@ unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [
         });
         *block = masks(bytes[0]);
         let nibble = _mm256_set1_epi8(15);
-        let buckets = [0, 1].map(|half| {
-            let of = |place: usize| {
-                let bytes = bytes[place][half];
-                let low_nibbles = _mm256_and_si256(bytes, nibble);
-                let high_nibbles = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
-                _mm256_and_si256(
-                    _mm256_shuffle_epi8(low[place], low_nibbles),
-                    _mm256_shuffle_epi8(high[place], high_nibbles),
-                )
-            };
-            _mm256_and_si256(_mm256_and_si256(of(0), of(1)), of(2))
+        let literals = [0, 1].map(|half| {
+            let low = bytes.map(|bytes| _mm256_and_si256(bytes[half], nibble));
+            let high = bytes.map(|bytes| _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[half]), nibble));
+            let [one, other] = free.each_ref().map(|tables| tables.buckets(low, high));
+            [part.buckets(low, high), _mm256_or_si256(one, other)]
         });
-        let any = |bits: u8| {
-            let none = buckets.map(|buckets| {
-                _mm256_cmpeq_epi8(_mm256_and_si256(buckets, set(bits)), _mm256_setzero_si256())
-            });
-            !mask(none)
+        let any =
+            |set: usize| !mask(literals.map(|half| _mm256_cmpeq_epi8(half[set], _mm256_setzero_si256())));
+        (block.part, block.free) = (any(0), any(1));
+    }
+}
+
+/// [`Nibbles`] in registers.
+struct Tables {
+    low: [__m256i; 3],
+    high: [__m256i; 3],
+}
+
+impl Tables {
+    #[target_feature(enable = "avx2")]
+    fn new(nibbles: &Nibbles) -> Tables {
+        Tables {
+            low: nibbles.low.each_ref().map(|nibbles| table(nibbles)),
+            high: nibbles.high.each_ref().map(|nibbles| table(nibbles)),
+        }
+    }
+
+    /// The buckets of each byte, from the nibbles of it and of the two behind it.
+    #[target_feature(enable = "avx2")]
+    fn buckets(&self, low: [__m256i; 3], high: [__m256i; 3]) -> __m256i {
+        let of = |place: usize| {
+            _mm256_and_si256(
+                _mm256_shuffle_epi8(self.low[place], low[place]),
+                _mm256_shuffle_epi8(self.high[place], high[place]),
+            )
         };
-        block.part = any(PART_BITS);
-        block.free = any(FREE_BITS);
+        _mm256_and_si256(_mm256_and_si256(of(0), of(1)), of(2))
     }
 }
 

@@ -9,7 +9,7 @@ use core::arch::x86_64::{
     _mm512_srli_epi16, _mm512_sub_epi8, _mm512_test_epi8_mask,
 };
 
-use super::{BEHIND, BLOCK_BYTES, Block, FREE_BITS, Fingerprint, PART_BITS};
+use super::{BEHIND, BLOCK_BYTES, Block, Fingerprint, Nibbles};
 
 /// Masks of as many blocks as there are.
 ///
@@ -28,8 +28,8 @@ pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Blo
 /// The machine has AVX-512 with byte and word instructions; `text` has at least [`BEHIND`] bytes more than `blocks` blocks.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
-    let low = fingerprint.low.each_ref().map(|nibbles| table(nibbles));
-    let high = fingerprint.high.each_ref().map(|nibbles| table(nibbles));
+    let part = Tables::new(&fingerprint.part);
+    let free = fingerprint.free.each_ref().map(|nibbles| Tables::new(nibbles));
     for (n, block) in blocks.iter_mut().enumerate() {
         let at = n * BLOCK_BYTES;
         // SAFETY: `at + place + 64` is at most `blocks.len() * 64 + 2`, which `text` has. The loads need no alignment.
@@ -37,17 +37,41 @@ unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [
             [0, 1, 2].map(|place| unsafe { _mm512_loadu_si512(text.as_ptr().add(at + place).cast()) });
         *block = masks(bytes[0]);
         let nibble = _mm512_set1_epi8(15);
-        let buckets = [0, 1, 2].map(|place| {
-            let low_nibbles = _mm512_and_si512(bytes[place], nibble);
-            let high_nibbles = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes[place]), nibble);
+        let low = bytes.map(|bytes| _mm512_and_si512(bytes, nibble));
+        let high = bytes.map(|bytes| _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble));
+        let [one, other] = free.each_ref().map(|tables| tables.buckets(low, high));
+        let part = part.buckets(low, high);
+        block.part = _mm512_test_epi8_mask(part, part);
+        let free = _mm512_or_si512(one, other);
+        block.free = _mm512_test_epi8_mask(free, free);
+    }
+}
+
+/// [`Nibbles`] in registers.
+struct Tables {
+    low: [__m512i; 3],
+    high: [__m512i; 3],
+}
+
+impl Tables {
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn new(nibbles: &Nibbles) -> Tables {
+        Tables {
+            low: nibbles.low.each_ref().map(|nibbles| table(nibbles)),
+            high: nibbles.high.each_ref().map(|nibbles| table(nibbles)),
+        }
+    }
+
+    /// The buckets of each byte, from the nibbles of it and of the two behind it.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn buckets(&self, low: [__m512i; 3], high: [__m512i; 3]) -> __m512i {
+        let of = |place: usize| {
             _mm512_and_si512(
-                _mm512_shuffle_epi8(low[place], low_nibbles),
-                _mm512_shuffle_epi8(high[place], high_nibbles),
+                _mm512_shuffle_epi8(self.low[place], low[place]),
+                _mm512_shuffle_epi8(self.high[place], high[place]),
             )
-        });
-        let buckets = _mm512_and_si512(_mm512_and_si512(buckets[0], buckets[1]), buckets[2]);
-        block.part = _mm512_test_epi8_mask(buckets, set(PART_BITS));
-        block.free = _mm512_test_epi8_mask(buckets, set(FREE_BITS));
+        };
+        _mm512_and_si512(_mm512_and_si512(of(0), of(1)), of(2))
     }
 }
 

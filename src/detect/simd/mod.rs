@@ -64,36 +64,30 @@ pub struct Block {
     pub quote: u64,
     /// `_`
     pub underscore: u64,
-    /// A literal that begins where a part of a word does may begin here: 6 of the fingerprint's buckets.
+    /// A literal that begins where a part of a word does may begin here.
     pub part: u64,
-    /// A literal that may begin anywhere may begin here: 2 of the fingerprint's buckets.
+    /// A literal that may begin anywhere may begin here.
     pub free: u64,
 }
 
-/// Buckets of [`Block::part`].
-pub const PART_BUCKETS: std::ops::Range<u8> = 0..6;
-
-/// Buckets of [`Block::free`].
-pub const FREE_BUCKETS: std::ops::Range<u8> = 6..8;
-
-const PART_BITS: u8 = 0b0011_1111;
-const FREE_BITS: u8 = 0b1100_0000;
+/// Literals that share a bucket of a [`Nibbles`] are told apart no further.
+pub const BUCKETS: usize = 8;
 
 /// The first three bytes of a set of literals, as buckets by nibble: a byte may stand at a place of a bucket's literal
 /// if the bucket's bit is set for both of its nibbles.
 ///
 /// "Perhaps" for every literal of the set and for some others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint {
+pub struct Nibbles {
     /// By place and low nibble.
     low: [[u8; 16]; 3],
     /// By place and high nibble.
     high: [[u8; 16]; 3],
 }
 
-impl Fingerprint {
+impl Nibbles {
     /// Adds a literal's first three bytes to a bucket, in both cases of its letters.
-    pub fn add(&mut self, literal: &[u8; 3], bucket: u8) {
+    pub fn add(&mut self, literal: [u8; 3], bucket: usize) {
         for (place, byte) in literal.iter().enumerate() {
             for byte in [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()] {
                 self.low[place][usize::from(byte & 15)] |= 1 << bucket;
@@ -103,13 +97,22 @@ impl Fingerprint {
     }
 
     /// The buckets of which a literal may begin with these bytes.
-    pub fn buckets(&self, bytes: [u8; 3]) -> u8 {
+    fn buckets(&self, bytes: [u8; 3]) -> u8 {
         let of = |place: usize| {
             let byte = bytes[place];
             self.low[place][usize::from(byte & 15)] & self.high[place][usize::from(byte >> 4)]
         };
         of(0) & of(1) & of(2)
     }
+}
+
+/// What is known of the literals that are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Those of [`Block::part`].
+    pub part: Nibbles,
+    /// Those of [`Block::free`], in two sets: what they begin with differs too much for eight buckets.
+    pub free: [Nibbles; 2],
 }
 
 /// A version of the classification.

@@ -5,7 +5,7 @@ Bytes become bit sets by a table; the sets of eight bytes are turned into eight
 bits of each mask by one multiplication.
 */
 
-use super::{BLOCK_BYTES, Block, FREE_BITS, Fingerprint, PART_BITS};
+use super::{BLOCK_BYTES, Block, Fingerprint};
 
 /// The classes of a byte, one bit each, in the order of [`Block`]'s fields.
 const CLASSES: [u32; 256] = {
@@ -57,13 +57,16 @@ pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Blo
 
 fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
     let mut classes = [[0u8; BLOCK_BYTES]; 3];
-    let mut buckets = [0u8; BLOCK_BYTES];
+    let mut literals = [[0u8; BLOCK_BYTES]; 2];
     for at in 0..BLOCK_BYTES {
         let of = CLASSES[usize::from(text[at])].to_le_bytes();
         for (plane, class) in classes.iter_mut().zip(of) {
             plane[at] = class;
         }
-        buckets[at] = fingerprint.buckets([text[at], text[at + 1], text[at + 2]]);
+        let bytes = [text[at], text[at + 1], text[at + 2]];
+        let [one, other] = &fingerprint.free;
+        literals[0][at] = fingerprint.part.buckets(bytes);
+        literals[1][at] = one.buckets(bytes) | other.buckets(bytes);
     }
     let mask = |class: usize| gather(&classes[class / 8], 1 << (class % 8));
     Block {
@@ -84,8 +87,8 @@ fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
         plus: mask(14),
         quote: mask(15),
         underscore: mask(16),
-        part: gather(&buckets, PART_BITS),
-        free: gather(&buckets, FREE_BITS),
+        part: gather(&literals[0], u8::MAX),
+        free: gather(&literals[1], u8::MAX),
     }
 }
 

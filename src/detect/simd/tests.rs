@@ -4,9 +4,11 @@ use super::*;
 
 fn fingerprint() -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
-    for (n, literal) in [b"eyJ", b"akI", b"ghp", b"\x80\xff\x00", b"://", b":AA"].iter().enumerate() {
-        fingerprint.add(literal, n as u8 + 2);
+    for (bucket, literal) in [*b"eyJ", *b"akI", *b"ghp", *b"\x80\xff\x00"].into_iter().enumerate() {
+        fingerprint.part.add(literal, bucket);
     }
+    fingerprint.free[0].add(*b"://", 7);
+    fingerprint.free[1].add(*b":AA", 0);
     fingerprint
 }
 

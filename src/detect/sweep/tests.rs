@@ -159,7 +159,7 @@ fn haystack() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_find_the_same_in_text(haystacks in proptest::collection::vec(haystack(), 1..5), between in "[\n a1:=@-]{0,3}") {
