@@ -5,9 +5,13 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
+#[path = "src/detect/leading.rs"]
+mod leading;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     println!("cargo::rerun-if-changed=patterns");
+    println!("cargo::rerun-if-changed=src/detect/leading.rs");
     for entry in fs::read_dir("patterns")? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -25,6 +29,10 @@ fn shortened(path: &Path) -> Result<String, Box<dyn Error>> {
         let Some(rule) = rule.as_object_mut() else { continue };
         for text in ["description", "examples", "counter_examples"] {
             rule.remove(text);
+        }
+        if let Some(pattern) = rule.get("pattern").and_then(|pattern| pattern.as_str()) {
+            let run = leading::of_pattern(pattern);
+            rule.insert("leading_run".to_owned(), run.into());
         }
     }
     Ok(serde_json::to_string(&pack)?)

@@ -17,9 +17,10 @@ use std::sync::OnceLock;
 use aho_corasick::AhoCorasick;
 
 use super::RuleId;
+use super::candidates::keep;
 use super::context::{after_escape, is_word};
-use super::pattern::is_token;
-use super::simd::{BUCKETS, Classifier, Fingerprint};
+use super::leading::is_token;
+use super::simd::{BLOCK_BYTES, BUCKETS, Classifier, Fingerprint};
 
 /// What is asked where a literal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub(super) enum Place {
     Token,
     /// Where a part of a word begins, up to [`SERVICE_BYTES_MAX`] before such a run.
     Service,
-    /// Where a part of a word begins.
+    /// Where a part of a word begins; the first byte is a letter.
     Part,
     /// Anywhere.
     Free,
@@ -103,21 +104,36 @@ const COMMA_BYTES_MAX: usize = 8;
 pub(super) struct Literal {
     /// In small letters.
     pub(super) text: Box<[u8]>,
+    /// The first eight bytes as a word, and which bits of it count: not those behind the text, and not bit 5, which
+    /// tells the case of letters.
+    head: [u64; 2],
     place: Place,
     /// Whom it calls.
     pub(super) calls: Vec<Anchor>,
 }
 
 impl Literal {
+    fn new(text: Vec<u8>, place: Place, calls: Vec<Anchor>) -> Literal {
+        let mut head = [0; 8];
+        let mut counts = [0; 8];
+        for (n, &byte) in text.iter().take(8).enumerate() {
+            (head[n], counts[n]) = (byte, !0x20);
+        }
+        Literal { text: text.into(), head: [head, counts].map(u64::from_le_bytes), place, calls }
+    }
+
     /// Whether the literal stands at `at`, and where it may.
     pub(super) fn stands_at(&self, haystack: &[u8], at: usize) -> bool {
-        // What differs in more than bit 5 differs in more than case.
-        let head = self.text.len().min(8);
-        let Some(text) = haystack.get(at..at + self.text.len()) else { return false };
-        if text[..head].iter().zip(&self.text[..head]).any(|(a, b)| (a ^ b) & !0x20 != 0) {
+        let [head, counts] = self.head;
+        if haystack
+            .get(at..)
+            .and_then(|text| text.first_chunk())
+            .is_some_and(|text| (u64::from_le_bytes(*text) ^ head) & counts != 0)
+        {
             return false;
         }
-        text.eq_ignore_ascii_case(&self.text)
+        let text = haystack.get(at..at + self.text.len());
+        text.is_some_and(|text| text.eq_ignore_ascii_case(&self.text))
             && match self.place {
                 Place::Token => token_begins_at(haystack, at) && part_begins_at(haystack, at),
                 Place::Service => part_begins_at(haystack, at) && is_before_token(haystack, at),
@@ -144,12 +160,12 @@ fn is_before_token(haystack: &[u8], at: usize) -> bool {
 
 /// From where on a name may belong to the token that begins at `token`: a brace, a semicolon, a line's end and a comma,
 /// unless the token is an argument behind it, begin something else.
-pub(super) fn service_begin(haystack: &[u8], token: usize) -> usize {
+fn service_begin(haystack: &[u8], token: usize) -> usize {
     let floor = token.saturating_sub(SERVICE_BYTES_MAX);
     let ends = |(distance, &byte): (usize, &u8)| {
         matches!(byte, b';' | b'{' | b'}' | b'\n') || (byte == b',' && distance >= COMMA_BYTES_MAX)
     };
-    let len = haystack[floor..token].iter().rev().enumerate().position(|at| ends(at));
+    let len = haystack[floor..token].iter().rev().enumerate().position(ends);
     len.map_or(floor, |len| token - len)
 }
 
@@ -187,6 +203,21 @@ impl Table {
         table
     }
 
+    /// The bits of `places` at which a literal perhaps begins. Bit 0 stands for the first byte of `text`.
+    pub(super) fn narrow(&self, text: &[u8], mut places: u64) -> u64 {
+        let Some(text) = text.first_chunk::<{ BLOCK_BYTES + 3 }>() else {
+            return keep(places, |at| self.may_begin(text, at));
+        };
+        let mut kept = 0;
+        while places != 0 {
+            let at = places.trailing_zeros() as usize % BLOCK_BYTES;
+            let word = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]);
+            kept |= u64::from(self.fourth[slot_of(word)] >> (word >> 24 & 31) & 1) << at;
+            places &= places - 1;
+        }
+        kept
+    }
+
     /// Whether a literal perhaps begins at `at`.
     #[inline]
     pub(super) fn may_begin(&self, haystack: &[u8], at: usize) -> bool {
@@ -216,10 +247,8 @@ pub(super) struct Literals {
 impl Literals {
     /// Makes the set of literals in small letters, each with its place and whom it calls, and 3 bytes or more.
     pub(super) fn new(literals: BTreeMap<(Vec<u8>, Place), Vec<Anchor>>) -> Literals {
-        let list: Vec<Literal> = literals
-            .into_iter()
-            .map(|((text, place), calls)| Literal { text: text.into(), place, calls })
-            .collect();
+        let list: Vec<Literal> =
+            literals.into_iter().map(|((text, place), calls)| Literal::new(text, place, calls)).collect();
         let is_at_token = |literal: &Literal| matches!(literal.place, Place::Token | Place::Service);
         let of = |wanted: bool| Table::new(list.iter().enumerate().filter(|(_, l)| is_at_token(l) == wanted));
         let (everywhere, at_tokens) = (of(false), of(true));

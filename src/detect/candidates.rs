@@ -69,7 +69,6 @@ pub struct Carry {
     two_dots: u64,
     two_digits: u64,
     four_digits: u64,
-    eight_digits: u64,
     thirteen_digits: u64,
     word_runs: [u64; 6],
     digit_pairs: u64,
@@ -112,7 +111,7 @@ impl Carry {
     }
 
     fn numbers(&mut self, now: &Block, next: &Block, starts: u64, found: &mut Candidates) {
-        let before = self.before;
+        let before = &self.before;
         let one_back = back(before.digit, now.digit, 1);
         let inner = now.dot & one_back & ahead(now.digit, next.digit, 1);
         let two = inner & back_any_of_three(self.inner_dots, inner, 2);
@@ -123,48 +122,59 @@ impl Carry {
         let four = two & back(self.two_digits, two, 2);
         let separator = |block: &Block| block.space | block.dash;
         found.number_group =
-            four & back(separator(&before), separator(now), 4) & back(self.four_digits, four, 5);
+            four & back(separator(before), separator(now), 4) & back(self.four_digits, four, 5);
         let eight = four & back(self.four_digits, four, 4);
-        let twelve = eight & back(self.four_digits, four, 8);
-        let thirteen = twelve & back(before.digit, now.digit, 12);
-        let begins = !back(self.thirteen_digits, thirteen, 1) | back(self.starts, starts, 12);
-        found.long_number = thirteen & begins;
+        let mut thirteen = 0;
+        if eight != 0 {
+            thirteen = eight & back(self.four_digits, four, 8) & back(before.digit, now.digit, 12);
+            let begins = !back(self.thirteen_digits, thirteen, 1) | back(self.starts, starts, 12);
+            found.long_number = thirteen & begins;
+        }
         found.account = two & back(before.upper, now.upper, 2) & back(before.upper, now.upper, 3);
-        (self.two_digits, self.four_digits) = (two, four);
-        (self.eight_digits, self.thirteen_digits) = (eight, thirteen);
+        (self.two_digits, self.four_digits, self.thirteen_digits) = (two, four, thirteen);
     }
 
     /// What runs of letters and digits tell.
     fn words(&mut self, now: &Block, next: &Block, starts: u64, found: &mut Candidates) {
-        let before = self.before;
+        let before = &self.before;
         let word = |block: &Block| block.letter | block.digit;
         let one = word(now);
         let [of_two, of_four, of_eight, of_sixteen, of_twenty_four, of_twenty_six] = self.word_runs;
-        let two = one & back(word(&before), one, 1);
+        let two = one & back(word(before), one, 1);
         let four = two & back(of_two, two, 2);
         let eight = four & back(of_four, four, 4);
         let sixteen = eight & back(of_eight, eight, 8);
-        let twenty_four = eight & back(of_sixteen, sixteen, 8);
-        let twenty_six = two & back(of_twenty_four, twenty_four, 2);
-        // A haystack that begins inside a run has a 26th of its own.
-        found.word_run = twenty_six & (!back(of_twenty_six, twenty_six, 1) | back(self.starts, starts, 25));
+        let (mut twenty_four, mut twenty_six) = (0, 0);
+        if sixteen | of_sixteen | of_twenty_four != 0 {
+            twenty_four = eight & back(of_sixteen, sixteen, 8);
+            twenty_six = two & back(of_twenty_four, twenty_four, 2);
+            // A haystack that begins inside a run has a 26th of its own.
+            found.word_run =
+                twenty_six & (!back(of_twenty_six, twenty_six, 1) | back(self.starts, starts, 25));
+        }
         self.word_runs = [two, four, eight, sixteen, twenty_four, twenty_six];
 
         found.bot = now.dot & back(before.dot, now.dot, 7) & back(of_sixteen, sixteen, 8);
 
         let pair = now.digit & back(before.digit, now.digit, 1);
-        let pair_before = |n: u32| back(self.digit_pairs, pair, n);
-        let letter_before = |n: u32| back(before.letter, now.letter, n);
-        let three_before = pair_before(1) & back(before.digit, now.digit, 3);
-        found.code =
-            now.letter & three_before & letter_before(4) & pair_before(5) & letter_before(7) & pair_before(8);
-        let four_behind = (1..=4).fold(!0, |all, n| all & ahead(now.digit, next.digit, n));
-        found.line_number = now.dash & three_before & four_behind;
+        let three_before = back(self.digit_pairs, pair, 1) & back(before.digit, now.digit, 3);
+        let letter_behind = now.letter & three_before;
+        if letter_behind != 0 {
+            let pair_before = |n: u32| back(self.digit_pairs, pair, n);
+            let letter_before = |n: u32| back(before.letter, now.letter, n);
+            found.code =
+                letter_behind & letter_before(4) & pair_before(5) & letter_before(7) & pair_before(8);
+        }
+        let dash_behind = now.dash & three_before;
+        if dash_behind != 0 {
+            let four_behind = (1..=4).fold(!0, |all, n| all & ahead(now.digit, next.digit, n));
+            found.line_number = dash_behind & four_behind;
+        }
         self.digit_pairs = pair;
-        found.uuid = now.dash
-            & back(before.dash, now.dash, 5)
-            & back(before.dash, now.dash, 10)
-            & back(before.dash, now.dash, 15);
+        let dashes = now.dash & back(before.dash, now.dash, 5);
+        if dashes != 0 {
+            found.uuid = dashes & back(before.dash, now.dash, 10) & back(before.dash, now.dash, 15);
+        }
     }
 
     fn colons(&mut self, now: &Block, found: &mut Candidates) {
@@ -174,10 +184,13 @@ impl Carry {
             now.colon & (near | back(before, of, 4) | back(before, of, 5))
         };
         let two = follow(self.before.colon, now.colon);
-        let three = follow(self.colons[0], two);
-        let four = follow(self.colons[1], three);
-        found.groups = double | follow(self.colons[2], four);
-        self.colons = [two, three, four];
+        found.groups = double;
+        if two | self.colons[0] | self.colons[1] | self.colons[2] != 0 {
+            let three = follow(self.colons[0], two);
+            let four = follow(self.colons[1], three);
+            found.groups |= follow(self.colons[2], four);
+            self.colons = [two, three, four];
+        }
         let of_colons = pairs(self.before.colon, now.colon, &mut self.colon_pairs);
         let of_dashes = pairs(self.before.dash, now.dash, &mut self.dash_pairs);
         found.pairs = of_colons | of_dashes;
@@ -185,34 +198,39 @@ impl Carry {
 
     fn structure(&mut self, now: &Block, next: &Block, starts: [u64; 2], found: &mut Candidates) {
         let [starts, next_starts] = starts;
-        let before = self.before;
+        let before = &self.before;
         let letter_or_digit = |block: &Block| block.letter | block.digit;
         // Two digits on both sides are a time's.
         let time = back(before.digit, now.digit, 1)
             & back(before.digit, now.digit, 2)
             & ahead(now.digit, next.digit, 1)
             & ahead(now.digit, next.digit, 2);
-        let word_before = back(letter_or_digit(&before), letter_or_digit(now), 1);
+        let word_before = back(letter_or_digit(before), letter_or_digit(now), 1);
         let path = word_before & ahead(now.slash, next.slash, 1);
         // Unless the haystack ends there, so that they are another's.
         let ends = ahead(starts, next_starts, 1) | ahead(starts, next_starts, 2);
         found.separator = now.equals | now.colon & !(time & !ends) & !path;
         let slashes = ahead(now.slash, next.slash, 1) & ahead(now.slash, next.slash, 2);
         found.scheme = now.colon & (slashes | ahead(now.backslash, next.backslash, 1));
-        let dash_before = back(before.dash, now.dash, 1);
-        found.flag = now.dash & ahead(now.dash, next.dash, 1) & !((word_before | dash_before) & !starts);
+        let dashes = now.dash & ahead(now.dash, next.dash, 1);
+        if dashes != 0 {
+            found.flag = dashes & !((word_before | back(before.dash, now.dash, 1)) & !starts);
+        }
         found.element = now.less & ahead(now.slash, next.slash, 1);
 
         let small = |block: &Block| block.letter & !block.upper | block.digit;
-        let hump = now.upper & back(small(&before), small(now), 1);
-        let escape_before = back(before.backslash, now.backslash, 2)
-            | back(before.backslash, now.backslash, 6)
-            | back(before.percent, now.percent, 3);
+        let hump = now.upper & back(small(before), small(now), 1);
+        let mut escape_before = 0;
+        if now.backslash | before.backslash | now.percent | before.percent != 0 {
+            escape_before = back(before.backslash, now.backslash, 2)
+                | back(before.backslash, now.backslash, 6)
+                | back(before.percent, now.percent, 3);
+        }
         let plus_begins = !word_before | escape_before | starts;
         found.plus = now.plus & ahead(now.digit, next.digit, 1) & plus_begins;
         let begins = !word_before | hump | escape_before | starts;
         found.part = begins & letter_or_digit(now);
-        found.anchor = now.part & found.part | now.free;
+        found.anchor = now.part & found.part & now.letter | now.free;
     }
 
     fn tokens(&mut self, now: &Block, starts: u64, found: &mut Candidates) {
@@ -228,9 +246,24 @@ impl Carry {
     }
 }
 
+/// The bits of `mask` that `is` holds for.
+pub(super) fn keep(mask: u64, is: impl Fn(usize) -> bool) -> u64 {
+    let mut rest = mask;
+    let mut kept = 0;
+    while rest != 0 {
+        let bit = rest & rest.wrapping_neg();
+        rest ^= bit;
+        kept |= if is(bit.trailing_zeros() as usize) { bit } else { 0 };
+    }
+    kept
+}
+
 /// Fifth of signs exactly three apart. `carry` has those of two and of four.
 fn pairs(before: u64, now: u64, carry: &mut [u64; 2]) -> u64 {
     let two = now & back(before, now, 3);
+    if two | carry[0] | carry[1] == 0 {
+        return 0;
+    }
     let four = two & back(carry[0], two, 6);
     let five = now & back(carry[1], four, 3);
     *carry = [two, four];

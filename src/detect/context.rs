@@ -138,12 +138,16 @@ pub fn is_version(haystack: &[u8], start: usize, end: usize) -> bool {
     if has_port {
         return false;
     }
-    follows_product(haystack, start)
-        || follows_version_word(haystack, start)
-        || follows_packager(haystack, start)
-        || haystack[..start].ends_with(b".so.")
-        || FILE_ENDS.iter().any(|ext| haystack[end..].starts_with(ext))
-        || haystack[end..].starts_with(b"-rc")
+    // An access log's line begins with its client's address.
+    let follows = start > 0
+        && (follows_product(haystack, start)
+            || follows_version_word(haystack, start)
+            || follows_packager(haystack, start)
+            || haystack[..start].ends_with(b".so."));
+    let after = &haystack[end..];
+    follows
+        || matches!(after, [b'.', ..]) && FILE_ENDS.iter().any(|ext| after.starts_with(ext))
+        || after.starts_with(b"-rc")
 }
 
 /// `Name/` directly before, the name beginning where a word of a user agent does.

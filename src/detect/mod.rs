@@ -25,6 +25,7 @@ pub mod entity;
 mod entropy;
 mod escaped;
 mod fields;
+mod leading;
 mod names;
 mod near;
 pub mod pack;
@@ -202,7 +203,11 @@ impl Rules {
         let mut literals: BTreeMap<(Vec<u8>, Place), Vec<Anchor>> = BTreeMap::new();
         let mut add = |text: &str, place: Place, anchor: Anchor| {
             let text = text.to_ascii_lowercase().into_bytes();
-            let place = if text[0].is_ascii_alphanumeric() { place } else { Place::Free };
+            let place = match place {
+                Place::Part if !text[0].is_ascii_alphabetic() => Place::Free,
+                Place::Token | Place::Service if !text[0].is_ascii_alphanumeric() => Place::Free,
+                place => place,
+            };
             literals.entry((text, place)).or_default().push(anchor);
         };
         anchor::BUILTIN.iter().for_each(|(text, place, anchor)| add(text, *place, *anchor));
@@ -318,7 +323,7 @@ impl Rules {
 mod notations;
 /// Where a pattern's anchors are looked for.
 fn anchor_place(pattern: &rule::PatternRule) -> Place {
-    let begins_token = || pattern.follows.is_none() && pattern.pattern.leading_run() >= anchor::TOKEN_BYTES;
+    let begins_token = || pattern.follows.is_none() && pattern.leading_run >= anchor::TOKEN_BYTES;
     match pattern.reach {
         rule::Reach::Behind => Place::Service,
         rule::Reach::Over if pattern.lookback > 0 => Place::Free,

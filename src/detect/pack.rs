@@ -8,6 +8,7 @@ said with the pack and the rule's name, all at once.
 use serde::Deserialize;
 
 use super::check::Check;
+use super::leading;
 use super::pattern::{Pattern, Trust};
 use super::rule::{
     Alone, Begins, Beside, Example, FieldRule, FieldValue, Kind, Loose, NearRule, Nested, Numbers, Parser,
@@ -123,6 +124,8 @@ struct RawRule {
     beside: Option<Beside>,
     #[serde(default)]
     alone: Alone,
+    /// Written by the build, and by nobody else.
+    leading_run: Option<usize>,
     #[serde(default)]
     lookback: usize,
     #[serde(default)]
@@ -263,6 +266,7 @@ fn service_rule(raw: &RawRule, shape: Option<&str>, trust: Trust) -> Result<Patt
     Ok(PatternRule {
         anchors: anchors(&raw.service)?,
         pattern: Pattern::new(&pattern, trust)?,
+        leading_run: 0,
         lookback: 0,
         reach: Reach::Behind,
         begins: Begins::Part,
@@ -292,6 +296,9 @@ fn anchors(anchors: &[String]) -> Result<Vec<Box<str>>, String> {
 }
 
 fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRule, String> {
+    if trust == Trust::Unknown && raw.leading_run.is_some() {
+        return Err("`leading_run` is told by the pattern itself; leave it out".into());
+    }
     if raw.anchors.is_empty() {
         return Err("a pattern needs `anchors`, literals one of which every match holds".into());
     }
@@ -301,6 +308,7 @@ fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRul
     Ok(PatternRule {
         anchors: anchors(&raw.anchors)?,
         pattern: Pattern::new(pattern, trust)?,
+        leading_run: raw.leading_run.unwrap_or_else(|| leading::of_pattern(pattern)),
         lookback: raw.lookback,
         reach: Reach::Over,
         begins: raw.begins,

@@ -222,6 +222,8 @@ pub struct PatternRule {
     pub anchors: Vec<Box<str>>,
     /// What a match looks like; its group `secret` is the finding, else all of it.
     pub pattern: Pattern,
+    /// Bytes of a token that every match begins with.
+    pub leading_run: usize,
     /// Where the anchor stands to the match.
     pub reach: Reach,
     /// Bytes of the match that may stand before the anchor.

@@ -14,8 +14,8 @@ mispredicted branch and its parser.
 
 use std::ops::Range;
 
-use super::anchor::{self, TOKEN_BYTES};
-use super::candidates::{Candidates, Carry};
+use super::anchor::{SERVICE_BYTES_MAX, TOKEN_BYTES};
+use super::candidates::{Candidates, Carry, keep};
 use super::entity::national::it;
 use super::entity::{pem, wallet};
 use super::reference::{Search, State};
@@ -161,6 +161,8 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         let (everywhere, at_tokens) = (self.rules.literals.everywhere(), self.rules.literals.at_tokens());
         found.separator =
             keep(found.separator, |bit| self.rules.names.may_be_before(self.buffer, base + bit));
+        // No country's code begins with 0; each line of an access log has `+0000`.
+        found.plus = keep(found.plus, |bit| self.buffer.get(base + bit + 1) != Some(&b'0'));
         if !self.wants_uuids {
             found.uuid = 0;
         }
@@ -171,7 +173,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         found.token = keep(found.token, |bit| {
             (base + bit).checked_sub(TOKEN_BYTES - 1).is_some_and(|at| at_tokens.may_begin(self.buffer, at))
         });
-        found.anchor = keep(found.anchor, |bit| everywhere.may_begin(self.buffer, base + bit));
+        found.anchor = everywhere.narrow(&self.buffer[base.min(self.buffer.len())..], found.anchor);
     }
 
     /// Remembers where parts of words begin in this block and three before it.
@@ -302,9 +304,9 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             && let Some(token) = at.checked_sub(TOKEN_BYTES - 1)
         {
             if found.run & bit != 0 {
-                let from = anchor::service_begin(haystack, token).max(self.names_end);
-                let parts = parts_within(&self.parts, self.parts_base, start + from..start + token);
-                parts.for_each(|name| at_token(&mut search, name - start, state));
+                let from = token.saturating_sub(SERVICE_BYTES_MAX).max(self.names_end);
+                let before = start + from..start + token;
+                at_services(&mut search, self.buffer, &self.parts, self.parts_base, before, start, state);
                 self.names_end = token;
             }
             if found.token & bit != 0 {
@@ -390,34 +392,38 @@ fn at_token(search: &mut Search, at: usize, state: &mut State) {
     }
 }
 
-/// The places within `range` at which a bit is set in `masks`: those of the block at `base` and of the blocks before it.
-fn parts_within(masks: &[u64; 4], base: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
-    let places = masks.iter().enumerate().rev().filter_map(move |(n, &mask)| {
-        let base = base.checked_sub(n * BLOCK_BYTES)?;
-        let from = range.start.saturating_sub(base).min(BLOCK_BYTES);
-        let to = range.end.saturating_sub(base).min(BLOCK_BYTES);
-        let below = |bits: usize| u64::MAX.checked_shl(bits as u32).map_or(u64::MAX, |above| !above);
-        Some((base, mask & below(to) & !below(from)))
-    });
-    places.flat_map(|(base, mut mask)| {
-        std::iter::from_fn(move || {
-            let bit = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
-            mask &= mask - 1;
-            Some(base + bit)
-        })
-    })
+/// Asks whom the literals call that begin at the parts of words within `range` of the buffer. `parts` are the masks of the
+/// block at `base` and of those before it; the haystack begins at `start`.
+fn at_services(
+    search: &mut Search,
+    buffer: &[u8],
+    parts: &[u64; 4],
+    base: usize,
+    range: Range<usize>,
+    start: usize,
+    state: &mut State,
+) {
+    let table = search.rules.literals.at_tokens();
+    for (n, &mask) in parts.iter().enumerate().rev() {
+        let Some(base) = base.checked_sub(n * BLOCK_BYTES) else { continue };
+        let mask = mask & bits(range.start, base, range.end);
+        if mask != 0 {
+            let mut places = table.narrow(&buffer[base..], mask);
+            while places != 0 {
+                at_token(search, base + places.trailing_zeros() as usize - start, state);
+                places &= places - 1;
+            }
+        }
+    }
 }
 
-/// The bits of `mask` that `is` holds for.
-fn keep(mask: u64, is: impl Fn(usize) -> bool) -> u64 {
-    let mut rest = mask;
-    let mut kept = 0;
-    while rest != 0 {
-        let bit = rest & rest.wrapping_neg();
-        rest ^= bit;
-        kept |= if is(bit.trailing_zeros() as usize) { bit } else { 0 };
-    }
-    kept
+/// The bits of the block at `base` that stand for `from..to`.
+fn bits(from: usize, base: usize, to: usize) -> u64 {
+    let below = |place: usize| match place.saturating_sub(base) {
+        bits @ 0..BLOCK_BYTES => (1 << bits) - 1,
+        _ => u64::MAX,
+    };
+    below(to) & !below(from)
 }
 
 /// The run of digits around `at`; an empty one if there is none.

@@ -18,55 +18,74 @@ const WORDS: usize = (LETTERS * LETTERS * LETTERS).div_ceil(64);
 /// Which ends listed names have.
 #[derive(Debug)]
 pub(super) struct Tails {
-    /// Of keys of three letters and more, one bit for each of the 26³.
+    /// Of keys whose last three bytes are letters, one bit for each of the 26³: the quick no.
     three: Box<[u64; WORDS]>,
-    /// Of keys of two letters: one bit of the second by the first.
-    two: [u32; LETTERS],
-    /// Of keys of one letter.
-    one: u32,
+    /// One bit for the hash of the last [`LETTERS_MAX`] letters of each name, or of all that it has.
+    ends: Box<[u64; END_BITS / 64]>,
     /// Whether there is a name without a letter.
     none: bool,
 }
 
+/// Letters of a name that count.
+const LETTERS_MAX: usize = 6;
+
+/// Bits of the table of ends, a power of two: some hundred names fill few of them.
+const END_BITS: usize = 1 << 14;
+
 impl Default for Tails {
     fn default() -> Tails {
-        Tails { three: Box::new([0; WORDS]), two: [0; LETTERS], one: 0, none: false }
+        Tails { three: Box::new([0; WORDS]), ends: Box::new([0; END_BITS / 64]), none: false }
     }
 }
 
-/// The end of a key, as far as it tells keys apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tail {
-    /// Its last three letters, 0 to 25 each.
-    Three([usize; 3]),
-    /// Its two letters.
-    Two([usize; 2]),
-    /// Its only letter.
-    One(usize),
-    /// It has no letter.
-    None,
-    /// It holds what has to be decoded or looked at as a whole.
-    Other,
+/// A key's last letters, gathered backwards.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    letters: u32,
+    count: usize,
+}
+
+impl End {
+    fn push(&mut self, letter: u8) {
+        self.letters |= u32::from(letter) << (5 * self.count);
+        self.count += 1;
+    }
+
+    fn hash(self) -> usize {
+        let key = self.letters << 2 ^ self.count as u32;
+        (key.wrapping_mul(0x9e37_79b1) >> (32 - END_BITS.trailing_zeros())) as usize
+    }
 }
 
 impl Tails {
     /// Adds the end of a listed name.
     pub(super) fn add(&mut self, name: &[u8]) {
-        match tail(name.iter().rev().copied()) {
-            Tail::Three(letters) => self.set_three(letters),
-            Tail::Two([first, second]) => {
-                self.two[first] |= 1 << second;
-                (0..LETTERS).for_each(|before| self.set_three([before, first, second]));
+        let mut end = End::default();
+        for &byte in name.iter().rev() {
+            match LETTER[usize::from(byte)] {
+                letter if usize::from(letter) < LETTERS => end.push(letter),
+                _ if byte.is_ascii_digit() && end.count == 0 => {}
+                // Any key may have that.
+                _ => break,
             }
-            Tail::One(letter) => {
-                self.one |= 1 << letter;
-                self.two.iter_mut().for_each(|seconds| *seconds |= 1 << letter);
-                let pairs = (0..LETTERS).flat_map(|first| (0..LETTERS).map(move |second| [first, second]));
-                pairs.for_each(|[first, second]| self.set_three([first, second, letter]));
+            if end.count == LETTERS_MAX {
+                break;
             }
-            Tail::None => self.none = true,
-            // A key that is such a name is such a key.
-            Tail::Other => {}
+        }
+        if end.count == 0 {
+            self.none = true;
+            return;
+        }
+        let hash = end.hash();
+        self.ends[hash / 64] |= 1 << (hash % 64);
+        let of_name = |place: usize| (end.letters >> (5 * place) & 31) as usize;
+        let choices = |place: usize| {
+            if place < end.count { of_name(place)..of_name(place) + 1 } else { 0..LETTERS }
+        };
+        for first in choices(2) {
+            for second in choices(1) {
+                self.set_three([first, second, of_name(0)]);
+            }
         }
     }
 
@@ -75,33 +94,52 @@ impl Tails {
         self.three[place / 64] |= 1 << (place % 64);
     }
 
-    fn has(&self, tail: Tail) -> bool {
-        match tail {
-            Tail::Three(letters) => {
-                let place = place(letters);
-                self.three[place / 64] >> (place % 64) & 1 == 1
-            }
-            Tail::Two([first, second]) => self.two[first] >> second & 1 == 1,
-            Tail::One(letter) => self.one >> letter & 1 == 1,
-            Tail::None => self.none,
-            Tail::Other => true,
-        }
+    fn has_three(&self, letters: [usize; 3]) -> bool {
+        let place = place(letters);
+        self.three[place / 64] >> (place % 64) & 1 == 1
     }
 
     /// Whether a listed name perhaps ends like `key`.
     pub(super) fn may_end(&self, key: &[u8]) -> bool {
-        self.has(tail(key.iter().rev().copied()))
+        self.may_end_backwards(key.iter().rev().copied())
+    }
+
+    /// The same for a key that is given from its end. What has to be decoded may be anything.
+    fn may_end_backwards(&self, key: impl Iterator<Item = u8>) -> bool {
+        let mut end = End::default();
+        for (seen, byte) in key.enumerate() {
+            match LETTER[usize::from(byte)] {
+                letter if usize::from(letter) < LETTERS => {
+                    end.push(letter);
+                    let hash = end.hash();
+                    if self.ends[hash / 64] >> (hash % 64) & 1 == 1 {
+                        return true;
+                    }
+                    if end.count == LETTERS_MAX {
+                        return false;
+                    }
+                }
+                _ if byte.is_ascii_digit() && end.count == 0 => {}
+                // A digit may belong to an escape.
+                _ if byte.is_ascii_digit() || byte >= 0x80 || byte == b'%' || byte == b'\\' => return true,
+                _ => {}
+            }
+            if seen + 1 == KEY_END_BYTES {
+                return true;
+            }
+        }
+        end.count == 0 && self.none
     }
 
     /// Whether the key before the separator at `at` perhaps ends like a listed name.
     #[inline]
     pub(super) fn may_be_before(&self, haystack: &[u8], at: usize) -> bool {
-        // A letter is told from the last four bytes alone, a closing quote among them.
+        // Most keys are told from the last four bytes alone, a closing quote among them.
         if let Some(&[a, b, c, d]) = at.checked_sub(4).and_then(|from| haystack.get(from..at)) {
             let [a, b, c] = if d == b'"' { [a, b, c] } else { [b, c, d] }
                 .map(|byte| usize::from(LETTER[usize::from(byte)]));
-            if a | b | c < NO_LETTER {
-                return self.has(Tail::Three([a, b, c]));
+            if a | b | c < NO_LETTER && !self.has_three([a, b, c]) {
+                return false;
             }
         }
         self.may_be_behind(haystack, at.min(haystack.len()))
@@ -114,10 +152,9 @@ impl Tails {
         if matches!(last, b'"' | b'\'') {
             let end = rest.iter().rev().take_while(|&&b| b == b'\\').count();
             let name = rest[..rest.len() - end].iter().rev().copied();
-            return self.has(tail(name.take_while(|&b| b != last).take(KEY_END_BYTES)));
+            return self.may_end_backwards(name.take_while(|&b| b != last));
         }
-        let name = before.iter().rev().copied().take_while(|&b| is_bare(b)).take(KEY_END_BYTES);
-        is_bare(last) && self.has(tail(name))
+        is_bare(last) && self.may_end_backwards(before.iter().rev().copied().take_while(|&b| is_bare(b)))
     }
 }
 
@@ -147,35 +184,6 @@ const LETTER: [u8; 256] = {
     letters
 };
 
-/// The end of a key, given backwards.
-fn tail(backwards: impl Iterator<Item = u8>) -> Tail {
-    let mut letters = [0; 3];
-    let mut count = 0;
-    let mut seen = 0;
-    for byte in backwards {
-        seen += 1;
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => {
-                letters[2 - count] = usize::from(LETTER[usize::from(byte)]);
-                count += 1;
-                if count == 3 {
-                    return Tail::Three(letters);
-                }
-            }
-            b'0'..=b'9' if count == 0 => {}
-            b'0'..=b'9' | 0x80.. | b'%' | b'\\' => return Tail::Other,
-            _ => {}
-        }
-    }
-    match count {
-        // Its letters may stand further away.
-        _ if seen >= KEY_END_BYTES => Tail::Other,
-        2 => Tail::Two([letters[1], letters[2]]),
-        1 => Tail::One(letters[2]),
-        _ => Tail::None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +206,6 @@ mod tests {
         for text in [
             "token=",
             "my_token=",
-            "broken=",
             "\"token\":",
             "'token':",
             "token =",
@@ -212,9 +219,20 @@ mod tests {
         ] {
             check(&names, text, true);
         }
-        for text in
-            ["tokens=", "level=", "\"level\":", "id=", "=", " :", "(:", "x=", "a-b=", "trace_id=", "12="]
-        {
+        for text in [
+            "tokens=",
+            "broken=",
+            "level=",
+            "\"level\":",
+            "id=",
+            "=",
+            " :",
+            "(:",
+            "x=",
+            "a-b=",
+            "trace_id=",
+            "12=",
+        ] {
             check(&names, text, false);
         }
     }

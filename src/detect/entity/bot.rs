@@ -32,7 +32,7 @@ pub fn around(haystack: &[u8], dot: usize) -> Option<Verdict> {
     let before = haystack[..first_dot].iter().rev().take(NUMBER_BYTES.end() + 1);
     let number = before.take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let behind = haystack[dot + 1..].iter().take(SIGNATURE_BYTES.end() + 1);
-    let signature = behind.take_while(|byte| is_part(byte)).count();
+    let signature = behind.take_while(is_part).count();
     if !NUMBER_BYTES.contains(&number) || !SIGNATURE_BYTES.contains(&signature) {
         return None;
     }
