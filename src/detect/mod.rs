@@ -112,8 +112,11 @@ pub enum Why {
     Entropy,
     /// A placeholder, a variable or one of our own labels or pseudonyms.
     Placeholder,
-    /// Covered by a longer finding or by one with a stronger action.
-    Suppressed,
+    /// Covered by a longer finding or by one with a stronger action, or the rule of which stands first.
+    Suppressed {
+        /// The rule of the finding that stands in its place.
+        by: RuleId,
+    },
 }
 
 /// Compiled packs. Immutable; shared by all workers.
@@ -289,9 +292,14 @@ impl Rules {
         let findings_of = &mut findings;
         reference::Search { rules: self, wanted, haystack, findings: findings_of, misses: Some(&mut misses) }
             .run();
-        resolve::resolve(wanted, &mut findings, 0, |lost| {
-            misses.push(NearMiss { span: lost.span, rule: lost.rule, why: Why::Suppressed });
-        });
+        let mut all_lost = Vec::new();
+        resolve::resolve(wanted, &mut findings, 0, |lost| all_lost.push(lost));
+        misses.extend(all_lost.into_iter().filter_map(|lost| {
+            // Whoever beat it may have been beaten since; what is left has taken in the spans of all it beat.
+            let next = findings.partition_point(|finding| finding.span.start <= lost.span.start);
+            let by = findings[next.checked_sub(1)?].rule;
+            Some(NearMiss { span: lost.span, rule: lost.rule, why: Why::Suppressed { by } })
+        }));
         misses.sort_by_key(|miss| (miss.span, miss.rule));
         misses.dedup();
         misses

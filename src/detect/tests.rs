@@ -16,12 +16,36 @@ fn check(text: &str, expected: &[(&str, &str)]) {
 
 #[test]
 fn every_rule_passes_its_own_examples() {
-    let rules = Rules::builtin();
+    let rules = Rules::builtin_in_full();
+    assert!(rules.rules().all(|(_, rule)| !rule.examples.is_empty()), "there is something to pass");
     for (id, rule) in rules.rules() {
         let failing = rules.failing_examples(id);
         let texts: Vec<_> = failing.iter().map(|example| String::from_utf8_lossy(&example.text)).collect();
         assert!(texts.is_empty(), "{}: {} fails {texts:#?}", rule.pack, rule.name);
     }
+}
+
+/// For all examples: what is suppressed lies in a finding, and it is that finding's rule which is named.
+#[test]
+fn what_suppressed_a_value_is_found_in_its_place() {
+    let rules = Rules::builtin_in_full();
+    let wanted = everything(&rules);
+    let mut suppressed = 0;
+    for example in rules.rules().flat_map(|(_, rule)| &rule.examples) {
+        let mut findings = Vec::new();
+        rules.find(&wanted, &mut Scratch::default(), &example.text, &mut findings);
+        for miss in rules.near_misses(&wanted, &example.text) {
+            let Why::Suppressed { by } = miss.why else { continue };
+            suppressed += 1;
+            let covers = |finding: &Finding| {
+                finding.rule == by
+                    && finding.span.start <= miss.span.start
+                    && miss.span.end <= finding.span.end
+            };
+            assert!(findings.iter().any(covers), "{:?}", String::from_utf8_lossy(&example.text));
+        }
+    }
+    assert!(suppressed > 0, "rules compete");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Explained, Explanation};
 use crate::cli::output::printable;
-use crate::detect::{NearMiss, Why};
+use crate::detect::{NearMiss, RuleId, Rules, Why};
 use crate::span::Span;
 
 /// The line, what comes out, and a line for each finding and each near miss.
@@ -35,7 +35,7 @@ pub(super) fn text(explained: &Explained) -> Vec<u8> {
             rules.entities().name(rules.rule(*rule).entity).to_owned(),
             format!("rule {}", rules.rule_name(*rule)),
             "near miss".to_owned(),
-            format!("{}: {}", value(*span), reason(*why)),
+            format!("{}: {}", value(*span), reason(rules, *why)),
         ]);
     }
     let clean = explained.clean.as_deref().map_or_else(|| "(dropped)".to_owned(), printable);
@@ -70,7 +70,9 @@ pub(super) fn json(explained: &Explained) -> Vec<u8> {
         end: span.end,
         rule: rules.rule_name(*rule),
         value: value(*span),
-        why: reason(*why),
+        reason: name(*why),
+        why: reason(rules, *why),
+        suppressed_by: winner(*why).map(|by| rules.rule_name(by)),
     });
     let line = Line {
         line: lossy(explained.line),
@@ -110,18 +112,46 @@ struct Missed<'a> {
     end: usize,
     rule: &'a str,
     value: String,
-    why: &'static str,
+    /// For programs: one word.
+    reason: &'static str,
+    /// For people.
+    why: String,
+    /// The rule of the finding that covers it, if that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suppressed_by: Option<&'a str>,
 }
 
 /// Why a candidate is no finding, for people.
-fn reason(why: Why) -> &'static str {
-    match why {
+fn reason(rules: &Rules, why: Why) -> String {
+    let reason = match why {
         Why::Checksum => "its check digit or check sum does not hold",
         Why::Context => "what stands around it says that it is something else",
         Why::Length => "it is too short or too long",
         Why::Range => "a part of it is out of range",
         Why::Entropy => "it is not random enough",
         Why::Placeholder => "it is a placeholder, a variable, or a label or pseudonym of ours",
-        Why::Suppressed => "a longer or stronger finding covers it",
+        Why::Suppressed { by } => return format!("suppressed by rule {}", rules.rule_name(by)),
+    };
+    reason.to_owned()
+}
+
+/// The same as a word, for programs.
+fn name(why: Why) -> &'static str {
+    match why {
+        Why::Checksum => "checksum",
+        Why::Context => "context",
+        Why::Length => "length",
+        Why::Range => "range",
+        Why::Entropy => "entropy",
+        Why::Placeholder => "placeholder",
+        Why::Suppressed { .. } => "suppressed",
+    }
+}
+
+/// The rule that suppressed the candidate, if one did.
+fn winner(why: Why) -> Option<RuleId> {
+    match why {
+        Why::Suppressed { by } => Some(by),
+        _ => None,
     }
 }
