@@ -124,6 +124,15 @@ pub const QUEUE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 /// How long a drain may take after the first signal to stop.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
 
+/// Packs beside the built-in ones.
+pub const PACKS_MAX: usize = 64;
+
+/// Entities of one set of rules: each has a place in every class's table, and its own count among the metrics.
+pub const ENTITIES_MAX: usize = 4096;
+
+/// Literals of one set of rules: tables number them with 16 bits.
+pub const LITERALS_MAX: usize = u16::MAX as usize;
+
 /// Configuration, policy or pack file, in bytes.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 

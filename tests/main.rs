@@ -6,6 +6,7 @@ mod archive;
 mod bench;
 mod filter;
 mod laws;
+mod packs;
 mod real;
 mod run;
 mod sources;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::packs::Packs;
 use super::{Error, Exit};
 use crate::config::{SCHEMA, Settings};
 use crate::vault::{self, Kek};
@@ -16,6 +17,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
+    #[command(flatten)]
+    packs: Packs,
+
     /// Print the JSON Schema of configurations instead, for editors.
     #[arg(long, conflicts_with = "config")]
     schema: bool,
@@ -26,10 +30,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
         io::stdout().write_all(SCHEMA.as_bytes()).map_err(Error::output)?;
         return Ok(Exit::Done);
     }
-    let settings = match &arguments.config {
-        Some(path) => Settings::load(path).map_err(Error::usage)?,
-        None => Settings::default(),
-    };
+    let (config, packs) = (arguments.config.as_deref(), arguments.packs.files());
+    let settings = Settings::load_with(config, packs).map_err(Error::usage)?;
     if let Some(path) = &settings.kek {
         Kek::from_file(path).map_err(Error::usage)?;
     }

@@ -4,9 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
+use super::packs::Packs;
 use super::{Error, reason};
+use crate::detect::Rules;
 use crate::filter::Input;
 use crate::limit;
 use crate::policy::{BUILTIN, Policy};
@@ -21,12 +24,14 @@ pub(super) struct Choice {
     /// The class that the input belongs to: access, app, activity, auth, payment, support, audit, or the policy's own.
     #[arg(long, value_name = "CLASS", default_value = "app")]
     class: String,
+    #[command(flatten)]
+    packs: Packs,
 }
 
 impl Choice {
     /// The policy, with every record routed to the class.
     pub(super) fn load(&self) -> Result<(Policy, ClassId), Error> {
-        let policy = policy("--policy", &self.policy)?;
+        let policy = policy("--policy", &self.policy, self.packs.rules()?)?;
         let Some(class) = policy.class_named(&self.class) else {
             let known: Vec<&str> = policy.classes().map(|class| policy.class_name(class)).collect();
             let (class, known) = (&self.class, known.join(", "));
@@ -34,11 +39,16 @@ impl Choice {
         };
         Ok((policy.routed_to(class), class))
     }
+
+    /// The packs beside the built-in ones.
+    pub(super) fn packs(&self) -> &Packs {
+        &self.packs
+    }
 }
 
-/// The policy that a name or a path stands for; `asked` says in errors where it was named.
-pub(super) fn policy(asked: &str, name: &str) -> Result<Policy, Error> {
-    if let Some(policy) = Policy::builtin(name) {
+/// The policy for these rules that a name or a path stands for; `asked` says in errors where it was named.
+pub(super) fn policy(asked: &str, name: &str, rules: Arc<Rules>) -> Result<Policy, Error> {
+    if let Some(policy) = Policy::builtin_for(Arc::clone(&rules), name) {
         return Ok(policy);
     }
     let text = read_settings(Path::new(name)).map_err(|error| match error.kind() {
@@ -49,7 +59,7 @@ pub(super) fn policy(asked: &str, name: &str) -> Result<Policy, Error> {
         }
         _ => Error::Usage(format!("{asked}: cannot read {name}: {}", reason(&error))),
     })?;
-    Policy::parse(name, &text).map_err(Error::usage)
+    Policy::parse_for(rules, name, &text).map_err(Error::usage)
 }
 
 /// Reads a file of settings, which is text and of limited size.

@@ -17,6 +17,7 @@ mod explain;
 mod guard;
 mod keys;
 mod output;
+mod packs;
 mod pattern;
 mod policy;
 mod progress;

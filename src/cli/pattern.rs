@@ -3,10 +3,11 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::choice::read_settings;
 use super::output::{Output, counted};
-use super::{Error, Exit, reason};
+use super::packs::{self, Packs};
+use super::{Error, Exit};
 use crate::detect::Rules;
+use crate::detect::pack::BUILTIN;
 use crate::detect::rule::{Example, FieldRule, Kind, PatternRule, Rule};
 use crate::span::Span;
 
@@ -23,50 +24,47 @@ pub(super) struct Arguments {
 enum What {
     /// Every rule, its entity and how it works.
     #[command(after_help = "Example: logveil pattern list | grep token")]
-    List,
+    List {
+        #[command(flatten)]
+        packs: Packs,
+    },
     /// One rule with its keys or anchors and its examples.
     #[command(after_help = "Example: logveil pattern show github-token")]
     Show {
         /// The rule's name, as `pattern list` writes it.
         rule: String,
+        #[command(flatten)]
+        packs: Packs,
     },
     /// Check rules against their own examples; exit code 1 if one does not hold.
     #[command(after_help = "Example: logveil pattern test my-pack.yaml")]
     Test {
-        /// Packs; none are the built-in ones.
-        #[arg(value_name = "FILE")]
-        files: Vec<PathBuf>,
+        /// Packs to be tested alone; none are the built-in ones and those of `--pack`.
+        #[arg(value_name = "FILE", conflicts_with = "packs")]
+        alone: Vec<PathBuf>,
+        #[command(flatten)]
+        packs: Packs,
     },
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let mut output = Output::open()?;
     let (text, exit) = match arguments.what {
-        What::List => (list(&Rules::builtin_in_full()), Exit::Done),
-        What::Show { rule } => (show(&Rules::builtin_in_full(), &rule)?, Exit::Done),
-        What::Test { files } => test(&load(&files)?),
+        What::List { packs } => (list(&in_full(&packs.read()?)?), Exit::Done),
+        What::Show { rule, packs } => (show(&in_full(&packs.read()?)?, &rule)?, Exit::Done),
+        What::Test { alone, packs } if alone.is_empty() => test(&in_full(&packs.read()?)?),
+        What::Test { alone, .. } => {
+            let packs = packs::read(&alone)?;
+            test(&packs::compiled(Rules::load(&packs::named(&packs)))?)
+        }
     };
     output.write(text.as_bytes())?;
     Ok(exit)
 }
 
-/// The packs of these files alone, or the built-in ones.
-fn load(files: &[PathBuf]) -> Result<Rules, Error> {
-    if files.is_empty() {
-        return Ok(Rules::builtin_in_full());
-    }
-    let mut packs = Vec::new();
-    for file in files {
-        let text = read_settings(file).map_err(|error| {
-            Error::Usage(format!("cannot read pack {}: {}", file.display(), reason(&error)))
-        })?;
-        packs.push((file.display().to_string(), text));
-    }
-    let packs: Vec<(&str, &str)> = packs.iter().map(|(file, text)| (&file[..], &text[..])).collect();
-    Rules::load(&packs).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Error::Usage(lines.join("\n"))
-    })
+/// The built-in packs with all that is written in them, and these behind them.
+fn in_full(packs: &[(String, String)]) -> Result<Rules, Error> {
+    packs::compiled(Rules::load(&[BUILTIN, &packs::named(packs)].concat()))
 }
 
 fn list(rules: &Rules) -> String {

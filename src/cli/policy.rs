@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::packs::Packs;
 use super::{Error, Exit, choice};
 use crate::action::Action;
-use crate::policy::{BUILTIN, Policy};
+use crate::policy::{BUILTIN, Policy, builtin_rules};
 use crate::record::ClassId;
 
 /// List the built-in policies, or show what one does.
@@ -25,13 +26,15 @@ enum Verb {
         /// A built-in policy's name, or a policy file.
         #[arg(default_value = "default")]
         policy: String,
+        #[command(flatten)]
+        packs: Packs,
     },
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let text = match arguments.verb {
         Verb::List => list()?,
-        Verb::Show { policy } => show(&choice::policy("policy show", &policy)?),
+        Verb::Show { policy, packs } => show(&choice::policy("policy show", &policy, packs.rules()?)?),
     };
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
     Ok(Exit::Done)
@@ -40,7 +43,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
 fn list() -> Result<String, Error> {
     let mut text = String::new();
     for (name, _) in BUILTIN {
-        let policy = choice::policy("policy list", name)?;
+        let policy = choice::policy("policy list", name, builtin_rules())?;
         line(&mut text, format_args!("{name:<12} {}", policy.about()));
     }
     Ok(text)

@@ -8,6 +8,7 @@ line: `file:line: key: what it holds, what it may hold`.
 */
 
 mod expand;
+mod packs;
 mod read;
 
 use std::fmt;
@@ -29,6 +30,8 @@ pub const SCHEMA: &str = include_str!("schema.json");
 pub struct Settings {
     /// Where archive, keys and evidence are kept. Relative to the working directory. Default `logveil-data`.
     pub data_dir: PathBuf,
+    /// The files of rules beside the built-in ones; the policy has them. Default none.
+    pub packs: Vec<String>,
     /// What is done with findings, and where records belong. Default `default`.
     pub policy: Arc<Policy>,
     /// Where records come from, at least one.
@@ -99,6 +102,7 @@ impl Default for Settings {
         let policy = Policy::builtin("default").expect("the default policy is built in");
         Settings {
             data_dir: PathBuf::from("logveil-data"),
+            packs: Vec::new(),
             policy: Arc::new(policy),
             sources: default_sources(),
             queue_bytes_max: QUEUE_BYTES_DEFAULT,
@@ -112,17 +116,27 @@ impl Default for Settings {
 impl Settings {
     /// Reads a configuration file, and the policy that it names.
     pub fn load(path: &Path) -> Result<Settings, Error> {
+        Settings::load_with(Some(path), &[])
+    }
+
+    /// The same, with more packs behind those that it names; without a file, what holds without one.
+    pub fn load_with(path: Option<&Path>, packs: &[PathBuf]) -> Result<Settings, Error> {
+        let Some(path) = path else { return Settings::parse_with("--pack", "", packs) };
         let file = path.display().to_string();
         let text = expand::read(path)
             .map_err(|why| Error { lines: vec![format!("{file}:1: cannot be read: {why}")] })?;
-        Settings::parse(&file, &text)
+        Settings::parse_with(&file, &text, packs)
     }
 
     /// Reads a configuration's text; `file` is what errors call it.
     pub fn parse(file: &str, text: &str) -> Result<Settings, Error> {
+        Settings::parse_with(file, text, &[])
+    }
+
+    fn parse_with(file: &str, text: &str, packs: &[PathBuf]) -> Result<Settings, Error> {
         let report = yaml::Report::default();
         let settings = match yaml::parse(text) {
-            Ok(root) => read::settings(&yaml::Field::root(&root, &report)),
+            Ok(root) => read::settings(&yaml::Field::root(&root, &report), packs),
             Err((line, what)) => {
                 report.add(line, "", what);
                 None
@@ -136,6 +150,9 @@ impl Settings {
     pub fn summary(&self) -> Vec<String> {
         let mut lines = vec![format!("data directory {}", self.data_dir.display())];
         lines.push(format!("policy {}", self.policy.names().policy));
+        if !self.packs.is_empty() {
+            lines.push(format!("packs {}", self.packs.join(" ")));
+        }
         lines.extend(self.sources.iter().map(Source::summary));
         lines.push(format!("queue in memory, {} bytes for each sink", self.queue_bytes_max));
         lines.extend(self.sinks.iter().map(|sink| sink.summary(&self.policy)));

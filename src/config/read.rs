@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expand::{expand, file_path, read};
+use super::packs::Packs;
 use super::{Settings, Sink, SinkKind, Source};
+use crate::detect::Rules;
 use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN, ROTATED_FILES_MAX};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
 use crate::record::ClassId;
@@ -20,7 +22,7 @@ use crate::yaml::{Field, Table, nearest};
 
 /// The keys of each table, by the name that the JSON Schema has for it.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
-    ("root", &["data_dir", "policy", "sources", "routes", "queue", "sinks", "keyring", "admin"]),
+    ("root", &["data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "keyring", "admin"]),
     ("source_syslog", &["kind", "tcp", "udp"]),
     ("source_http", &["kind", "listen"]),
     ("route", &["when", "class", "stream"]),
@@ -41,10 +43,13 @@ fn keys(table: &str) -> &'static [&'static str] {
     found.expect("every table that is read stands in the list").1
 }
 
-/// The whole file. `None` if anything in it was reported.
-pub(super) fn settings(root: &Field<'_>) -> Option<Settings> {
+/// The whole file, with `packs` behind those that it names. `None` if anything was reported.
+pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> {
     let mut settings = Settings::default();
     if root.is_nothing() {
+        let Packs { files, rules } = Packs::read(root, None, packs)?;
+        settings.packs = files;
+        settings.policy = Arc::new(Policy::builtin_for(rules, "default")?);
         return Some(settings);
     }
     let table = root.table(keys("root"))?;
@@ -54,10 +59,12 @@ pub(super) fn settings(root: &Field<'_>) -> Option<Settings> {
     if let Some(field) = table.find("sources") {
         settings.sources = named(field, source).unwrap_or_default();
     }
+    let Packs { files, rules } = Packs::read(root, table.find("packs"), packs)?;
     let policy = match table.find("policy") {
-        Some(field) => policy(field)?,
-        None => Policy::clone(&settings.policy),
+        Some(field) => policy(field, rules)?,
+        None => Policy::builtin_for(rules, "default")?,
     };
+    settings.packs = files;
     let policy = match table.find("routes") {
         Some(field) => routes(field, policy, &settings.sources)?,
         None => policy,
@@ -303,9 +310,9 @@ fn kek(field: &Field<'_>) -> Option<PathBuf> {
 }
 
 /// The policy that a name or a path stands for.
-fn policy(field: &Field<'_>) -> Option<Policy> {
+fn policy(field: &Field<'_>, rules: Arc<Rules>) -> Option<Policy> {
     let name = field.text()?;
-    if let Some(policy) = Policy::builtin(name) {
+    if let Some(policy) = Policy::builtin_for(Arc::clone(&rules), name) {
         return Some(policy);
     }
     let known: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
@@ -319,7 +326,7 @@ fn policy(field: &Field<'_>) -> Option<Policy> {
         Ok(text) => text,
         Err(why) => return field.refuse(format!("holds {name:?}, which cannot be read: {why}")),
     };
-    match Policy::parse(name, &text) {
+    match Policy::parse_for(rules, name, &text) {
         Ok(policy) => Some(policy),
         Err(error) => {
             error.faults.iter().for_each(|fault| field.pass_on(fault));

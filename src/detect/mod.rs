@@ -42,6 +42,7 @@ pub mod validator;
 use std::collections::{BTreeMap, HashSet};
 
 use crate::entity::{Entities, Entity};
+use crate::limit;
 use crate::span::Span;
 pub use crate::structure::Form;
 use anchor::{Anchor, Literals, Place};
@@ -151,6 +152,14 @@ impl Rules {
         }
     }
 
+    /// The built-in packs, and more behind them, given as file name and text. All that is wrong with those is told at once.
+    pub fn builtin_and(packs: &[(&str, &str)]) -> Result<Rules, Vec<PackError>> {
+        let mut entities = Entities::builtin();
+        let mut all: Vec<_> = pack::builtin(&mut entities).collect();
+        all.extend(packs.iter().map(|(file, text)| (*file, pack::parse(file, text, &mut entities))));
+        Rules::gather(entities, all)
+    }
+
     /// Compiles packs, given as file name and text. All that is wrong with them is told at once.
     pub fn load(packs: &[(&str, &str)]) -> Result<Rules, Vec<PackError>> {
         let mut entities = Entities::builtin();
@@ -168,6 +177,7 @@ impl Rules {
         let mut names = Names::default();
         let mut errors = Vec::new();
         let mut known = HashSet::new();
+        let mut parsers = HashSet::new();
         for pack in packs {
             let (file, read) = match pack {
                 (file, Ok(read)) => (file, read),
@@ -184,18 +194,22 @@ impl Rules {
                 names.except(name);
             }
             for rule in read.rules {
-                if !known.insert(rule.name.clone()) {
+                let mut refuse = |problem: &str| {
                     let (pack, rule) = (file.to_owned(), rule.name.to_string());
-                    errors.push(PackError::Rule { pack, rule, problem: "has another rule's name".into() });
-                    continue;
+                    errors.push(PackError::Rule { pack, rule, problem: problem.to_owned() });
+                };
+                if !known.insert(rule.name.clone()) {
+                    refuse("has another rule's name; give it one of its own");
+                }
+                if let Kind::Parser(parser) = rule.kind
+                    && !parsers.insert(parser)
+                {
+                    refuse("another rule has this parser, which finds one entity; leave the rule out");
                 }
                 rules.push(rule);
             }
         }
-        if rules.len() > usize::from(u16::MAX) {
-            let problem = format!("{} rules are more than {}", rules.len(), u16::MAX);
-            errors.push(PackError::Syntax { pack: "packs".into(), problem });
-        }
+        errors.extend(too_many(&rules));
         if errors.is_empty() { Ok(Rules::index(entities, rules, names)) } else { Err(errors) }
     }
 
@@ -325,6 +339,15 @@ impl Rules {
         };
         self.rule(rule).examples.iter().filter(fails).collect()
     }
+}
+
+/// What is wrong if tables cannot number all rules and literals.
+fn too_many(rules: &[Rule]) -> Option<PackError> {
+    let literals: usize = rules.iter().map(|rule| rule.kind.anchors().len()).sum();
+    let counts = [("rules", rules.len()), ("anchors", literals + anchor::BUILTIN.len())];
+    let (what, count) = counts.into_iter().find(|(_, count)| *count > limit::LITERALS_MAX)?;
+    let problem = format!("{count} {what} are more than {}; leave some out", limit::LITERALS_MAX);
+    Some(PackError::Syntax { pack: "packs".into(), problem })
 }
 
 #[cfg(test)]

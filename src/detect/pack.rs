@@ -17,6 +17,7 @@ use super::rule::{
 use super::service;
 use super::validator::Validator;
 use crate::entity::Entities;
+use crate::{limit, mark};
 
 macro_rules! builtin {
     ($($name:literal),* $(,)?) => {
@@ -177,11 +178,8 @@ pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Ve
 }
 
 fn compile_all(pack: &str, raw: Raw, trust: Trust, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
-    for name in &raw.entities {
-        entities.declare(name);
-    }
     let mut read = Pack { excepted: raw.except_keys, ..Pack::default() };
-    let mut errors = Vec::new();
+    let mut errors = declare(pack, &raw.entities, entities);
     for rule in raw.rules {
         let name = rule.name.clone();
         read.glued.extend(rule.glued_keys.iter().map(|key| (key.clone(), read.rules.len())));
@@ -191,6 +189,29 @@ fn compile_all(pack: &str, raw: Raw, trust: Trust, entities: &mut Entities) -> R
         }
     }
     if errors.is_empty() { Ok(read) } else { Err(errors) }
+}
+
+/// Adds the entities that a pack declares; what is wrong with their names.
+fn declare(pack: &str, names: &[String], entities: &mut Entities) -> Vec<PackError> {
+    let mut errors = Vec::new();
+    for name in names {
+        let is_sign = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        // Labels and tags hold it, and are known by it.
+        let is_name = (1..=mark::NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_sign);
+        let problem = if !is_name {
+            format!(
+                "entity {name:?} is no name; it may hold a-z, 0-9 and _, and {} of them",
+                mark::NAME_BYTES_MAX
+            )
+        } else if entities.find(name).is_none() && entities.len() >= limit::ENTITIES_MAX {
+            format!("entity {name} is one too many; there may be {}", limit::ENTITIES_MAX)
+        } else {
+            entities.declare(name);
+            continue;
+        };
+        errors.push(PackError::Syntax { pack: pack.to_owned(), problem });
+    }
+    errors
 }
 
 fn compile(pack: &str, raw: RawRule, trust: Trust, entities: &Entities) -> Result<Rule, String> {
@@ -302,8 +323,8 @@ fn pattern_rule(raw: &RawRule, pattern: &str, trust: Trust) -> Result<PatternRul
     if raw.anchors.is_empty() {
         return Err("a pattern needs `anchors`, literals one of which every match holds".into());
     }
-    if raw.lookback > crate::limit::PATTERN_BYTES_MAX {
-        return Err(format!("lookback is more than {} bytes", crate::limit::PATTERN_BYTES_MAX));
+    if raw.lookback > limit::PATTERN_BYTES_MAX {
+        return Err(format!("lookback is more than {} bytes", limit::PATTERN_BYTES_MAX));
     }
     Ok(PatternRule {
         anchors: anchors(&raw.anchors)?,

@@ -39,8 +39,19 @@ pub enum Kind {
     Near(NearRule),
 }
 
+impl Kind {
+    /// The literals that the rule is looked for at.
+    pub fn anchors(&self) -> &[Box<str>] {
+        match self {
+            Kind::Parser(_) | Kind::Field(_) => &[],
+            Kind::Pattern(pattern) => &pattern.anchors,
+            Kind::Near(near) => &near.anchors,
+        }
+    }
+}
+
 /// The exact parsers, by the names that packs call them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Parser {
     /// `entity::ip::v4_at`.

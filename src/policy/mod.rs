@@ -70,18 +70,27 @@ pub struct Error {
     pub faults: Vec<String>,
 }
 
+/// The rules of the packs that are compiled in; all who ask share them.
+pub fn builtin_rules() -> Arc<Rules> {
+    static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
+    Arc::clone(RULES.get_or_init(|| Arc::new(Rules::builtin())))
+}
+
 impl Policy {
     /// The built-in policy of this name.
     pub fn builtin(name: &str) -> Option<Policy> {
+        Policy::builtin_for(builtin_rules(), name)
+    }
+
+    /// The built-in policy of this name, for these rules: the built-in ones, and perhaps more.
+    pub fn builtin_for(rules: Arc<Rules>, name: &str) -> Option<Policy> {
         let (name, text) = BUILTIN.iter().find(|(builtin, _)| *builtin == name)?;
-        Some(Policy::parse(name, text).expect("the built-in policies are tested"))
+        Some(Policy::parse_for(rules, name, text).expect("the built-in policies are tested"))
     }
 
     /// Reads a policy from YAML, for the packs that are compiled in. `file` is what errors call it.
     pub fn parse(file: &str, text: &str) -> Result<Policy, Error> {
-        static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
-        let rules = RULES.get_or_init(|| Arc::new(Rules::builtin()));
-        Policy::parse_for(Arc::clone(rules), file, text)
+        Policy::parse_for(builtin_rules(), file, text)
     }
 
     /// Reads a policy from YAML, for these rules.

@@ -8,6 +8,7 @@ use crate::bench::engine::{Subject, measure};
 use crate::bench::{Effort, Sample, rules};
 use crate::cli::choice::{Choice, name};
 use crate::cli::output::Output;
+use crate::cli::packs;
 use crate::cli::redact::run_key;
 use crate::cli::{Error, Exit, reason};
 use crate::clock::ThreadClock;
@@ -61,13 +62,15 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let (policy, class) = arguments.choice.load()?;
+    let more = arguments.choice.packs().read()?;
+    let packs = [pack::BUILTIN, &packs::named(&more)].concat();
     let keyring = Keyring::for_run(run_key()?);
     let (sample, is_whole) = read(&arguments.input)?;
     let subject = Subject { policy: &policy, class, keyring: &keyring };
     let wait_max = Duration::from_secs(arguments.seconds);
     let effort = Effort { runs: arguments.runs, wait_max };
     let measured = measure(subject, &sample, effort, &ThreadClock);
-    let costs = rules::measure(subject, pack::BUILTIN, &sample, wait_max, &ThreadClock);
+    let costs = rules::measure(subject, &packs, &sample, wait_max, &ThreadClock);
     let report =
         Report { subject, files: arguments.input.len(), is_whole, measured: &measured, costs: &costs };
     Output::open()?.write(&match arguments.format {
