@@ -124,12 +124,9 @@ impl Carry {
         found.number_group =
             four & back(separator(before), separator(now), 4) & back(self.four_digits, four, 5);
         let eight = four & back(self.four_digits, four, 4);
-        let mut thirteen = 0;
-        if eight != 0 {
-            thirteen = eight & back(self.four_digits, four, 8) & back(before.digit, now.digit, 12);
-            let begins = !back(self.thirteen_digits, thirteen, 1) | back(self.starts, starts, 12);
-            found.long_number = thirteen & begins;
-        }
+        let thirteen = eight & back(self.four_digits, four, 8) & back(before.digit, now.digit, 12);
+        let begins = !back(self.thirteen_digits, thirteen, 1) | back(self.starts, starts, 12);
+        found.long_number = thirteen & begins;
         found.account = two & back(before.upper, now.upper, 2) & back(before.upper, now.upper, 3);
         (self.two_digits, self.four_digits, self.thirteen_digits) = (two, four, thirteen);
     }
@@ -158,18 +155,14 @@ impl Carry {
 
         let pair = now.digit & back(before.digit, now.digit, 1);
         let three_before = back(self.digit_pairs, pair, 1) & back(before.digit, now.digit, 3);
-        let letter_behind = now.letter & three_before;
+        let letter_behind = now.letter & three_before & back(before.letter, now.letter, 4);
         if letter_behind != 0 {
             let pair_before = |n: u32| back(self.digit_pairs, pair, n);
             let letter_before = |n: u32| back(before.letter, now.letter, n);
-            found.code =
-                letter_behind & letter_before(4) & pair_before(5) & letter_before(7) & pair_before(8);
+            found.code = letter_behind & pair_before(5) & letter_before(7) & pair_before(8);
         }
-        let dash_behind = now.dash & three_before;
-        if dash_behind != 0 {
-            let four_behind = (1..=4).fold(!0, |all, n| all & ahead(now.digit, next.digit, n));
-            found.line_number = dash_behind & four_behind;
-        }
+        let four_behind = (1..=4).fold(!0, |all, n| all & ahead(now.digit, next.digit, n));
+        found.line_number = now.dash & three_before & four_behind;
         self.digit_pairs = pair;
         let dashes = now.dash & back(before.dash, now.dash, 5);
         if dashes != 0 {
@@ -185,12 +178,10 @@ impl Carry {
         };
         let two = follow(self.before.colon, now.colon);
         found.groups = double;
-        if two | self.colons[0] | self.colons[1] | self.colons[2] != 0 {
-            let three = follow(self.colons[0], two);
-            let four = follow(self.colons[1], three);
-            found.groups |= follow(self.colons[2], four);
-            self.colons = [two, three, four];
-        }
+        let three = follow(self.colons[0], two);
+        let four = follow(self.colons[1], three);
+        found.groups |= follow(self.colons[2], four);
+        self.colons = [two, three, four];
         let of_colons = pairs(self.before.colon, now.colon, &mut self.colon_pairs);
         let of_dashes = pairs(self.before.dash, now.dash, &mut self.dash_pairs);
         found.pairs = of_colons | of_dashes;
@@ -261,9 +252,6 @@ pub(super) fn keep(mask: u64, is: impl Fn(usize) -> bool) -> u64 {
 /// Fifth of signs exactly three apart. `carry` has those of two and of four.
 fn pairs(before: u64, now: u64, carry: &mut [u64; 2]) -> u64 {
     let two = now & back(before, now, 3);
-    if two | carry[0] | carry[1] == 0 {
-        return 0;
-    }
     let four = two & back(carry[0], two, 6);
     let five = now & back(carry[1], four, 3);
     *carry = [two, four];

@@ -32,28 +32,57 @@ type Halves = [__m256i; 2];
 #[target_feature(enable = "avx2")]
 unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
     let part = Tables::new(&fingerprint.part);
-    let free = fingerprint.free.each_ref().map(|nibbles| Tables::new(nibbles));
+    let [one, other] = [Tables::new(&fingerprint.free[0]), Tables::new(&fingerprint.free[1])];
     for (n, block) in blocks.iter_mut().enumerate() {
         let at = n * BLOCK_BYTES;
-        let bytes: [Halves; 3] = [0, 1, 2].map(|place| {
-            [0, 32].map(|half| {
-                // SAFETY: `at + place + half + 32` is at most `blocks.len() * 64 + 2`, which `text` has. The loads
-                // need no alignment.
-                unsafe { _mm256_loadu_si256(text.as_ptr().add(at + place + half).cast()) }
-            })
-        });
+        // SAFETY: `at + 2 + 64` is at most `blocks.len() * 64 + 2`, which `text` has.
+        let bytes = unsafe {
+            let text = text.as_ptr().add(at);
+            [halves(text), halves(text.add(1)), halves(text.add(2))]
+        };
         *block = masks(bytes[0]);
-        let nibble = _mm256_set1_epi8(15);
-        let literals = [0, 1].map(|half| {
-            let low = bytes.map(|bytes| _mm256_and_si256(bytes[half], nibble));
-            let high = bytes.map(|bytes| _mm256_and_si256(_mm256_srli_epi16::<4>(bytes[half]), nibble));
-            let [one, other] = free.each_ref().map(|tables| tables.buckets(low, high));
-            [part.buckets(low, high), _mm256_or_si256(one, other)]
-        });
-        let any =
-            |set: usize| !mask(literals.map(|half| _mm256_cmpeq_epi8(half[set], _mm256_setzero_si256())));
-        (block.part, block.free) = (any(0), any(1));
+        let [low, high] = [[bytes[0][0], bytes[1][0], bytes[2][0]], [bytes[0][1], bytes[1][1], bytes[2][1]]];
+        let [low, high] = [nibbles(low), nibbles(high)];
+        block.part = any([part.buckets(low), part.buckets(high)]);
+        block.free = any([
+            _mm256_or_si256(one.buckets(low), other.buckets(low)),
+            _mm256_or_si256(one.buckets(high), other.buckets(high)),
+        ]);
     }
+}
+
+/// A block.
+///
+/// # Safety
+///
+/// The machine has AVX2; 64 bytes can be read at `text`, which needs no alignment.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn halves(text: *const u8) -> Halves {
+    // SAFETY: the caller has 64 bytes there.
+    unsafe { [_mm256_loadu_si256(text.cast()), _mm256_loadu_si256(text.add(32).cast())] }
+}
+
+/// The low and the high nibbles of bytes at three places.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn nibbles([a, b, c]: [__m256i; 3]) -> [[__m256i; 3]; 2] {
+    let nibble = _mm256_set1_epi8(15);
+    let low = [_mm256_and_si256(a, nibble), _mm256_and_si256(b, nibble), _mm256_and_si256(c, nibble)];
+    let high = [
+        _mm256_and_si256(_mm256_srli_epi16::<4>(a), nibble),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(b), nibble),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(c), nibble),
+    ];
+    [low, high]
+}
+
+/// One bit for each byte that is not zero.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn any([low, high]: Halves) -> u64 {
+    let zero = _mm256_setzero_si256();
+    !mask([_mm256_cmpeq_epi8(low, zero), _mm256_cmpeq_epi8(high, zero)])
 }
 
 /// [`Nibbles`] in registers.
@@ -65,15 +94,17 @@ struct Tables {
 impl Tables {
     #[target_feature(enable = "avx2")]
     fn new(nibbles: &Nibbles) -> Tables {
+        let Nibbles { low, high } = nibbles;
         Tables {
-            low: nibbles.low.each_ref().map(|nibbles| table(nibbles)),
-            high: nibbles.high.each_ref().map(|nibbles| table(nibbles)),
+            low: [table(&low[0]), table(&low[1]), table(&low[2])],
+            high: [table(&high[0]), table(&high[1]), table(&high[2])],
         }
     }
 
     /// The buckets of each byte, from the nibbles of it and of the two behind it.
     #[target_feature(enable = "avx2")]
-    fn buckets(&self, low: [__m256i; 3], high: [__m256i; 3]) -> __m256i {
+    #[inline]
+    fn buckets(&self, [low, high]: [[__m256i; 3]; 2]) -> __m256i {
         let of = |place: usize| {
             _mm256_and_si256(
                 _mm256_shuffle_epi8(self.low[place], low[place]),
@@ -86,15 +117,18 @@ impl Tables {
 
 /// The masks but those of literals.
 #[target_feature(enable = "avx2")]
+#[inline]
 fn masks(bytes: Halves) -> Block {
-    let within = |bytes: Halves, first: u8, count: u8| {
-        mask(bytes.map(|half| {
+    let within = |[low, high]: Halves, first: u8, count: u8| {
+        let of = |half: __m256i| {
             let offset = _mm256_sub_epi8(half, set(first));
             _mm256_cmpeq_epi8(_mm256_min_epu8(offset, set(count - 1)), offset)
-        }))
+        };
+        mask([of(low), of(high)])
     };
-    let is = |byte: u8| mask(bytes.map(|half| _mm256_cmpeq_epi8(half, set(byte))));
-    let small = bytes.map(|half| _mm256_or_si256(half, set(0x20)));
+    let is =
+        |byte: u8| mask([_mm256_cmpeq_epi8(bytes[0], set(byte)), _mm256_cmpeq_epi8(bytes[1], set(byte))]);
+    let small = [_mm256_or_si256(bytes[0], set(0x20)), _mm256_or_si256(bytes[1], set(0x20))];
     let digit = within(bytes, b'0', 10);
     Block {
         digit,
@@ -121,12 +155,14 @@ fn masks(bytes: Halves) -> Block {
 
 /// One bit for each byte, set where its highest bit is.
 #[target_feature(enable = "avx2")]
-fn mask(halves: Halves) -> u64 {
-    let [low, high] = halves.map(|half| u64::from(_mm256_movemask_epi8(half) as u32));
-    low | high << 32
+#[inline]
+fn mask([low, high]: Halves) -> u64 {
+    let of = |half: __m256i| u64::from(_mm256_movemask_epi8(half) as u32);
+    of(low) | of(high) << 32
 }
 
 #[target_feature(enable = "avx2")]
+#[inline]
 fn set(byte: u8) -> __m256i {
     _mm256_set1_epi8(byte as i8)
 }

@@ -29,22 +29,39 @@ pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Blo
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn classify_blocks(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
     let part = Tables::new(&fingerprint.part);
-    let free = fingerprint.free.each_ref().map(|nibbles| Tables::new(nibbles));
+    let [one, other] = [Tables::new(&fingerprint.free[0]), Tables::new(&fingerprint.free[1])];
     for (n, block) in blocks.iter_mut().enumerate() {
         let at = n * BLOCK_BYTES;
-        // SAFETY: `at + place + 64` is at most `blocks.len() * 64 + 2`, which `text` has. The loads need no alignment.
-        let bytes =
-            [0, 1, 2].map(|place| unsafe { _mm512_loadu_si512(text.as_ptr().add(at + place).cast()) });
+        // SAFETY: `at + 2 + 64` is at most `blocks.len() * 64 + 2`, which `text` has. The loads need no alignment.
+        let bytes = unsafe {
+            let text = text.as_ptr().add(at);
+            [
+                _mm512_loadu_si512(text.cast()),
+                _mm512_loadu_si512(text.add(1).cast()),
+                _mm512_loadu_si512(text.add(2).cast()),
+            ]
+        };
         *block = masks(bytes[0]);
-        let nibble = _mm512_set1_epi8(15);
-        let low = bytes.map(|bytes| _mm512_and_si512(bytes, nibble));
-        let high = bytes.map(|bytes| _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble));
-        let [one, other] = free.each_ref().map(|tables| tables.buckets(low, high));
+        let [low, high] = nibbles(bytes);
         let part = part.buckets(low, high);
         block.part = _mm512_test_epi8_mask(part, part);
-        let free = _mm512_or_si512(one, other);
+        let free = _mm512_or_si512(one.buckets(low, high), other.buckets(low, high));
         block.free = _mm512_test_epi8_mask(free, free);
     }
+}
+
+/// The low and the high nibbles of bytes at three places.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn nibbles([a, b, c]: [__m512i; 3]) -> [[__m512i; 3]; 2] {
+    let nibble = _mm512_set1_epi8(15);
+    let low = [_mm512_and_si512(a, nibble), _mm512_and_si512(b, nibble), _mm512_and_si512(c, nibble)];
+    let high = [
+        _mm512_and_si512(_mm512_srli_epi16::<4>(a), nibble),
+        _mm512_and_si512(_mm512_srli_epi16::<4>(b), nibble),
+        _mm512_and_si512(_mm512_srli_epi16::<4>(c), nibble),
+    ];
+    [low, high]
 }
 
 /// [`Nibbles`] in registers.
@@ -56,14 +73,16 @@ struct Tables {
 impl Tables {
     #[target_feature(enable = "avx512f,avx512bw")]
     fn new(nibbles: &Nibbles) -> Tables {
+        let Nibbles { low, high } = nibbles;
         Tables {
-            low: nibbles.low.each_ref().map(|nibbles| table(nibbles)),
-            high: nibbles.high.each_ref().map(|nibbles| table(nibbles)),
+            low: [table(&low[0]), table(&low[1]), table(&low[2])],
+            high: [table(&high[0]), table(&high[1]), table(&high[2])],
         }
     }
 
     /// The buckets of each byte, from the nibbles of it and of the two behind it.
     #[target_feature(enable = "avx512f,avx512bw")]
+    #[inline]
     fn buckets(&self, low: [__m512i; 3], high: [__m512i; 3]) -> __m512i {
         let of = |place: usize| {
             _mm512_and_si512(
@@ -77,6 +96,7 @@ impl Tables {
 
 /// The masks but those of literals.
 #[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
 fn masks(bytes: __m512i) -> Block {
     let within = |bytes: __m512i, first: u8, count: u8| {
         _mm512_cmple_epu8_mask(_mm512_sub_epi8(bytes, set(first)), set(count - 1))
@@ -108,6 +128,7 @@ fn masks(bytes: __m512i) -> Block {
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
 fn set(byte: u8) -> __m512i {
     _mm512_set1_epi8(byte as i8)
 }
