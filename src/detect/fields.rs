@@ -585,6 +585,7 @@ pub fn is_placeholder(text: &[u8]) -> bool {
         b"...",
         b"unknown",
         b"anonymous",
+        b"anonymoususer",
     ];
     let formatted = matches!(text, [b'{', b'}'] | [b'{' | b'[' | b'('] | [b'%', b's' | b'd' | b'v']);
     let masked = is_mask(text);
