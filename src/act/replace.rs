@@ -36,8 +36,7 @@ impl Replacer<'_> {
     /// What is to be done with a finding. Our own labels and tags stay as they are.
     pub(super) fn action(&self, finding: &Finding) -> Action {
         let action = self.orders.action(finding.entity);
-        // Elsewhere detection has seen that it is none of ours.
-        if action != Action::Keep && self.part == Part::Structured && self.is_ours(finding.span) {
+        if action != Action::Keep && self.is_ours(finding.span) {
             return Action::Keep;
         }
         action
