@@ -47,6 +47,9 @@ pub const NEAR_BYTES_MAX: usize = 48;
 /// Longest value that a rule's validator reads, its escapes included, in bytes: addresses of wallets.
 pub const CHECKED_BYTES_MAX: usize = 256;
 
+/// Longest value that is percent-decoded to be checked, in bytes: the longest e-mail address, each byte a unit.
+pub const DECODED_BYTES_MAX: usize = 1024;
+
 /// Longest record that is looked at as one value and nothing else, in bytes: the longest number of a person with its separators.
 pub const ALONE_BYTES_MAX: usize = 40;
 

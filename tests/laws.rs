@@ -5,6 +5,7 @@ The engine's own laws stand with the engine. Where a law is about what `act`
 does with a finding, findings are made by hand.
 */
 
+mod allocations;
 mod json;
 mod planted;
 mod records;

@@ -224,11 +224,14 @@ impl Search<'_> {
         if spaced_form || text.iter().any(|byte| b"%\\".contains(byte)) {
             let span = Span::new(value.span.start, value.span.start + text.len());
             let form = field::percent_form(self.haystack, span, value.form);
-            let mut plain = Vec::new();
-            crate::structure::decode(text, form, &mut plain);
+            let mut plain = [0; limit::CHECKED_BYTES_MAX];
+            let plain = &mut plain[..text.len()];
+            plain.copy_from_slice(text);
+            let len = crate::structure::decode_in_place(plain, form);
+            let plain = &mut plain[..len];
             // A form's `+` is a space, but for a telephone number's own.
             plain.iter_mut().skip(1).filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
-            let whole = text.len() == value.span.len() && validator.len(&plain) == Some(plain.len());
+            let whole = text.len() == value.span.len() && validator.len(plain) == Some(len);
             if whole {
                 return Some(value);
             }
@@ -500,14 +503,17 @@ fn holds_decoded(check: Check, text: &[u8]) -> bool {
     if check.holds(text) {
         return true;
     }
-    let mut plain = text.to_vec();
+    if text.len() > limit::DECODED_BYTES_MAX || !text.iter().any(|byte| b"%+".contains(byte)) {
+        return false;
+    }
+    let mut plain = [0; limit::DECODED_BYTES_MAX];
+    let mut plain = &mut plain[..text.len()];
+    plain.copy_from_slice(text);
     (0..limit::PERCENT_ROUNDS_MAX).any(|_| {
-        if !plain.contains(&b'%') && !plain.contains(&b'+') {
-            return false;
-        }
         plain.iter_mut().filter(|b| **b == b'+').for_each(|b| *b = b' ');
-        plain = percent::decode(&plain);
-        check.holds(&plain)
+        let len = percent::decode(plain);
+        plain = &mut std::mem::take(&mut plain)[..len];
+        check.holds(plain)
     })
 }
 

@@ -458,18 +458,12 @@ fn trimmed(haystack: &[u8], start: usize, mut end: usize) -> usize {
 /// Adds the rounds of percent-encoding that a value shows.
 pub fn percent_form(haystack: &[u8], span: Span, form: Form) -> Form {
     let text = &haystack[span.range()];
-    let mut rounds = 0;
-    let mut decoded;
-    let mut text = text;
-    while rounds < limit::PERCENT_ROUNDS_MAX && has_unit(text) {
-        decoded = percent::decode(text);
-        rounds += 1;
-        if rounds == limit::PERCENT_ROUNDS_MAX || !has_unit(&decoded) {
-            break;
-        }
-        text = &decoded;
-    }
-    Form { percent: rounds as u8, ..form }
+    let rounds = match has_unit(text) {
+        false => 0,
+        true if !percent::shows_another(text) => 1,
+        true => limit::PERCENT_ROUNDS_MAX as u8,
+    };
+    Form { percent: rounds, ..form }
 }
 
 fn has_unit(text: &[u8]) -> bool {

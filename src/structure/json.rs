@@ -44,54 +44,60 @@ pub fn string_end(haystack: &[u8], from: usize, quote: u8, level: u8) -> usize {
     haystack.len()
 }
 
-/// Undoes one level of escapes. What is no escape stays as it is; a lone surrogate becomes U+FFFD.
-pub fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
+/// Undoes one level of escapes in place; returns the length of what is left. What is no escape stays as it is; a lone
+/// surrogate becomes U+FFFD.
+pub fn unescape(text: &mut [u8]) -> usize {
+    let (mut at, mut end) = (0, 0);
     while at < text.len() {
-        if text[at] != b'\\' {
-            out.push(text[at]);
-            at += 1;
-            continue;
-        }
-        at += unescape_one(&text[at..], &mut out);
+        // No escape is shorter than what it stands for, so nothing unread is written over.
+        let Unit { plain, plain_len, len } = unit(&text[at..]);
+        text[end..end + plain_len].copy_from_slice(&plain[..plain_len]);
+        at += len;
+        end += plain_len;
     }
-    out
+    end
 }
 
-/// Writes what the escape at the start of `text` stands for; returns its length.
-fn unescape_one(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let plain = match text.get(1) {
-        Some(b'n') => b'\n',
-        Some(b't') => b'\t',
-        Some(b'r') => b'\r',
-        Some(b'b') => 8,
-        Some(b'f') => 12,
-        Some(&b @ (b'"' | b'\'' | b'\\' | b'/')) => b,
-        Some(b'u') => return unescape_unicode(text, out),
-        _ => {
-            out.push(b'\\');
-            return 1;
-        }
-    };
-    out.push(plain);
-    2
+/// What an escape, or a byte that is none, stands for.
+struct Unit {
+    plain: [u8; 4],
+    plain_len: usize,
+    /// Bytes that it is written with.
+    len: usize,
 }
 
-fn unescape_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let Some(first) = code_unit(text, 0) else {
-        out.push(b'\\');
-        return 1;
+impl Unit {
+    fn byte(byte: u8, len: usize) -> Unit {
+        Unit { plain: [byte, 0, 0, 0], plain_len: 1, len }
+    }
+}
+
+/// The unit at the start of `text`, which is not empty.
+fn unit(text: &[u8]) -> Unit {
+    let plain = match text {
+        [b'\\', b'n', ..] => b'\n',
+        [b'\\', b't', ..] => b'\t',
+        [b'\\', b'r', ..] => b'\r',
+        [b'\\', b'b', ..] => 8,
+        [b'\\', b'f', ..] => 12,
+        [b'\\', b @ (b'"' | b'\'' | b'\\' | b'/'), ..] => *b,
+        [b'\\', b'u', ..] => return unicode_unit(text),
+        _ => return Unit::byte(text[0], 1),
     };
+    Unit::byte(plain, 2)
+}
+
+fn unicode_unit(text: &[u8]) -> Unit {
+    let Some(first) = code_unit(text, 0) else { return Unit::byte(text[0], 1) };
     let (character, len) = match (first, code_unit(text, 6)) {
         (0xd800..=0xdbff, Some(second @ 0xdc00..=0xdfff)) => {
             (char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00)), 12)
         }
         _ => (char::from_u32(first), 6),
     };
-    let mut utf8 = [0; 4];
-    out.extend_from_slice(character.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut utf8).as_bytes());
-    len
+    let mut plain = [0; 4];
+    let plain_len = character.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut plain).len();
+    Unit { plain, plain_len, len }
 }
 
 /// The UTF-16 code unit that `\uXXXX` at `at` stands for.
@@ -267,9 +273,16 @@ mod tests {
 
     #[test]
     fn unescapes_what_json_escapes() {
-        assert_eq!(unescape(br#"a\n\"\/\u0040\ud83d\ude00\x"#), "a\n\"/@\u{1f600}\\x".as_bytes());
-        assert_eq!(unescape(br"\ud83d!"), "\u{fffd}!".as_bytes());
-        assert_eq!(unescape(br"\u00"), br"\u00");
+        for (text, plain) in [
+            (r#"a\n\"\/\u0040\ud83d\ude00\x"#, "a\n\"/@\u{1f600}\\x"),
+            (r"\ud83d!", "\u{fffd}!"),
+            (r"\u00", r"\u00"),
+            (r"x\", r"x\"),
+        ] {
+            let mut out = text.as_bytes().to_vec();
+            let len = unescape(&mut out);
+            assert_eq!(&out[..len], plain.as_bytes());
+        }
     }
 
     #[track_caller]

@@ -39,17 +39,21 @@ impl Form {
 pub fn decode(text: &[u8], form: Form, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(text);
+    let len = decode_in_place(out, form);
+    out.truncate(len);
+}
+
+/// Makes `text`, which is written as `form` says, its plain value; returns the length of that.
+pub fn decode_in_place(text: &mut [u8], form: Form) -> usize {
+    let mut len = text.len();
     let json_rounds = if form.bare { 0 } else { form.json };
     for _ in 0..json_rounds {
-        if out.contains(&b'\\') {
-            *out = json::unescape(out);
-        }
+        len = json::unescape(&mut text[..len]);
     }
     for _ in 0..form.percent {
-        if out.contains(&b'%') {
-            *out = percent::decode(out);
-        }
+        len = percent::decode(&mut text[..len]);
     }
+    len
 }
 
 #[cfg(test)]

@@ -8,23 +8,30 @@ pub fn unit_at(haystack: &[u8], at: usize) -> Option<u8> {
     Some(hex(high)? << 4 | hex(low)?)
 }
 
-/// Undoes one round. A `%` that begins no unit stays as it is.
-pub fn decode(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
+/// Whether units are left when one round is undone.
+pub fn shows_another(text: &[u8]) -> bool {
+    let (mut at, mut last) = (0, [0; 3]);
     while at < text.len() {
-        match unit_at(text, at) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(text[at]);
-                at += 1;
-            }
+        let unit = unit_at(text, at);
+        last = [last[1], last[2], unit.unwrap_or(text[at])];
+        if unit_at(&last, 0).is_some() {
+            return true;
         }
+        at += if unit.is_some() { 3 } else { 1 };
     }
-    out
+    false
+}
+
+/// Undoes one round in place; returns the length of what is left. A `%` that begins no unit stays as it is.
+pub fn decode(text: &mut [u8]) -> usize {
+    let (mut at, mut end) = (0, 0);
+    while at < text.len() {
+        let unit = unit_at(text, at);
+        text[end] = unit.unwrap_or(text[at]);
+        at += if unit.is_some() { 3 } else { 1 };
+        end += 1;
+    }
+    end
 }
 
 /// The value of a hexadecimal digit.
@@ -41,10 +48,20 @@ pub fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(text: &str, plain: &str) {
+        let mut out = text.as_bytes().to_vec();
+        let len = decode(&mut out);
+        assert_eq!(&out[..len], plain.as_bytes());
+    }
+
     #[test]
     fn decodes_units_and_leaves_the_rest() {
-        assert_eq!(decode(b"a%40b%2"), b"a@b%2");
-        assert_eq!(decode(b"%zz%4A%"), b"%zzJ%");
-        assert_eq!(decode(b"%2540"), b"%40");
+        check("a%40b%2", "a@b%2");
+        check("%zz%4A%", "%zzJ%");
+        check("%2540", "%40");
+        for (text, another) in [("%2540", true), ("%25%34%30", true), ("%40%4", false), ("%25", false)] {
+            assert_eq!(shows_another(text.as_bytes()), another, "{text}");
+        }
     }
 }

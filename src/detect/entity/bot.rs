@@ -37,7 +37,8 @@ pub fn around(haystack: &[u8], dot: usize) -> Option<Verdict> {
         return None;
     }
     let start = first_dot - number;
-    let digits = BASE64.decode(&haystack[start..start + 4]).ok()?;
+    let mut digits = [0; 3];
+    BASE64.decode_mut(&haystack[start..start + 4], &mut digits).ok()?;
     let is_number = digits.iter().all(u8::is_ascii_digit) && context::word_starts_at(haystack, start);
     is_number.then(|| Verdict::plain(start, dot + 1 + signature))
 }

@@ -3,7 +3,7 @@ Tokens that name themselves: JSON Web Tokens (RFC 7519), and the credentials beh
 (RFC 7617).
 */
 
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
 
 use super::Verdict;
 use crate::detect::{Why, context};
@@ -51,11 +51,13 @@ fn is_base64url(byte: u8) -> bool {
 fn is_header(text: &[u8]) -> bool {
     let head = &text[..text.len().min(HEADER_BYTES_MAX) / 4 * 4];
     let whole = if text.len() <= HEADER_BYTES_MAX { text } else { head };
-    let Ok(plain) = BASE64URL_NOPAD.decode(whole).or_else(|_| BASE64URL_NOPAD.decode(head)) else {
-        return false;
-    };
+    let mut buffer = [0; HEADER_BYTES_MAX];
+    let len = decoded(&BASE64URL_NOPAD, whole, &mut buffer)
+        .or_else(|| decoded(&BASE64URL_NOPAD, head, &mut buffer));
+    let Some(len) = len else { return false };
+    let plain = &buffer[..len];
     let names: [&[u8]; 5] = [b"\"alg\"", b"\"typ\"", b"\"enc\"", b"\"kid\"", b"\"cty\""];
-    plain.starts_with(b"{") && names.iter().any(|name| memchr::memmem::find(&plain, name).is_some())
+    plain.starts_with(b"{") && names.iter().any(|name| memchr::memmem::find(plain, name).is_some())
 }
 
 fn is_token68(byte: u8) -> bool {
@@ -101,8 +103,15 @@ pub fn basic_at(haystack: &[u8], start: usize, evidence: Evidence, last: &mut La
 pub fn is_pair(text: &[u8]) -> bool {
     // A user's name is shorter than this, so the colon behind it stands here.
     let text = if text.len() > HEADER_BYTES_MAX { &text[..HEADER_BYTES_MAX] } else { text };
-    let plain = BASE64.decode(text).or_else(|_| BASE64_NOPAD.decode(text));
-    plain.is_ok_and(|plain| plain.contains(&b':'))
+    let mut plain = [0; HEADER_BYTES_MAX];
+    let len = decoded(&BASE64, text, &mut plain).or_else(|| decoded(&BASE64_NOPAD, text, &mut plain));
+    len.is_some_and(|len| plain[..len].contains(&b':'))
+}
+
+/// Decodes `text`, of at most [`HEADER_BYTES_MAX`] bytes, into `buffer`; returns the length of the plain text.
+fn decoded(encoding: &Encoding, text: &[u8], buffer: &mut [u8; HEADER_BYTES_MAX]) -> Option<usize> {
+    let len = encoding.decode_len(text.len()).ok()?;
+    encoding.decode_mut(text, buffer.get_mut(..len)?).ok()
 }
 
 /// The token68 (RFC 9110, section 11.2) behind a scheme's word of `word` bytes, with spaces, `+`, `%20` or a colon between.
