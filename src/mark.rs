@@ -116,6 +116,17 @@ pub fn is_ours(entities: &Entities, haystack: &[u8], span: Span) -> bool {
     ours.is_some_and(|len| !span.is_empty() && span.len() <= len)
 }
 
+/// Whether `span` lies inside one of our own labels, as `12B` in `[password 12B]` does.
+pub fn is_inside_label(entities: &Entities, haystack: &[u8], span: Span) -> bool {
+    let floor = span.start.saturating_sub(LABEL_BYTES_MAX);
+    let open = memchr::memrchr(b'[', &haystack[floor..span.start]).map(|open| floor + open);
+    open.and_then(|open| label_len_at(entities, haystack, open).map(|len| open + len))
+        .is_some_and(|end| span.end <= end)
+}
+
+/// Bytes of a label at most, by far: an entity's name and a length.
+const LABEL_BYTES_MAX: usize = 96;
+
 /// Bytes at the start of `text` that a name could have.
 fn name_len(text: &[u8]) -> usize {
     let is_name = |b: &&u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_');

@@ -38,6 +38,8 @@ pub struct Redacted {
     bytes: Vec<u8>,
     /// Whether the bytes are the records' messages, with a newline between two of them and nothing else.
     are_lines: bool,
+    /// Newlines between records that belong to none.
+    separators: usize,
     records: Vec<Record>,
     received: Timestamp,
     names: Arc<Names>,
@@ -62,6 +64,11 @@ impl Redacted {
     /// Bytes held, for the bounds of queues.
     pub fn byte_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Bytes of its records alone.
+    pub fn text_len(&self) -> usize {
+        self.bytes.len() - self.separators
     }
 
     /// Receive time of all of its records.
@@ -160,14 +167,23 @@ pub(in crate::act) struct Builder<'a> {
     redacted: Redacted,
     /// What is still to be copied from the raw bytes: neighbours are copied in one go.
     pending: Span,
+    /// Whether a newline sets the record in the making apart.
+    set_apart: bool,
     /// Bytes of the records that are whole; what stands after them belongs to one in the making.
     whole: usize,
 }
 
 impl<'a> Builder<'a> {
     pub(in crate::act) fn new(raw: &'a [u8], received: Timestamp, names: Arc<Names>) -> Builder<'a> {
-        let redacted = Redacted { bytes: Vec::new(), are_lines: true, records: Vec::new(), received, names };
-        Builder { raw, redacted, pending: Span::default(), whole: 0 }
+        let redacted = Redacted {
+            bytes: Vec::new(),
+            are_lines: true,
+            separators: 0,
+            records: Vec::new(),
+            received,
+            names,
+        };
+        Builder { raw, redacted, pending: Span::default(), set_apart: false, whole: 0 }
     }
 
     pub(in crate::act) fn reserve(&mut self, byte_len: usize) {
@@ -184,6 +200,7 @@ impl<'a> Builder<'a> {
         if self.redacted.records.is_empty() || !self.redacted.are_lines {
             return;
         }
+        self.set_apart = true;
         if self.pending.end + 1 == span.start && self.raw[self.pending.end] == b'\n' {
             self.pending.end += 1;
         } else {
@@ -221,6 +238,7 @@ impl<'a> Builder<'a> {
         let parts = record.parts_mut().into_iter().rev().skip(1);
         self.redacted.are_lines &= parts.fold(true, |none, part| none & part.is_empty());
         self.redacted.records.push(record);
+        self.redacted.separators += usize::from(std::mem::take(&mut self.set_apart));
         self.whole = self.len();
     }
 
@@ -229,6 +247,7 @@ impl<'a> Builder<'a> {
         self.flush();
         self.redacted.bytes[self.whole..].zeroize();
         self.redacted.bytes.truncate(self.whole);
+        self.set_apart = false;
     }
 
     pub(in crate::act) fn finish(mut self) -> Redacted {

@@ -16,7 +16,7 @@ pub struct Tally {
     pub withheld: u64,
     /// Bytes that came in.
     pub bytes_in: u64,
-    /// Bytes that go on, those between two lines among them.
+    /// Bytes that go on.
     pub bytes_out: u64,
     /// By [`Entity::index`] and [`Action::strength`].
     findings: Vec<[u64; action::NAMES.len()]>,

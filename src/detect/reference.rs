@@ -323,7 +323,9 @@ impl Search<'_> {
     pub(super) fn found(&mut self, rule: RuleId, span: Span, form: Form) -> bool {
         let text = &self.haystack[span.range()];
         let entities = &self.rules.entities;
-        if mark::is_ours(entities, self.haystack, span) || is_placeholder(text) {
+        let ours = mark::is_ours(entities, self.haystack, span)
+            || mark::is_inside_label(entities, self.haystack, span);
+        if ours || is_placeholder(text) {
             self.missed(rule, span, Why::Placeholder);
             return false;
         }
