@@ -8,8 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-#[path = "../benches/corpus.rs"]
-mod corpus;
+use crate::support::corpus;
 
 /// Must not appear in what is measured on it.
 const CANARY: &str = "canary.jane@example.com";

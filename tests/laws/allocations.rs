@@ -11,8 +11,7 @@ use logveil::secret::Raw;
 
 use super::key;
 
-#[path = "../../benches/corpus.rs"]
-mod corpus;
+use crate::support::corpus;
 
 /// The batch's own vectors, its orders and its tally: tens, where records are thousands.
 const ALLOCATIONS_MAX: u64 = 40;

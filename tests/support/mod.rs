@@ -6,6 +6,9 @@ Real servers and clients are named by [`tool`]; one that is missing fails its
 test with the command that installs it.
 */
 
+/// The corpora of the benches.
+#[path = "../../benches/corpus.rs"]
+pub mod corpus;
 pub mod http;
 pub mod logveil;
 pub mod planted;
