@@ -10,6 +10,8 @@ line: `file:line: key: what it holds, what it may hold`.
 mod expand;
 mod packs;
 mod read;
+mod sinks;
+mod sources;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -7,18 +7,16 @@ Each reports what is wrong and goes on, so that one run shows every error.
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::expand::{expand, file_path, read};
 use super::packs::Packs;
-use super::{Settings, Sink, SinkKind, Source};
+use super::sinks::{only_once, sink};
+use super::sources::source;
+use super::{Settings, Source};
 use crate::detect::Rules;
-use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN, ROTATED_FILES_MAX};
+use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
-use crate::record::ClassId;
-use crate::sink::{self, Form};
-use crate::source;
-use crate::yaml::{Field, Table, nearest};
+use crate::yaml::{Field, nearest};
 
 /// The keys of each table, by the name that the JSON Schema has for it.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
@@ -38,7 +36,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("admin", &["listen"]),
 ];
 
-fn keys(table: &str) -> &'static [&'static str] {
+pub(super) fn keys(table: &str) -> &'static [&'static str] {
     let found = TABLES.iter().find(|(name, _)| *name == table);
     found.expect("every table that is read stands in the list").1
 }
@@ -104,11 +102,8 @@ fn named<T>(field: &Field<'_>, mut read: impl FnMut(Arc<str>, &Field<'_>) -> Opt
     Some(things)
 }
 
-const SOURCE_KINDS: &[&str] = &["syslog", "http"];
-const SINK_KINDS: &[&str] = &["archive", "stdout", "file", "http", "syslog"];
-
 /// The `kind` of a source or sink; the other keys depend on it.
-fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'static str> {
+pub(super) fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'static str> {
     let entries = field.entries()?;
     let Some((_, kind)) = entries.iter().find(|(key, _)| key == "kind") else {
         return field.refuse(format!("has no kind; it may hold kind: {}", known.join(", ")));
@@ -118,166 +113,6 @@ fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'static str> {
     found.or_else(|| {
         kind.refuse(format!("holds {text:?}, and may hold {}{}", known.join(", "), nearest(text, known)))
     })
-}
-
-fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
-    if kind(field, SOURCE_KINDS)? == "http" {
-        let table = field.table(keys("source_http"))?;
-        let listen = table.need("listen", "an address such as 127.0.0.1:8088").and_then(listen)?;
-        let limits = source::http::Limits::default();
-        return Some(Source::Http(source::http::Settings { name, listen, limits }));
-    }
-    let table = field.table(keys("source_syslog"))?;
-    if table.find("tcp").is_none() && table.find("udp").is_none() {
-        return field.refuse("listens on nothing; set tcp, udp or both to an address such as 127.0.0.1:5514");
-    }
-    let (tcp, udp) = (table.find("tcp").and_then(listen), table.find("udp").and_then(listen));
-    Some(Source::Syslog(source::syslog::Settings::new(name, tcp, udp)))
-}
-
-fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {
-    let kind = kind(field, SINK_KINDS)?;
-    let table = field.table(keys(&format!("sink_{kind}")))?;
-    let classes = match table.find("classes") {
-        Some(field) => Some(classes(field, policy)?),
-        None => None,
-    };
-    let kind = match kind {
-        "stdout" => SinkKind::Stdout(form(&table)),
-        "file" => {
-            let file = file(&table)?;
-            let at = table.find("rotate").unwrap_or(field);
-            SinkKind::File(within_limits(at, file, classes.as_deref(), policy)?)
-        }
-        "http" => SinkKind::Http(http(&table)?),
-        "syslog" => SinkKind::Syslog(syslog(&table)?),
-        _ => SinkKind::Archive,
-    };
-    Some(Sink { name, classes, kind })
-}
-
-/// One archive and one standard output are all there is.
-fn only_once(field: &Field<'_>, sinks: &[Sink]) {
-    let archives = sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Archive)).count();
-    let outputs = sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Stdout(_))).count();
-    for (count, what) in [(archives, "archive"), (outputs, "stdout")] {
-        if count > 1 {
-            field.refuse::<()>(format!("holds {count} sinks of kind {what}, and may hold one"));
-        }
-    }
-}
-
-fn classes(field: &Field<'_>, policy: &Policy) -> Option<Vec<ClassId>> {
-    let class = |field: &Field<'_>| {
-        let name = field.text()?;
-        policy.class_named(name).or_else(|| {
-            let known: Vec<&str> = policy.classes().map(|class| policy.class_name(class)).collect();
-            let near = nearest(name, &known);
-            field.refuse(format!(
-                "holds {name:?}, and may hold a class of the policy: {}{near}",
-                known.join(", ")
-            ))
-        })
-    };
-    field.list()?.iter().map(class).collect()
-}
-
-fn form(table: &Table<'_>) -> Form {
-    let known = |text: &str| match text {
-        "message" => Some(Form::Message),
-        "json" => Some(Form::Json),
-        _ => None,
-    };
-    table.find("format").and_then(|field| field.parse("message or json", known)).unwrap_or_default()
-}
-
-fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
-    let path = table.need("path", "the path of a file").and_then(file_in_a_folder);
-    let rotate = table.find("rotate").and_then(|field| field.table(keys("rotate")));
-    let rotate = rotate.as_ref();
-    let bytes = rotate.and_then(|table| table.find("bytes")).and_then(|field| field.bytes(1024..=1 << 50));
-    let age = rotate.and_then(|table| table.find("age")).and_then(|field| {
-        let age = field.duration()?;
-        let least = Duration::from_secs(60);
-        if age < least { field.refuse("is shorter than 1m, the least it may hold") } else { Some(age) }
-    });
-    let keep =
-        rotate.and_then(|table| table.find("keep")).and_then(|field| field.count(0..=ROTATED_FILES_MAX));
-    Some(sink::file::Settings {
-        path: path?,
-        form: form(table),
-        bytes_max: bytes.unwrap_or(64 << 20),
-        age_max: age.unwrap_or(Duration::from_secs(86_400)),
-        keep: keep.unwrap_or(7),
-    })
-}
-
-/// A file that keeps no record longer than its class allows.
-fn within_limits(
-    field: &Field<'_>,
-    file: sink::file::Settings,
-    classes: Option<&[ClassId]>,
-    policy: &Policy,
-) -> Option<sink::file::Settings> {
-    let all = policy.classes().filter(|class| classes.is_none_or(|classes| classes.contains(class)));
-    let shortest = all.min_by_key(|class| policy.ttl(*class).duration());
-    match shortest.filter(|class| policy.ttl(*class).duration() < file.keeps_for()) {
-        None => Some(file),
-        Some(class) => field.refuse(format!(
-            "keeps a record for up to age times keep + 1, {} s, and class {} allows {}; lower age or keep, or leave \
-             the class out of the sink's classes",
-            file.keeps_for().as_secs(),
-            policy.class_name(class),
-            policy.ttl(class)
-        )),
-    }
-}
-
-/// A path whose folder is there: a misspelt one is told now, not with the first record.
-fn file_in_a_folder(field: &Field<'_>) -> Option<PathBuf> {
-    let path = PathBuf::from(field.text()?);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_none_or(|folder| folder.is_dir()) && !path.is_dir() {
-        return Some(path);
-    }
-    field.refuse(format!("holds {path:?}, and may hold the path of a file in a folder that exists"))
-}
-
-fn http(table: &Table<'_>) -> Option<sink::http::Settings> {
-    let raw = table.find("raw").and_then(Field::boolean).unwrap_or_default();
-    let form = if raw { Form::Message } else { Form::Json };
-    let field = table.need("url", "a URL such as http://127.0.0.1:9000/logs")?;
-    let text = expanded(field)?;
-    let url = text.parse::<hyper::Uri>().ok().filter(|url| url.host().is_some());
-    let Some(url) = url else {
-        return field.refuse("holds no URL, and may hold one such as http://127.0.0.1:9000/logs");
-    };
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return field.refuse("holds credentials, and may hold host and port alone");
-    }
-    match url.scheme_str() {
-        Some("http") => Some(sink::http::Settings { url, form }),
-        Some("https") => {
-            field.refuse("holds https://, which this version does not speak yet; it may hold http:// to a TLS proxy on this machine")
-        }
-        Some(_) | None => field.refuse("holds another scheme, and may hold http://"),
-    }
-}
-
-fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {
-    let framing = |text: &str| match text {
-        "octets" => Some(sink::syslog::Framing::Octets),
-        "lf" => Some(sink::syslog::Framing::Lf),
-        _ => None,
-    };
-    let framing = table.find("framing").and_then(|field| field.parse("octets or lf", framing));
-    let field = table.need("tcp", "an address such as 127.0.0.1:6514")?;
-    let tcp = expanded(field)?;
-    let port = tcp.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(['/', '@', ' ']));
-    match port.and_then(|(_, port)| port.parse::<u16>().ok()) {
-        Some(1..) => Some(sink::syslog::Settings { tcp, framing: framing.unwrap_or_default() }),
-        Some(0) | None => field.refuse(format!("holds {:?}, and may hold HOST:PORT", field.text()?)),
-    }
 }
 
 fn queue(field: &Field<'_>) -> Option<usize> {
@@ -394,7 +229,7 @@ fn known_source(field: &Field<'_>, sources: &[Source]) -> Option<String> {
 }
 
 /// An address to listen on: numbers, so that it means the same whatever a resolver says.
-fn listen(field: &Field<'_>) -> Option<SocketAddr> {
+pub(super) fn listen(field: &Field<'_>) -> Option<SocketAddr> {
     let address = expanded(field)?;
     let address = match address.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
@@ -406,6 +241,6 @@ fn listen(field: &Field<'_>) -> Option<SocketAddr> {
 }
 
 /// The text of a field that may take its value from outside.
-fn expanded(field: &Field<'_>) -> Option<String> {
+pub(super) fn expanded(field: &Field<'_>) -> Option<String> {
     expand(field.text()?).map_or_else(|what| field.refuse(what), Some)
 }

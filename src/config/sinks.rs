@@ -1,0 +1,161 @@
+//! The tables of sinks: where records go.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::read::{expanded, keys, kind};
+use super::{Sink, SinkKind};
+use crate::limit::ROTATED_FILES_MAX;
+use crate::policy::Policy;
+use crate::record::ClassId;
+use crate::sink::{self, Form};
+use crate::yaml::{Field, Table, nearest};
+
+const SINK_KINDS: &[&str] = &["archive", "stdout", "file", "http", "syslog"];
+
+/// One sink, by its kind.
+pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {
+    let kind = kind(field, SINK_KINDS)?;
+    let table = field.table(keys(&format!("sink_{kind}")))?;
+    let classes = match table.find("classes") {
+        Some(field) => Some(classes(field, policy)?),
+        None => None,
+    };
+    let kind = match kind {
+        "stdout" => SinkKind::Stdout(form(&table)),
+        "file" => {
+            let file = file(&table)?;
+            let at = table.find("rotate").unwrap_or(field);
+            SinkKind::File(within_limits(at, file, classes.as_deref(), policy)?)
+        }
+        "http" => SinkKind::Http(http(&table)?),
+        "syslog" => SinkKind::Syslog(syslog(&table)?),
+        _ => SinkKind::Archive,
+    };
+    Some(Sink { name, classes, kind })
+}
+
+/// One archive and one standard output are all there is.
+pub(super) fn only_once(field: &Field<'_>, sinks: &[Sink]) {
+    let archives = sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Archive)).count();
+    let outputs = sinks.iter().filter(|sink| matches!(sink.kind, SinkKind::Stdout(_))).count();
+    for (count, what) in [(archives, "archive"), (outputs, "stdout")] {
+        if count > 1 {
+            field.refuse::<()>(format!("holds {count} sinks of kind {what}, and may hold one"));
+        }
+    }
+}
+
+fn classes(field: &Field<'_>, policy: &Policy) -> Option<Vec<ClassId>> {
+    let class = |field: &Field<'_>| {
+        let name = field.text()?;
+        policy.class_named(name).or_else(|| {
+            let known: Vec<&str> = policy.classes().map(|class| policy.class_name(class)).collect();
+            let near = nearest(name, &known);
+            field.refuse(format!(
+                "holds {name:?}, and may hold a class of the policy: {}{near}",
+                known.join(", ")
+            ))
+        })
+    };
+    field.list()?.iter().map(class).collect()
+}
+
+fn form(table: &Table<'_>) -> Form {
+    let known = |text: &str| match text {
+        "message" => Some(Form::Message),
+        "json" => Some(Form::Json),
+        _ => None,
+    };
+    table.find("format").and_then(|field| field.parse("message or json", known)).unwrap_or_default()
+}
+
+fn file(table: &Table<'_>) -> Option<sink::file::Settings> {
+    let path = table.need("path", "the path of a file").and_then(file_in_a_folder);
+    let rotate = table.find("rotate").and_then(|field| field.table(keys("rotate")));
+    let rotate = rotate.as_ref();
+    let bytes = rotate.and_then(|table| table.find("bytes")).and_then(|field| field.bytes(1024..=1 << 50));
+    let age = rotate.and_then(|table| table.find("age")).and_then(|field| {
+        let age = field.duration()?;
+        let least = Duration::from_secs(60);
+        if age < least { field.refuse("is shorter than 1m, the least it may hold") } else { Some(age) }
+    });
+    let keep =
+        rotate.and_then(|table| table.find("keep")).and_then(|field| field.count(0..=ROTATED_FILES_MAX));
+    Some(sink::file::Settings {
+        path: path?,
+        form: form(table),
+        bytes_max: bytes.unwrap_or(64 << 20),
+        age_max: age.unwrap_or(Duration::from_secs(86_400)),
+        keep: keep.unwrap_or(7),
+    })
+}
+
+/// A file that keeps no record longer than its class allows.
+fn within_limits(
+    field: &Field<'_>,
+    file: sink::file::Settings,
+    classes: Option<&[ClassId]>,
+    policy: &Policy,
+) -> Option<sink::file::Settings> {
+    let all = policy.classes().filter(|class| classes.is_none_or(|classes| classes.contains(class)));
+    let shortest = all.min_by_key(|class| policy.ttl(*class).duration());
+    match shortest.filter(|class| policy.ttl(*class).duration() < file.keeps_for()) {
+        None => Some(file),
+        Some(class) => field.refuse(format!(
+            "keeps a record for up to age times keep + 1, {} s, and class {} allows {}; lower age or keep, or leave \
+             the class out of the sink's classes",
+            file.keeps_for().as_secs(),
+            policy.class_name(class),
+            policy.ttl(class)
+        )),
+    }
+}
+
+/// A path whose folder is there: a misspelt one is told now, not with the first record.
+fn file_in_a_folder(field: &Field<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(field.text()?);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_none_or(|folder| folder.is_dir()) && !path.is_dir() {
+        return Some(path);
+    }
+    field.refuse(format!("holds {path:?}, and may hold the path of a file in a folder that exists"))
+}
+
+fn http(table: &Table<'_>) -> Option<sink::http::Settings> {
+    let raw = table.find("raw").and_then(Field::boolean).unwrap_or_default();
+    let form = if raw { Form::Message } else { Form::Json };
+    let field = table.need("url", "a URL such as http://127.0.0.1:9000/logs")?;
+    let text = expanded(field)?;
+    let url = text.parse::<hyper::Uri>().ok().filter(|url| url.host().is_some());
+    let Some(url) = url else {
+        return field.refuse("holds no URL, and may hold one such as http://127.0.0.1:9000/logs");
+    };
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return field.refuse("holds credentials, and may hold host and port alone");
+    }
+    match url.scheme_str() {
+        Some("http") => Some(sink::http::Settings { url, form }),
+        Some("https") => {
+            field.refuse("holds https://, which this version does not speak yet; it may hold http:// to a TLS proxy on this machine")
+        }
+        Some(_) | None => field.refuse("holds another scheme, and may hold http://"),
+    }
+}
+
+fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {
+    let framing = |text: &str| match text {
+        "octets" => Some(sink::syslog::Framing::Octets),
+        "lf" => Some(sink::syslog::Framing::Lf),
+        _ => None,
+    };
+    let framing = table.find("framing").and_then(|field| field.parse("octets or lf", framing));
+    let field = table.need("tcp", "an address such as 127.0.0.1:6514")?;
+    let tcp = expanded(field)?;
+    let port = tcp.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(['/', '@', ' ']));
+    match port.and_then(|(_, port)| port.parse::<u16>().ok()) {
+        Some(1..) => Some(sink::syslog::Settings { tcp, framing: framing.unwrap_or_default() }),
+        Some(0) | None => field.refuse(format!("holds {:?}, and may hold HOST:PORT", field.text()?)),
+    }
+}
