@@ -7,6 +7,7 @@ policy file may hold. Where no line speaks of an entity it is redacted: a new
 rule never lets a value through because nobody has thought of it.
 */
 
+mod line;
 mod member;
 mod read;
 mod route;
