@@ -33,6 +33,8 @@ pub struct Record {
     pub class: ClassId,
     /// The stream it belongs to; set by the route.
     pub stream: StreamId,
+    /// Its place among the clean records of its batch; set by `act`, kept when others are left out.
+    pub place: u32,
 }
 
 impl Record {
@@ -51,6 +53,31 @@ impl Record {
             &mut self.structured,
             &mut self.message,
         ]
+    }
+}
+
+/// What a clean record is called for good: unlike any other, and the same however often the record is sent.
+///
+/// It comes from where the record stands, never from what it says: nothing about its content can be learned from it.
+/// Shown as 32 hexadecimal digits, which sort in the order in which a run took its records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// A random number of the run that took the record. 0 is of no run: the record has no name.
+    pub run: u64,
+    /// Counted by the run.
+    pub sequence: u64,
+}
+
+impl RecordId {
+    /// The id, if there is one.
+    pub fn named(self) -> Option<RecordId> {
+        (self.run != 0).then_some(self)
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}", self.run, self.sequence)
     }
 }
 

@@ -9,6 +9,9 @@ impl Envelope<'_> {
     /// sinks give out. Parts that are empty are left out; what is not UTF-8 becomes U+FFFD.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.push(b'{');
+        if let Some(id) = self.id.named() {
+            push_member("id", id.to_string().as_bytes(), out);
+        }
         if let Some(time) = self.time {
             push_member("time", time.to_string().as_bytes(), out);
         }
@@ -82,10 +85,12 @@ fn push_escaped(mut text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::RecordId;
     use proptest::prelude::*;
 
     fn json(message: &[u8], host: &[u8]) -> Vec<u8> {
         let envelope = Envelope {
+            id: RecordId { run: 0xfe, sequence: 10 },
             received: "2026-11-22T10:00:00.5Z".parse().expect("a moment"),
             time: None,
             class: "access",
@@ -107,7 +112,7 @@ mod tests {
 
     #[test]
     fn leaves_out_what_is_empty() {
-        let expected = r#"{"received":"2026-11-22T10:00:00.5Z","class":"access","stream":"access","priority":13,"expires_at":"2027-02-20T10:00:00.5Z","policy":"default@1","message":"a \"b\" \\ \u0001\n�"}"#;
+        let expected = r#"{"id":"00000000000000fe000000000000000a","received":"2026-11-22T10:00:00.5Z","class":"access","stream":"access","priority":13,"expires_at":"2027-02-20T10:00:00.5Z","policy":"default@1","message":"a \"b\" \\ \u0001\n�"}"#;
         assert_eq!(String::from_utf8(json(b"a \"b\" \\ \x01\n\xff", b"")).unwrap(), expected);
     }
 

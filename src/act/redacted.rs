@@ -29,7 +29,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
-use crate::record::{Names, Record};
+use crate::record::{Names, Record, RecordId};
 use crate::span::Span;
 
 /// Records after `act`: the only type that queues, sinks and the archive accept.
@@ -43,6 +43,8 @@ pub struct Redacted {
     records: Vec<Record>,
     received: Timestamp,
     names: Arc<Names>,
+    /// Of the record at place 0.
+    first: RecordId,
 }
 
 impl Redacted {
@@ -74,6 +76,12 @@ impl Redacted {
     /// Receive time of all of its records.
     pub fn received(&self) -> Timestamp {
         self.received
+    }
+
+    /// Gives the records their ids: `first`, and the sequence from there on. To be done once, before anybody else has
+    /// the batch.
+    pub fn number(&mut self, first: RecordId) {
+        self.first = first;
     }
 
     /// The names of its classes and streams.
@@ -110,7 +118,9 @@ impl Redacted {
 
     fn envelope(&self, record: &Record) -> Envelope<'_> {
         let (class, ttl) = &self.names.classes[usize::from(record.class.0)];
+        let sequence = self.first.sequence.wrapping_add(u64::from(record.place));
         Envelope {
+            id: RecordId { run: self.first.run, sequence },
             received: self.received,
             time: record.time,
             class,
@@ -131,6 +141,8 @@ impl Redacted {
 /// One clean record and all that is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
+    /// What it is called; the same each time it is sent. Of no run where records are not numbered.
+    pub id: RecordId,
     /// When logveil received it.
     pub received: Timestamp,
     /// When it happened, as its sender says.
@@ -182,6 +194,7 @@ impl<'a> Builder<'a> {
             records: Vec::new(),
             received,
             names,
+            first: RecordId::default(),
         };
         Builder { raw, redacted, pending: Span::default(), set_apart: false, whole: 0 }
     }
@@ -237,6 +250,7 @@ impl<'a> Builder<'a> {
     pub(in crate::act) fn push(&mut self, mut record: Record) {
         let parts = record.parts_mut().into_iter().rev().skip(1);
         self.redacted.are_lines &= parts.fold(true, |none, part| none & part.is_empty());
+        record.place = self.redacted.records.len() as u32;
         self.redacted.records.push(record);
         self.redacted.separators += usize::from(std::mem::take(&mut self.set_apart));
         self.whole = self.len();

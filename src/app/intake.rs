@@ -22,7 +22,7 @@ use crate::pipeline::{self, Outcome, Tally};
 use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
-use crate::record::{Ack, Batch, ClassId};
+use crate::record::{Ack, Batch, ClassId, RecordId};
 use crate::source::{self, Refused, Taking};
 use crate::telemetry::Metrics;
 
@@ -39,6 +39,7 @@ pub struct Intake {
     workers: Arc<Semaphore>,
     /// Records that were handed in and are in no queue yet.
     in_hand: AtomicU64,
+    ids: Ids,
     metrics: Arc<Metrics>,
     /// Asks for keys.
     keys_wanted: Arc<Notify>,
@@ -55,12 +56,18 @@ struct Clean {
 
 impl Intake {
     /// A way into `queues`.
-    pub fn new(now: Now, queues: Vec<Sender>, metrics: Arc<Metrics>, keys_wanted: Arc<Notify>) -> Intake {
+    pub fn new(
+        now: Now,
+        queues: Vec<Sender>,
+        ids: Ids,
+        metrics: Arc<Metrics>,
+        keys_wanted: Arc<Notify>,
+    ) -> Intake {
         let queues = Mutex::new(Some(queues.into()));
         let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
-        Intake { now, queues, places, workers, in_hand: AtomicU64::new(0), metrics, keys_wanted }
+        Intake { now, queues, places, workers, in_hand: AtomicU64::new(0), ids, metrics, keys_wanted }
     }
 
     /// Takes nothing any more; the queues end once they are empty.
@@ -113,7 +120,8 @@ impl Intake {
             let place = patience.wait_for(&self.places).await?;
             let live = Arc::clone(&swaps.borrow_and_update());
             match self.process(&live, batch, patience).await? {
-                Outcome::Clean { redacted, tally, ack } => {
+                Outcome::Clean { mut redacted, tally, ack } => {
+                    redacted.number(self.ids.take(redacted.len()));
                     return Ok(Clean { batch: Arc::new(redacted), tally, ack, live, place });
                 }
                 Outcome::Held { batch: back, .. } => batch = back,
@@ -191,6 +199,25 @@ fn share(
     };
     let parts = queues.iter().zip(wants).map(|(queue, wants)| (queue.clone(), part(wants)));
     parts.filter(|(_, part)| !part.is_empty()).collect()
+}
+
+/// What this run's records are called.
+pub struct Ids {
+    run: u64,
+    next: AtomicU64,
+}
+
+impl Ids {
+    /// Ids that no other run gives, for `run` is a random number.
+    pub fn of_run(run: u64) -> Ids {
+        Ids { run: run.max(1), next: AtomicU64::new(1) }
+    }
+
+    /// Names so many records; the first one's id.
+    fn take(&self, records: usize) -> RecordId {
+        let sequence = self.next.fetch_add(records as u64, Ordering::Relaxed);
+        RecordId { run: self.run, sequence }
+    }
 }
 
 /// Records in hand; they no longer are once this is dropped.

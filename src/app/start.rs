@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::drive::drive;
-use super::intake::Intake;
+use super::intake::{Ids, Intake};
 use super::keeper::{self, ArchiveSink, Keeper};
 use super::live::{Live, Now, wants};
 use super::{App, Health, Reloader, Surroundings, care};
@@ -23,6 +23,7 @@ use crate::queue::memory::{self, Receiver, Sender};
 use crate::sink::{Context, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
 use crate::telemetry::Metrics;
+use crate::vault;
 
 /// Why the program cannot start. Each is one line, and the operator can mend it.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,9 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     }
 
     let keys_wanted = Arc::new(Notify::new());
-    let intake = Arc::new(Intake::new(now.clone(), queues, Arc::clone(&metrics), Arc::clone(&keys_wanted)));
+    let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
+    let intake = Intake::new(now.clone(), queues, ids, Arc::clone(&metrics), Arc::clone(&keys_wanted));
+    let intake = Arc::new(intake);
     let (stop, stopped) = watch::channel(false);
     let world = World {
         intake: Arc::clone(&intake) as Arc<dyn source::Intake>,
@@ -113,6 +116,12 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader) },
     ));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, services, waiting })
+}
+
+fn random_number() -> Result<u64, vault::Error> {
+    let mut bytes = [0; 8];
+    vault::random(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 async fn bind(source: &Source, listening: &mut Vec<Listening>) -> Result<Bound, Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::act::Envelope;
 use crate::clock::Timestamp;
 use crate::keys::belief::add;
+use crate::record::RecordId;
 
 const PRIORITY: u8 = 1;
 const TIME: u8 = 2;
@@ -51,6 +52,7 @@ pub(crate) fn decode<'a>(bytes: &mut &'a [u8], class: &'a str) -> Option<(u64, E
     let stream = std::str::from_utf8(text(bytes)?).ok()?;
     let policy = std::str::from_utf8(text(bytes)?).ok()?;
     let envelope = Envelope {
+        id: RecordId::default(),
         received,
         time,
         class,
@@ -136,6 +138,7 @@ mod tests {
         ) {
             let received = Timestamp::from_second(received).unwrap();
             let envelope = Envelope {
+                id: RecordId::default(),
                 received, time, class: "access", expires_at: add(received, Duration::from_secs(life)),
                 stream: &stream, policy: "default@1", priority,
                 host: &texts[0], app: &texts[1], procid: &texts[2], msgid: &texts[3],

@@ -201,6 +201,7 @@ mod tests {
     fn envelope<'a>(structured: &'a [u8], message: &'a [u8]) -> Envelope<'a> {
         let received = Timestamp::from_second(1_800_000_000).unwrap();
         Envelope {
+            id: crate::record::RecordId::default(),
             received,
             time: None,
             class: "access",

@@ -39,7 +39,7 @@ fn intake(
     let now = Now::new(Live::new(policy, keyring, wants));
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
     let (senders, receivers) = room.iter().map(|room| memory::queue(*room, gauge())).unzip();
-    let intake = Intake::new(now.clone(), senders, Arc::new(Metrics::new()), Arc::default());
+    let intake = Intake::new(now.clone(), senders, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
     (intake, now, receivers)
 }
 
@@ -76,6 +76,29 @@ async fn a_batch_goes_into_every_queue_or_into_none() {
     assert_eq!(intake.take(second, Duration::from_secs(1)).await, Err(Refused::Full));
     assert_eq!(*told.lock().unwrap(), Some(false));
     assert_eq!(queues[0].pop(ROOM).await.unwrap().len(), 1, "the second is in neither");
+}
+
+/// Each sink's copy of a record has the record's own id, whatever else the sink gets.
+#[tokio::test(start_paused = true)]
+async fn no_two_records_have_one_id_and_every_sink_sees_the_same() {
+    let (intake, now, mut queues) = intake(keyring(), vec![None, None], &[ROOM, ROOM]);
+    let access = now.look().policy.class_named("access").unwrap();
+    let classes = vec![None, Some(vec![access])];
+    now.swap(Live::new(Arc::clone(&now.look().policy), keyring(), classes));
+    for _ in 0..2 {
+        let (mut batch, _) = batch();
+        let line = batch.raw.push(b"203.0.113.77 - - [22/Nov/2026:05:40:41 +0000] \"GET / HTTP/1.1\" 200 5");
+        batch.records.push(Record { app: batch.raw.push(b"nginx"), ..Record::plain(line) });
+        assert_eq!(intake.take(batch, Duration::ZERO).await, Ok(()));
+    }
+    let mut ids = Vec::new();
+    for queue in &mut queues {
+        let items = queue.pop(ROOM).await.unwrap();
+        ids.push(items.iter().flat_map(|(item, _)| item.batch.iter().map(|r| r.id)).collect::<Vec<_>>());
+    }
+    let id = |sequence| RecordId { run: 7, sequence };
+    assert_eq!(ids[0], [1, 2, 3, 4].map(id));
+    assert_eq!(ids[1], [2, 4].map(id), "of a batch, the second record alone");
 }
 
 #[tokio::test(start_paused = true)]
