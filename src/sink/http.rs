@@ -134,6 +134,7 @@ mod tests {
             Verdict::Accept => "accept".to_owned(),
             Verdict::Defer(fault, after) => format!("defer {} {after:?}", fault.kind.label()),
             Verdict::Refuse(fault) => format!("refuse {}", fault.kind.label()),
+            Verdict::Settle(outcomes) => format!("settle {}", outcomes.len()),
         };
         assert_eq!(verdict, expected, "{status}");
     }

@@ -6,7 +6,8 @@ again, for as long as it takes. What an answer *means* is the sink's knowledge;
 how long to wait is [`Backoff`]'s. Neither knows of the other. A record is
 confirmed when [`Verdict::Accept`] says so, and never before. Records that are
 refused together are halved until each was taken, or refused alone: one that the
-store cannot read takes no other with it.
+store cannot read takes no other with it. A store that answers record by record
+needs no halving: [`Verdict::Settle`].
 */
 
 mod backoff;
@@ -20,6 +21,8 @@ pub mod syslog;
 pub use backoff::Backoff;
 pub use delivery::Delivery;
 pub use line::{Form, push_one_line};
+
+use delivery::Selection;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -51,10 +54,24 @@ pub enum Verdict {
     Defer(Fault, Option<Duration>),
     /// Never these together. A record that is alone is given up; of more, each half is asked for by itself.
     Refuse(Fault),
+    /// The sink answered for each record by itself: how many, in order, share which outcome. The counts add up to the
+    /// delivery's records. Those deferred are sent again alone; those refused are given up without being halved.
+    Settle(Vec<(usize, Outcome)>),
+}
+
+/// What became of one record, as the sink says of that record alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The sink has it.
+    Accept,
+    /// Not now.
+    Defer(Fault, Option<Duration>),
+    /// Never.
+    Refuse(Fault),
 }
 
 /// What went wrong: a kind for the metrics, and words for the operator that hold nothing of a record.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// For the metrics.
     pub kind: SinkError,
@@ -88,44 +105,118 @@ pub async fn deliver(
     batches: &[Arc<Redacted>],
     backoff: &mut Backoff,
     context: &Context,
-    mut settled: impl FnMut(usize, Option<Fault>),
+    settled: impl FnMut(usize, Option<Fault>),
 ) {
-    let mut at = 0;
-    // What is left ends at the first of them; the last one is where the present attempt ends at most.
-    let mut ends = vec![batches.iter().map(|batch| batch.len()).sum::<usize>()];
+    let all = Selection::of(0..batches.iter().map(|batch| batch.len()).sum::<usize>());
+    let mut fates = Fates::new(all.len(), settled);
+    // The last one is tried next; the places of all of them ascend from the last to the first.
+    let mut waiting = vec![all];
     let mut trouble = Trouble::default();
-    while let Some(&end) = ends.last() {
-        if at == end {
-            ends.pop();
+    while let Some(mut records) = waiting.pop() {
+        if records.len() == 0 {
             continue;
         }
-        let mut delivery = Delivery::new(batches, at..end);
+        let mut delivery = Delivery::new(batches, records.clone());
         let verdict = attempt(sink, &mut delivery, context).await;
-        let records = delivery.len();
-        let fault = match verdict {
-            Verdict::Accept => None,
-            Verdict::Refuse(fault) => {
+        waiting.push(records.split_off(delivery.len()));
+        let len = records.len();
+        let outcomes = match verdict {
+            Verdict::Accept => vec![(len, Outcome::Accept)],
+            Verdict::Defer(fault, after) => vec![(len, Outcome::Defer(fault, after))],
+            Verdict::Refuse(fault) if len > 1 => {
                 context.metrics.sink_error(&context.name, fault.kind);
-                if records > 1 {
-                    ends.extend((at + records < end).then_some(at + records));
-                    ends.push(at + records / 2);
-                    continue;
-                }
-                Some(fault)
-            }
-            Verdict::Defer(fault, after) => {
-                context.metrics.sink_error(&context.name, fault.kind);
-                trouble.tell(fault, context);
-                let after = after.unwrap_or_default().min(RETRY_AFTER_MAX);
-                tokio::time::sleep(backoff.wait().max(after)).await;
-                context.metrics.sink_retries.with_label_values(&[&context.name]).inc();
+                waiting.push(records.split_off(len / 2));
+                waiting.push(records);
                 continue;
             }
+            Verdict::Refuse(fault) => vec![(len, Outcome::Refuse(fault))],
+            Verdict::Settle(outcomes) => outcomes,
         };
-        backoff.rest();
-        trouble.end(context);
-        at += records;
-        settled(records, fault);
+        let again = judge(&records, outcomes, &mut fates, context);
+        if again.records.len() < len {
+            backoff.rest();
+            trouble.end(context);
+        }
+        if let Some(fault) = again.fault {
+            trouble.tell(fault, context);
+            tokio::time::sleep(backoff.wait().max(again.after.min(RETRY_AFTER_MAX))).await;
+            context.metrics.sink_retries.with_label_values(&[&context.name]).inc();
+        }
+        waiting.push(again.records);
+    }
+}
+
+/// Records that are sent again: why, and when at the earliest.
+#[derive(Default)]
+struct Again {
+    records: Selection,
+    fault: Option<Fault>,
+    after: Duration,
+}
+
+/// Takes the outcomes of `records` in; gives those that are deferred. A record of which the sink said nothing is deferred.
+fn judge(
+    records: &Selection,
+    outcomes: Vec<(usize, Outcome)>,
+    fates: &mut Fates<impl FnMut(usize, Option<Fault>)>,
+    context: &Context,
+) -> Again {
+    let mut again = Again::default();
+    let mut places = records.iter();
+    for (count, outcome) in outcomes {
+        let places = places.by_ref().take(count);
+        match outcome {
+            Outcome::Accept => places.for_each(|place| fates.settle(place, None)),
+            Outcome::Defer(fault, after) => {
+                context.metrics.sink_error(&context.name, fault.kind);
+                places.for_each(|place| again.records.push(place));
+                again.fault.get_or_insert(fault);
+                again.after = again.after.max(after.unwrap_or_default());
+            }
+            Outcome::Refuse(fault) => {
+                context.metrics.sink_error(&context.name, fault.kind);
+                places.for_each(|place| fates.settle(place, Some(fault.clone())));
+            }
+        }
+    }
+    places.for_each(|place| again.records.push(place));
+    fates.tell();
+    again
+}
+
+/// What became of records, told in their order whatever the order in which it is known.
+struct Fates<F> {
+    /// How many of the first are told.
+    told: usize,
+    known: Vec<Option<Option<Fault>>>,
+    settled: F,
+}
+
+impl<F: FnMut(usize, Option<Fault>)> Fates<F> {
+    fn new(records: usize, settled: F) -> Fates<F> {
+        Fates { told: 0, known: vec![None; records], settled }
+    }
+
+    fn settle(&mut self, place: usize, fault: Option<Fault>) {
+        self.known[place] = Some(fault);
+    }
+
+    /// Tells of those at the front that are known.
+    fn tell(&mut self) {
+        let mut taken = 0;
+        while let Some(fate) = self.known.get_mut(self.told).and_then(Option::take) {
+            self.told += 1;
+            taken += usize::from(fate.is_none());
+            if fate.is_some() {
+                if taken > 0 {
+                    (self.settled)(std::mem::take(&mut taken), None);
+                }
+                (self.settled)(1, fate);
+            }
+        }
+        if taken > 0 {
+            (self.settled)(taken, None);
+        }
     }
 }
 

@@ -41,6 +41,33 @@ impl Sink for Picky {
     }
 }
 
+/// Answers for each record by itself: a busy one as often as it says, a bad one never.
+struct Itemwise {
+    busy: Vec<usize>,
+    bad: Vec<usize>,
+    asked: Vec<Vec<usize>>,
+}
+
+impl Sink for Itemwise {
+    async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
+        let seen: Vec<usize> = delivery.iter().map(number).collect();
+        let copied = delivery.batches();
+        let copied: Vec<usize> = copied.iter().flat_map(|batch| batch.iter()).map(number).collect();
+        assert_eq!(seen, copied);
+        let outcome = |record: &usize| match self.busy.iter().position(|busy| busy == record) {
+            Some(at) => {
+                self.busy.swap_remove(at);
+                (1, Outcome::Defer(fault(SinkError::Busy), None))
+            }
+            None if self.bad.contains(record) => (1, Outcome::Refuse(fault(SinkError::Refused))),
+            None => (1, Outcome::Accept),
+        };
+        let outcomes = seen.iter().map(outcome).collect();
+        self.asked.push(seen);
+        Verdict::Settle(outcomes)
+    }
+}
+
 /// Batches of so many records, which are numbered through.
 fn batches(lens: &[usize]) -> Vec<Arc<Redacted>> {
     let ttl: Ttl = "90d".parse().unwrap();
@@ -136,5 +163,28 @@ proptest! {
         prop_assert_eq!(&taken, &good);
         prop_assert_eq!(&sink.took, &good);
         prop_assert_eq!(refused, bad);
+    }
+
+    /// Law: of records that are answered one by one, each is settled once and in order, one that is deferred is sent
+    /// again and never one that is settled, and each of those refused costs no other record a second attempt.
+    #[test]
+    fn what_is_deferred_is_sent_again_alone(
+        lens in prop::collection::vec(0..9_usize, 0..6),
+        busy in prop::collection::vec(0..40_usize, 0..20),
+        bad in prop::collection::vec(0..40_usize, 0..5),
+    ) {
+        let total: usize = lens.iter().sum();
+        let times = |record: &usize| 1 + busy.iter().filter(|busy| *busy == record).count();
+        let mut sink = Itemwise { busy: busy.clone(), bad, asked: vec![] };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (taken, refused) = runtime.block_on(delivered(&mut sink, &lens, &context()));
+        let (bad, good): (Vec<usize>, Vec<usize>) = (0..total).partition(|record| sink.bad.contains(record));
+        prop_assert_eq!(&taken, &good);
+        prop_assert_eq!(refused, bad);
+        for record in 0..total {
+            let asked = sink.asked.iter().flatten().filter(|asked| **asked == record).count();
+            prop_assert_eq!(asked, times(&record), "{}", record);
+        }
     }
 }
