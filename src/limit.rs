@@ -228,3 +228,6 @@ pub const STOP_READ_WAIT: Duration = Duration::from_millis(20);
 /// Bytes that `bench engine` takes of its inputs, shared between them: a few seconds of work, and two copies fit into
 /// a small machine's memory.
 pub const BENCH_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Line of a chained file (evidence, audit log, registers), in bytes with its line end: names, times and reasons fit.
+pub const CHAIN_LINE_BYTES_MAX: u64 = 16 * 1024;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::keys::schedule::TooShort;
+use crate::limit::CHAIN_LINE_BYTES_MAX;
 
 /// Why a data directory or a key is refused.
 #[derive(Debug, thiserror::Error)]
@@ -82,13 +83,21 @@ pub enum Error {
         /// What came back.
         path: PathBuf,
     },
-    /// A line of the evidence does not continue the one before.
-    #[error("{}: the chain of evidence is broken at line {line}; keep a copy of the file and move it away", .path.display())]
+    /// A line of a chained file does not continue the one before, or is not written as this program writes.
+    #[error("{}: the chain of hashes is broken at line {line}; keep a copy of the file and move it away", .path.display())]
     BrokenChain {
-        /// The evidence.
+        /// The file.
         path: PathBuf,
         /// 1-based.
         line: u64,
+    },
+    /// Longer than a line of a chained file may be.
+    #[error("{}: a line of {bytes} bytes is longer than {CHAIN_LINE_BYTES_MAX}, and is not written", .path.display())]
+    LineTooLong {
+        /// The file.
+        path: PathBuf,
+        /// How long it would be.
+        bytes: usize,
     },
     /// The key was overwritten, and reads as before.
     #[error("{}: still holds its key after it was overwritten; remove it by hand", .path.display())]

@@ -10,6 +10,7 @@ What deliberately is not here: a long-lived secret from which keys are derived. 
 would bring every destroyed key back.
 */
 
+mod chain;
 mod dir;
 mod disk;
 mod error;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
+pub use chain::{Chain, ChainFile, Entry};
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
 use disk::read_bounded;
@@ -35,7 +37,7 @@ pub(crate) use disk::temporary;
 pub use error::Error;
 pub(crate) use error::format_of;
 pub(crate) use evidence::Destruction;
-pub use evidence::{Chain, Evidence, Line};
+pub use evidence::{Destroyed, Evidence, Line};
 pub(crate) use kek::{KEY_BYTES, random};
 pub use kek::{Kek, Placement};
 pub(crate) use keyfile::Purpose;
