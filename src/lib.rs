@@ -50,6 +50,7 @@ pub mod pipeline;
 pub mod telemetry;
 
 // 7: outside
+pub mod store;
 pub mod vault;
 
 // 8: the world

@@ -155,11 +155,20 @@ pub const DELIVERY_BYTES: usize = 1024 * 1024;
 /// stores and the proxies before them take by default.
 pub const REQUEST_BYTES: usize = 512 * 1024;
 
+/// Least bound of the encoded records in one request that may be set, in bytes.
+pub const REQUEST_BYTES_MIN: u64 = 4 * 1024;
+
 /// How long one attempt to deliver may take, connecting included.
 pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
 
 /// Bytes of a sink's answer that are read before the connection is given up.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long connections to a store are used before they are made anew, its name resolved and certificates read again.
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(120);
+
+/// Characters of what the system or TLS says of a failed request that are kept for the log.
+pub const FAULT_TEXT_CHARS_MAX: usize = 400;
 
 /// First wait before an attempt is made again; it doubles from there.
 pub const RETRY_WAIT: Duration = Duration::from_millis(100);

@@ -202,7 +202,7 @@ fn spawn_kind(
             let clock = Arc::clone(&context.clock);
             tasks.spawn(drive(FileSink::new(settings.clone(), clock), queue, context, seed))
         }
-        SinkKind::Http(settings) => tasks.spawn(drive(Http::new(settings.clone()), queue, context, seed)),
+        SinkKind::Http(settings) => tasks.spawn(drive(Http::new((**settings).clone()), queue, context, seed)),
         SinkKind::Syslog(settings) => tasks.spawn(drive(Syslog::new(settings.clone()), queue, context, seed)),
     };
 }

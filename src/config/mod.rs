@@ -7,6 +7,7 @@ on: every field set, within its bounds, the policy compiled. There is no
 line: `file:line: key: what it holds, what it may hold`.
 */
 
+mod endpoint;
 mod expand;
 mod packs;
 mod read;
@@ -78,7 +79,7 @@ pub enum SinkKind {
     /// A rotated file.
     File(sink::file::Settings),
     /// NDJSON over HTTP.
-    Http(sink::http::Settings),
+    Http(Box<sink::http::Settings>),
     /// Syslog over TCP.
     Syslog(sink::syslog::Settings),
 }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoint::endpoint;
 use super::read::{expanded, keys, kind};
 use super::{Sink, SinkKind};
-use crate::limit::ROTATED_FILES_MAX;
+use crate::limit::{BATCH_RECORDS_MAX, DELIVERY_BYTES, REQUEST_BYTES_MIN, ROTATED_FILES_MAX};
 use crate::policy::Policy;
 use crate::record::ClassId;
-use crate::sink::{self, Form};
+use crate::sink::{self, Batch, Form};
 use crate::yaml::{Field, Table, nearest};
 
 const SINK_KINDS: &[&str] = &["archive", "stdout", "file", "http", "syslog"];
@@ -29,7 +30,7 @@ pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option
             let at = table.find("rotate").unwrap_or(field);
             SinkKind::File(within_limits(at, file, classes.as_deref(), policy)?)
         }
-        "http" => SinkKind::Http(http(&table)?),
+        "http" => SinkKind::Http(Box::new(http(&table)?)),
         "syslog" => SinkKind::Syslog(syslog(&table)?),
         _ => SinkKind::Archive,
     };
@@ -126,22 +127,23 @@ fn file_in_a_folder(field: &Field<'_>) -> Option<PathBuf> {
 fn http(table: &Table<'_>) -> Option<sink::http::Settings> {
     let raw = table.find("raw").and_then(Field::boolean).unwrap_or_default();
     let form = if raw { Form::Message } else { Form::Json };
-    let field = table.need("url", "a URL such as http://127.0.0.1:9000/logs")?;
-    let text = expanded(field)?;
-    let url = text.parse::<hyper::Uri>().ok().filter(|url| url.host().is_some());
-    let Some(url) = url else {
-        return field.refuse("holds no URL, and may hold one such as http://127.0.0.1:9000/logs");
+    let batch = batch(table, Batch::default());
+    Some(sink::http::Settings { store: endpoint(table)?, form, batch: batch? })
+}
+
+/// What goes into one request; `default` where nothing is said.
+fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
+    let Some(field) = table.find("batch") else { return Some(default) };
+    let table = field.table(keys("batch"))?;
+    let bytes = match table.find("bytes") {
+        Some(field) => usize::try_from(field.bytes(REQUEST_BYTES_MIN..=DELIVERY_BYTES as u64)?).ok()?,
+        None => default.bytes_max,
     };
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return field.refuse("holds credentials, and may hold host and port alone");
-    }
-    match url.scheme_str() {
-        Some("http") => Some(sink::http::Settings { url, form }),
-        Some("https") => {
-            field.refuse("holds https://, which this version does not speak yet; it may hold http:// to a TLS proxy on this machine")
-        }
-        Some(_) | None => field.refuse("holds another scheme, and may hold http://"),
-    }
+    let records = match table.find("records") {
+        Some(field) => usize::try_from(field.count(1..=BATCH_RECORDS_MAX as u64)?).ok()?,
+        None => default.records_max,
+    };
+    Some(Batch { bytes_max: bytes, records_max: records })
 }
 
 fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {

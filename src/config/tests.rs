@@ -69,8 +69,8 @@ fn what_comes_later_is_refused_clearly() {
     );
     check("stores: {}", &["c.yaml:1: stores: is no key of this table; it may hold data_dir"]);
     check(
-        "sinks:\n  s: { kind: http, url: \"https://x/\" }",
-        &["c.yaml:2: sinks.s.url: holds https://, which this version does not speak yet"],
+        "sinks:\n  s: { kind: http, url: \"ftp://x/\" }",
+        &["c.yaml:2: sinks.s.url: holds another scheme, and may hold https:// or http://"],
     );
     check(
         "sinks:\n  s: { kind: opensearch }",
@@ -167,6 +167,74 @@ fn a_secret_is_never_shown() {
     let error = Settings::parse("c.yaml", &text).unwrap_err();
     assert_eq!(error.lines.len(), 3, "{error}");
     assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+/// The table of an HTTP sink, with `more` behind its URL.
+fn http_sink(more: &str) -> String {
+    format!("sinks:\n  s: {{ kind: http, url: \"http://store.test/\"{more} }}")
+}
+
+#[test]
+fn credentials_come_from_outside_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "canary-7f3a\n").unwrap();
+    let from_file = format!("\"${{file:{}}}\"", token.display());
+    for auth in [
+        format!("{{ bearer: {from_file} }}"),
+        format!("{{ basic: {{ user: me, password: {from_file} }} }}"),
+        format!("{{ header: {{ name: X-Api-Key, value: {from_file} }} }}"),
+    ] {
+        let settings = Settings::parse("c.yaml", &http_sink(&format!(", auth: {auth}"))).unwrap();
+        let shown = format!("{settings:?} {:?}", settings.summary());
+        assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
+    }
+    for (auth, expected) in [
+        ("{ bearer: canary-7f3a }".to_owned(), "auth.bearer: holds a secret itself, and may hold"),
+        (
+            "{ bearer: \"${file:/none}\" }".to_owned(),
+            "auth.bearer: holds ${file:/none}, which cannot be read",
+        ),
+        ("{ basic: { user: me } }".to_owned(), "auth.basic.password: is not set, has no default"),
+        (
+            format!("{{ bearer: {from_file}, header: {{}} }}"),
+            "auth: may hold one of basic, bearer and header",
+        ),
+        (
+            format!("{{ header: {{ name: \"a b\", value: {from_file} }} }}"),
+            "auth: holds what no header line can",
+        ),
+        ("{ bearer: \"${env:LOGVEIL_NOT_SET:-}\" }".to_owned(), "auth.bearer: leads to nothing"),
+    ] {
+        let error =
+            Settings::parse("c.yaml", &http_sink(&format!(", auth: {auth}"))).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn a_store_is_reached_as_its_table_says() {
+    for (more, expected) in [
+        (", tls: {}", "c.yaml:2: sinks.s.tls: belongs to https://, and the url holds http://"),
+        (
+            ", compression: lzma",
+            "c.yaml:2: sinks.s.compression: holds \"lzma\", and may hold none, gzip or zstd",
+        ),
+        (
+            ", batch: { bytes: 1 }",
+            "c.yaml:2: sinks.s.batch.bytes: holds 1 bytes, and may hold 4096 to 1048576",
+        ),
+        (", batch: { records: 0 }", "c.yaml:2: sinks.s.batch.records: holds the number 0, and may hold"),
+    ] {
+        check(&http_sink(more), &[expected]);
+    }
+    let https = |tls: &str| http_sink(&format!(", tls: {tls}")).replace("http://", "https://");
+    check(&https("{ ca: /none }"), &["c.yaml:2: sinks.s.tls: /none holds no certificate in PEM"]);
+    check(
+        &https("{ ca: /none, cert: /none }"),
+        &["c.yaml:2: sinks.s.tls: holds one of cert and key, and may hold both or none"],
+    );
+    assert!(Settings::parse("c.yaml", &http_sink(", compression: zstd, batch: { records: 5 }")).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 Records as lines: what stdout, files and NDJSON have in common.
 */
 
-use super::Delivery;
+use super::{Batch, Delivery};
 use crate::act::Envelope;
 
 /// What a line holds.
@@ -20,18 +20,10 @@ pub(super) fn write(delivery: &Delivery<'_>, form: Form, out: &mut Vec<u8>) {
     delivery.iter().for_each(|envelope| push(&envelope, form, out));
 }
 
-/// Appends the first records of a delivery to `out`, one a line, as long as they are no more than `bytes_max`; one
-/// at least. The delivery is limited to these.
-pub(super) fn write_some(delivery: &mut Delivery<'_>, form: Form, bytes_max: usize, out: &mut Vec<u8>) {
-    for (records, envelope) in delivery.iter().enumerate() {
-        let start = out.len();
-        push(&envelope, form, out);
-        if records > 0 && out.len() > bytes_max {
-            out.truncate(start);
-            delivery.limit(records);
-            return;
-        }
-    }
+/// Appends the first records of a delivery to `out`, one a line, as many as a batch may have. The delivery is limited
+/// to these.
+pub(super) fn write_some(delivery: &mut Delivery<'_>, form: Form, batch: Batch, out: &mut Vec<u8>) {
+    batch.fill(delivery, out, |envelope, out| push(envelope, form, out));
 }
 
 fn push(envelope: &Envelope<'_>, form: Form, out: &mut Vec<u8>) {

@@ -10,7 +10,9 @@ store cannot read takes no other with it. A store that answers record by record
 needs no halving: [`Verdict::Settle`].
 */
 
+mod answer;
 mod backoff;
+mod batch;
 mod delivery;
 pub mod file;
 pub mod http;
@@ -19,6 +21,7 @@ pub mod stdout;
 pub mod syslog;
 
 pub use backoff::Backoff;
+pub use batch::Batch;
 pub use delivery::Delivery;
 pub use line::{Form, push_one_line};
 

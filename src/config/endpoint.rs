@@ -1,0 +1,115 @@
+/*!
+How a store is reached: `url`, `auth`, `tls` and `compression`, the same in every table that has them.
+
+Secrets are never written into the configuration: they come from a file or from
+the environment, and no error shows what was read.
+*/
+
+use std::path::PathBuf;
+
+use hyper::Uri;
+
+use super::read::{expanded, keys};
+use crate::secret::Secret;
+use crate::store::{Auth, Compression, Settings, Tls, TlsFiles};
+use crate::yaml::{Field, Table};
+
+/// The table's `url` and what belongs to it.
+pub(super) fn endpoint(table: &Table<'_>) -> Option<Settings> {
+    let url = url(table.need("url", "a URL such as https://store.example:9200")?);
+    let auth = match table.find("auth") {
+        Some(field) => auth(field),
+        None => Some(Auth::default()),
+    };
+    let url = url?;
+    let tls = match (url.scheme_str(), table.find("tls")) {
+        (Some("https"), field) => Some(tls(field.unwrap_or(&table.of), field)?),
+        (_, Some(field)) => return field.refuse("belongs to https://, and the url holds http://"),
+        (_, None) => None,
+    };
+    Some(Settings { url, auth: auth?, tls, compression: compression(table)? })
+}
+
+fn url(field: &Field<'_>) -> Option<Uri> {
+    let text = expanded(field)?;
+    let url = text.parse::<Uri>().ok().filter(|url| url.host().is_some());
+    let Some(url) = url else {
+        return field.refuse("holds no URL, and may hold one such as https://store.example:9200");
+    };
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return field.refuse("holds credentials, and may hold host and port alone; credentials go to auth");
+    }
+    match url.scheme_str() {
+        Some("http" | "https") => Some(url),
+        Some(_) | None => field.refuse("holds another scheme, and may hold https:// or http://"),
+    }
+}
+
+/// How bodies are packed.
+pub(super) fn compression(table: &Table<'_>) -> Option<Compression> {
+    let known = |text: &str| match text {
+        "none" => Some(Compression::None),
+        "gzip" => Some(Compression::Gzip),
+        "zstd" => Some(Compression::Zstd),
+        _ => None,
+    };
+    match table.find("compression") {
+        Some(field) => field.parse("none, gzip or zstd", known),
+        None => Some(Compression::None),
+    }
+}
+
+/// One of `basic`, `bearer` and `header`.
+fn auth(field: &Field<'_>) -> Option<Auth> {
+    let table = field.table(keys("auth"))?;
+    let ways = ["basic", "bearer", "header"].map(|way| table.find(way));
+    let auth = match ways {
+        [Some(basic), None, None] => {
+            let basic = basic.table(keys("basic"))?;
+            let user = basic.need("user", "a name").and_then(expanded);
+            let password = basic.need("password", SECRET).and_then(secret);
+            Auth::basic(&user?, &password?)
+        }
+        [None, Some(token), None] => Auth::bearer(&secret(token)?),
+        [None, None, Some(header)] => {
+            let header = header.table(keys("header"))?;
+            let name = header.need("name", "the name of a header").and_then(Field::text);
+            let value = header.need("value", SECRET).and_then(secret);
+            Auth::header(name?, &value?)
+        }
+        _ => return field.refuse("may hold one of basic, bearer and header"),
+    };
+    auth.or_else(|| field.refuse("holds what no header line can hold, such as a line end"))
+}
+
+const SECRET: &str = "\"${file:PATH}\" or \"${env:NAME}\"";
+
+/// A secret: the text of a file or of the environment. What is written may be the secret itself, so it is not shown.
+pub(super) fn secret(field: &Field<'_>) -> Option<Secret> {
+    let text = field.text()?;
+    if !text.contains("${file:") && !text.contains("${env:") {
+        return field.refuse(format!("holds a secret itself, and may hold {SECRET}"));
+    }
+    let secret = expanded(field)?;
+    if secret.is_empty() {
+        return field.refuse("leads to nothing, and may not be empty");
+    }
+    Some(Secret::new(secret.into_bytes()))
+}
+
+/// TLS as a table says; `at` is where it is told of what fails.
+pub(super) fn tls(at: &Field<'_>, field: Option<&Field<'_>>) -> Option<Tls> {
+    let mut files = TlsFiles::default();
+    if let Some(field) = field {
+        let table = field.table(keys("tls"))?;
+        let path = |key| table.find(key).and_then(Field::text).map(PathBuf::from);
+        files.ca = path("ca");
+        files.server_name = table.find("server_name").and_then(Field::text).map(str::to_owned);
+        files.identity = match (path("cert"), path("key")) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return field.refuse("holds one of cert and key, and may hold both or none"),
+        };
+    }
+    Tls::load(files).map_or_else(|error| at.refuse(error.to_string()), Some)
+}

@@ -1,0 +1,45 @@
+/*!
+How much goes to a store at once.
+*/
+
+use super::Delivery;
+use crate::act::Envelope;
+use crate::limit::{BATCH_RECORDS_MAX, REQUEST_BYTES};
+
+/// The bounds of one request. A record that is longer by itself goes alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Bytes of encoded records. Default [`REQUEST_BYTES`].
+    pub bytes_max: usize,
+    /// Records. Default [`BATCH_RECORDS_MAX`].
+    pub records_max: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch { bytes_max: REQUEST_BYTES, records_max: BATCH_RECORDS_MAX }
+    }
+}
+
+impl Batch {
+    /// Encodes the first records of a delivery with `push`, as many as may go together, one at least; the delivery is
+    /// limited to these.
+    pub(super) fn fill(
+        self,
+        delivery: &mut Delivery<'_>,
+        out: &mut Vec<u8>,
+        mut push: impl FnMut(&Envelope<'_>, &mut Vec<u8>),
+    ) {
+        for (records, envelope) in delivery.iter().enumerate() {
+            let start = out.len();
+            if records < self.records_max {
+                push(&envelope, out);
+            }
+            if records > 0 && (records >= self.records_max || out.len() > self.bytes_max) {
+                out.truncate(start);
+                delivery.limit(records);
+                return;
+            }
+        }
+    }
+}
