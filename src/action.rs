@@ -17,6 +17,12 @@ pub enum Action {
         /// Leading bits of an IPv6 address that stay, 0 to 128. Default 48.
         ipv6_prefix: u8,
     },
+    /// Says less of it: coordinates with fewer decimals, of a birth date the year, of a user agent its family and
+    /// major version.
+    Generalize {
+        /// Decimals of a coordinate that stay, 0 to 4. Default 1, eleven kilometers.
+        decimals: u8,
+    },
     /// Replaces all but the edges by `*`, length unchanged.
     Mask {
         /// Leading characters that stay. For cards at most 6, else 0. Default 0.
@@ -24,8 +30,13 @@ pub enum Action {
         /// Trailing characters that stay, at most 4. Default 4.
         last: u8,
     },
+    /// Encrypts it under a key of the epoch: equal for equal values, and whoever holds the key can open it.
+    Encrypt,
     /// Replaces it by a keyed pseudonym, equal for equal values within an epoch.
-    Pseudonymize,
+    Pseudonymize {
+        /// What the pseudonym looks like.
+        shape: Shape,
+    },
     /// Replaces it by its entity's name in brackets.
     Redact {
         /// Whether the label also says how many bytes stood there: `[prompt 512B]`.
@@ -37,34 +48,88 @@ pub enum Action {
     DropRecord,
 }
 
+/// What a pseudonym looks like. A value that has no such shape gets a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// `email_k7f3a.mfrggzdfmztwq2lkmfrg`: entity, key and 96 bits. Our own, so that it is left alone a second time.
+    Tag,
+    /// An address of the same family; addresses that share a prefix share one as long (draft-denis-ipcrypt).
+    Ip,
+    /// An e-mail address below a name that nobody can own (RFC 6761).
+    Email {
+        /// What becomes of the domain.
+        domain: Domain,
+    },
+    /// A UUID of version 8 (RFC 9562).
+    Uuid,
+    /// As many digits, in the same groups (FF1 of NIST SP 800-38G); a number of JSON stays one.
+    Digits,
+}
+
+/// Names of all shapes.
+pub const SHAPES: &[&str] = &["tag", "ip", "email", "uuid", "digits"];
+
+impl Shape {
+    /// The shape's name in policies and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Shape::Tag => "tag",
+            Shape::Ip => "ip",
+            Shape::Email { .. } => "email",
+            Shape::Uuid => "uuid",
+            Shape::Digits => "digits",
+        }
+    }
+}
+
+/// What becomes of an e-mail address's domain where its pseudonym is an address, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// It stays readable, below the reserved name.
+    Keep,
+    /// It has a pseudonym of its own, equal for all addresses of the domain.
+    Pseudonymize,
+}
+
 impl Action {
     /// How much the action takes away; of two findings of equal span the stronger action wins.
     pub fn strength(self) -> u8 {
         match self {
             Action::Keep => 0,
             Action::Truncate { .. } => 1,
-            Action::Mask { .. } => 2,
-            Action::Pseudonymize => 3,
-            Action::Redact { .. } => 4,
-            Action::DropField => 5,
-            Action::DropRecord => 6,
+            Action::Generalize { .. } => 2,
+            Action::Mask { .. } => 3,
+            Action::Encrypt => 4,
+            Action::Pseudonymize { .. } => 5,
+            Action::Redact { .. } => 6,
+            Action::DropField => 7,
+            Action::DropRecord => 8,
         }
     }
 
     /// The action's name in policies, metrics and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Action::Keep => "keep",
-            Action::Truncate { .. } => "truncate",
-            Action::Mask { .. } => "mask",
-            Action::Pseudonymize => "pseudonymize",
-            Action::Redact { .. } => "redact",
-            Action::DropField => "drop_field",
-            Action::DropRecord => "drop_record",
-        }
+        NAMES[usize::from(self.strength())]
+    }
+
+    /// Whether it cannot be carried out without the epoch's key.
+    pub fn needs_key(self) -> bool {
+        matches!(self, Action::Encrypt | Action::Pseudonymize { .. })
     }
 }
 
 /// Names of all actions, weakest first.
-pub const NAMES: &[&str] =
-    &["keep", "truncate", "mask", "pseudonymize", "redact", "drop_field", "drop_record"];
+pub const NAMES: &[&str] = &[
+    "keep",
+    "truncate",
+    "generalize",
+    "mask",
+    "encrypt",
+    "pseudonymize",
+    "redact",
+    "drop_field",
+    "drop_record",
+];
+
+/// A pseudonym of the default shape.
+pub const PSEUDONYMIZE: Action = Action::Pseudonymize { shape: Shape::Tag };

@@ -6,6 +6,8 @@ What stands in the place of a value: labels, tags and markers, their exact forms
 - A *tag* is a pseudonym: `email_k7f3a.mfrggzdfmztwq2lkmfrg`, the entity's
   name, the id of the key, and 96 bits in base32 (RFC 4648, section 6) in lower
   case without padding.
+- A *sealed* value is an encrypted one: `email_k7f3a-` and base32 of any length.
+  It is no tag: a second pass may seal it again, and opening it takes two steps.
 - A *marker* is a record in the place of one that was withheld or cut:
   `[logveil: record withheld, 512 bytes, too long]`.
 
@@ -18,7 +20,7 @@ use std::io::Write as _;
 
 use data_encoding::BASE32_NOPAD;
 
-use crate::entity::Entities;
+use crate::entity::{Entities, Entity};
 use crate::span::Span;
 
 /// Characters of base32 in a tag: 96 bits.
@@ -51,10 +53,45 @@ pub fn write_tag(out: &mut Vec<u8>, entity: &str, key_id: &[u8; KEY_ID_CHARS], t
     out.push(b'_');
     out.extend_from_slice(key_id);
     out.push(b'.');
-    let mut text = [0; TAG_CHARS];
-    BASE32_NOPAD.encode_mut(tag, &mut text);
-    text.make_ascii_lowercase();
-    out.extend_from_slice(&text);
+    write_base32(out, tag);
+}
+
+/// Appends an encrypted value of an entity under a key.
+pub fn write_sealed(out: &mut Vec<u8>, entity: &str, key_id: &[u8; KEY_ID_CHARS], encrypted: &[u8]) {
+    out.extend_from_slice(entity.as_bytes());
+    out.push(b'_');
+    out.extend_from_slice(key_id);
+    out.push(b'-');
+    write_base32(out, encrypted);
+}
+
+/// Appends bytes as base32 in lower case without padding.
+pub fn write_base32(out: &mut Vec<u8>, bytes: &[u8]) {
+    let start = out.len();
+    out.resize(start + BASE32_NOPAD.encode_len(bytes.len()), 0);
+    BASE32_NOPAD.encode_mut(bytes, &mut out[start..]);
+    out[start..].make_ascii_lowercase();
+}
+
+/// An encrypted value, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// What it is.
+    pub entity: Entity,
+    /// The key's public name.
+    pub key_id: [u8; KEY_ID_CHARS],
+    /// The encrypted bytes.
+    pub encrypted: Vec<u8>,
+}
+
+/// Takes a text apart that is an encrypted value and nothing else.
+pub fn parse_sealed(entities: &Entities, text: &[u8]) -> Option<Sealed> {
+    let dash = text.iter().rposition(|&byte| byte == b'-')?;
+    let (before, encrypted) = (&text[..dash], text[dash + 1..].to_ascii_uppercase());
+    let (entity, key_id) = before.split_at_checked(before.len().checked_sub(KEY_ID_CHARS)?)?;
+    let entity = entities.find(std::str::from_utf8(entity.strip_suffix(b"_")?).ok()?)?;
+    let encrypted = BASE32_NOPAD.decode(&encrypted).ok()?;
+    Some(Sealed { entity, key_id: key_id.try_into().ok()?, encrypted })
 }
 
 /// Appends the marker that stands in the place of a record of `byte_len` bytes. `reason` is one of our own words.
@@ -164,6 +201,20 @@ mod tests {
     fn a_tag_is_lower_case_base32() {
         let tag = written(|out| write_tag(out, "email", b"k7f3a", b"abcdefghijkl"));
         assert_eq!(String::from_utf8_lossy(&tag), "email_k7f3a.mfrggzdfmztwq2lknnwa");
+    }
+
+    #[test]
+    fn a_sealed_value_is_no_tag_and_can_be_taken_apart() {
+        let entities = Entities::builtin();
+        let sealed = written(|out| write_sealed(out, "user_id", b"k7f3a", &[0xA5; 17]));
+        assert!(!is_tag(&entities, &sealed));
+        let expected = Sealed { entity: Entity::USER_ID, key_id: *b"k7f3a", encrypted: vec![0xA5; 17] };
+        assert_eq!(parse_sealed(&entities, &sealed), Some(expected));
+        for text in
+            ["", "-", "x_k7f3a-me", "user_idk7f3a-me", "user_id_k7f3a-m!", "user_id_k7f3a.me", "k7f3a-me"]
+        {
+            assert_eq!(parse_sealed(&entities, text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

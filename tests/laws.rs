@@ -12,7 +12,7 @@ mod records;
 mod text;
 
 use logveil::act::{self, Fate, Orders, Part, State, Tally};
-use logveil::action::Action;
+use logveil::action::{Action, Domain, Shape};
 use logveil::detect::{Finding, Form, RuleId, Rules, Wanted};
 use logveil::entity::Entity;
 use logveil::keys::{EpochKey, KeyId};
@@ -36,6 +36,18 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, rng_seed, ..chosen }
 }
 
+/// A pseudonym's shape with any options.
+fn shape() -> impl Strategy<Value = Shape> {
+    let domain = prop_oneof![Just(Domain::Keep), Just(Domain::Pseudonymize)];
+    prop_oneof![
+        Just(Shape::Tag),
+        Just(Shape::Ip),
+        domain.prop_map(|domain| Shape::Email { domain }),
+        Just(Shape::Uuid),
+        Just(Shape::Digits),
+    ]
+}
+
 /// An action with any options.
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
@@ -43,7 +55,9 @@ fn action() -> impl Strategy<Value = Action> {
         (0..=32_u8, 0..=128_u8)
             .prop_map(|(ipv4_prefix, ipv6_prefix)| Action::Truncate { ipv4_prefix, ipv6_prefix }),
         (0..=6_u8, 0..=4_u8).prop_map(|(first, last)| Action::Mask { first, last }),
-        Just(Action::Pseudonymize),
+        shape().prop_map(|shape| Action::Pseudonymize { shape }),
+        Just(Action::Encrypt),
+        (0..=4_u8).prop_map(|decimals| Action::Generalize { decimals }),
         any::<bool>().prop_map(|length| Action::Redact { length }),
         Just(Action::DropField),
     ]

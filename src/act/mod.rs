@@ -7,21 +7,27 @@ through that was not searched. [`splice`] is the same for one text that becomes
 no record.
 */
 
+mod canonical;
+mod card;
 mod envelope;
 mod field;
 mod found;
+mod generalize;
 mod mask;
+mod memory;
 mod pseudonym;
 mod redacted;
 mod replace;
 mod state;
 mod structured;
 mod tally;
+mod trace;
 mod truncate;
 
 pub use redacted::{Envelope, Redacted};
 pub use state::State;
 pub use tally::Tally;
+pub use trace::{Certainty, Trace, open, trace};
 
 use std::sync::Arc;
 
@@ -49,7 +55,7 @@ pub struct Orders<'a> {
     pub wanted: &'a Wanted,
     /// By [`Entity::index`]; what is missing is redacted.
     pub actions: &'a [Action],
-    /// The class's key in this epoch. Without one, what would be pseudonymised is redacted.
+    /// The class's key in this epoch. Without one, what would be pseudonymised or encrypted is redacted.
     pub key: Option<&'a EpochKey>,
 }
 
@@ -129,6 +135,7 @@ impl<'a> Pass<'a> {
     ) {
         let mut clean = *record;
         let mut fate = Fate::Passed;
+        state.bench.cards = card::Cards::default();
         for (span, part) in clean.parts_mut().into_iter().zip(PARTS) {
             let findings = if span.is_empty() { &[] } else { found_in() };
             if fate == Fate::Dropped {
@@ -148,7 +155,7 @@ impl<'a> Pass<'a> {
             let haystack = &self.raw[span.range()];
             let out = self.out.write_behind(*span);
             let start = out.len();
-            fate = splice(orders, state, part, haystack, findings, out, tally);
+            fate = splice_part(orders, state, part, haystack, findings, out, tally);
             *span = Span::new(start, out.len());
         }
         if fate == Fate::Dropped {
@@ -187,6 +194,20 @@ impl<'a> Pass<'a> {
 /// `findings` are sorted and do not overlap. Linear in the haystack. Each finding is counted with what was really
 /// done: what an action cannot be carried out on is redacted.
 pub fn splice(
+    orders: &Orders,
+    state: &mut State,
+    part: Part,
+    haystack: &[u8],
+    findings: &[Finding],
+    out: &mut Vec<u8>,
+    tally: &mut Tally,
+) -> Fate {
+    state.bench.cards = card::Cards::default();
+    splice_part(orders, state, part, haystack, findings, out, tally)
+}
+
+/// The same for one part of a record whose parts before it have been at hand.
+fn splice_part(
     orders: &Orders,
     state: &mut State,
     part: Part,

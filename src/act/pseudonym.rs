@@ -1,198 +1,274 @@
 /*!
-Pseudonyms: keyed tags of canonical values, and the worker's memory of them.
+Writes what only the holder of the epoch's key can write again: pseudonyms in
+all their shapes, and encrypted values.
 
-A value is made canonical before it is keyed, so that one person has one
-pseudonym however the value is written: an IPv4 address written as IPv6 is
-IPv4, IPv6 is as RFC 5952 prints it, the domain of an e-mail address and a
-hardware address are in lower case, a card is its digits.
-
-The memory holds raw values. It is bounded, belongs to one worker, forgets
-everything when a class gets another key, and is wiped when it forgets.
+A value that does not have the shape which is asked for gets a tag. Whatever is
+written stands in JSON, logfmt and URLs as it is; only the at-sign of an address
+is percent-encoded where its place is.
 */
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::io::Write as _;
 
-use zeroize::Zeroize;
+use super::canonical::canonical;
+use super::truncate;
+use crate::action::{Action, Domain, Shape};
+use crate::entity::{Entities, Entity};
+use crate::keys::{DIGITS_MAX, EpochKey};
+use crate::mark;
 
-use super::{mask, truncate};
-use crate::detect::{Finding, Form};
-use crate::entity::Entity;
-use crate::keys::{EpochKey, KeyId};
-use crate::limit::{PSEUDONYM_CACHE_ENTRIES_MAX, PSEUDONYM_CACHE_VALUE_BYTES_MAX};
-use crate::record::ClassId;
+/// What is written under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keyed {
+    Pseudonym(Shape),
+    Encrypted,
+}
 
-/// A value's pseudonym. The entity is the canonical value's: an IPv4 address written as IPv6 is `ipv4`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pseudonym {
+impl Keyed {
+    /// What the action writes under a key, if it does.
+    pub(super) fn of(action: Action) -> Option<Keyed> {
+        match action {
+            Action::Pseudonymize { shape } => Some(Keyed::Pseudonym(shape)),
+            Action::Encrypt => Some(Keyed::Encrypted),
+            _ => None,
+        }
+    }
+
+    /// One number each, for the memory.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Keyed::Encrypted => 0,
+            Keyed::Pseudonym(Shape::Tag) => 1,
+            Keyed::Pseudonym(Shape::Ip) => 2,
+            Keyed::Pseudonym(Shape::Email { domain: Domain::Keep }) => 3,
+            Keyed::Pseudonym(Shape::Email { domain: Domain::Pseudonymize }) => 4,
+            Keyed::Pseudonym(Shape::Uuid) => 5,
+            Keyed::Pseudonym(Shape::Digits) => 6,
+        }
+    }
+}
+
+/// A value and all that its replacement depends on.
+pub(super) struct Value<'a> {
+    pub(super) entities: &'a Entities,
+    pub(super) key: &'a EpochKey,
     pub(super) entity: Entity,
-    pub(super) tag: [u8; 12],
+    /// Without escapes.
+    pub(super) plain: &'a [u8],
+    /// How often what is written will be percent-decoded.
+    pub(super) percent: u8,
 }
 
-/// Replaces `out` by the canonical form of a plain value and returns what it is.
-///
-/// What is not formed as its entity should be is its own canonical form.
-pub(super) fn canonical(entity: Entity, plain: &[u8], out: &mut Vec<u8>) -> Entity {
-    out.clear();
-    match entity {
-        Entity::IPV4 | Entity::IPV6 => {
-            if let Some(address) = truncate::parse(plain).map(|address| address.to_canonical()) {
-                write!(out, "{address}").expect("a vector takes every write");
-                return if address.is_ipv4() { Entity::IPV4 } else { Entity::IPV6 };
+impl Value<'_> {
+    /// Appends its replacement. `spare` is for its canonical form, and what was in it is gone.
+    pub(super) fn write(&self, keyed: Keyed, spare: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let entity = canonical(self.entity, self.entities.name(self.entity), self.plain, spare);
+        let (name, canonical) = (self.entities.name(entity), &spare[..]);
+        let written = match keyed {
+            Keyed::Encrypted => {
+                mark::write_sealed(out, name, &self.key.id().0, &self.key.encrypt(name, canonical));
+                true
             }
-            out.extend_from_slice(plain);
+            Keyed::Pseudonym(Shape::Tag) => false,
+            Keyed::Pseudonym(Shape::Ip) => self.write_address(canonical, out),
+            Keyed::Pseudonym(Shape::Email { domain }) => self.write_email(name, canonical, domain, out),
+            Keyed::Pseudonym(Shape::Uuid) => {
+                write_uuid(self.key.uuid(name, canonical), out);
+                true
+            }
+            Keyed::Pseudonym(Shape::Digits) => self.write_digits(name, canonical, out),
+        };
+        if !written {
+            mark::write_tag(out, name, &self.key.id().0, &self.key.tag(name, canonical));
         }
-        Entity::EMAIL => {
-            out.extend_from_slice(plain);
-            let domain = plain.iter().rposition(|&b| b == b'@').unwrap_or(plain.len());
-            out[domain..].make_ascii_lowercase();
-        }
-        Entity::MAC => {
-            out.extend(plain.iter().filter(|b| b.is_ascii_hexdigit()).map(u8::to_ascii_lowercase));
-        }
-        Entity::CARD => out.extend(plain.iter().filter(|&&b| !mask::is_separator(b))),
-        _ => out.extend_from_slice(plain),
-    }
-    entity
-}
-
-/// What one worker remembers. Looking up allocates nothing.
-#[derive(Default)]
-pub(super) struct Memory {
-    known: HashMap<Value, Pseudonym>,
-    /// The key of each class whose pseudonyms are remembered.
-    keys: Vec<Option<KeyId>>,
-    /// The look-up key in the making.
-    sought: Vec<u8>,
-}
-
-impl Memory {
-    /// The pseudonym of a finding, remembered or made by `make`.
-    pub(super) fn recall(
-        &mut self,
-        class: ClassId,
-        key: &EpochKey,
-        finding: &Finding,
-        text: &[u8],
-        make: impl FnOnce() -> Pseudonym,
-    ) -> Pseudonym {
-        self.turn_to(class, key.id());
-        if text.len() > PSEUDONYM_CACHE_VALUE_BYTES_MAX {
-            return make();
-        }
-        let Form { json, bare, percent } = finding.form;
-        let entity = finding.entity.index() as u64;
-        self.sought.clear();
-        self.sought.extend_from_slice(&class.0.to_le_bytes());
-        self.sought.extend_from_slice(&entity.to_le_bytes());
-        self.sought.extend_from_slice(&[json, bare.into(), percent]);
-        self.sought.extend_from_slice(text);
-        if let Some(known) = self.known.get(self.sought.as_slice()) {
-            return *known;
-        }
-        if self.known.len() >= PSEUDONYM_CACHE_ENTRIES_MAX {
-            self.known.clear();
-        }
-        let pseudonym = make();
-        self.known.insert(Value(self.sought.clone()), pseudonym);
-        pseudonym
     }
 
-    /// Forgets everything if the class has another key than before.
-    fn turn_to(&mut self, class: ClassId, key: KeyId) {
-        let place = usize::from(class.0);
-        if self.keys.len() <= place {
-            self.keys.resize(place + 1, None);
-        }
-        if self.keys[place].is_some_and(|before| before != key) {
-            self.known.clear();
-            self.keys.fill(None);
-        }
-        self.keys[place] = Some(key);
+    fn write_address(&self, canonical: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(address) = truncate::parse(canonical) else { return false };
+        write!(out, "{}", self.key.address(address)).expect("a vector takes every write");
+        true
     }
-}
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.sought.zeroize();
+    /// `k7f3a.TAG@DOMAIN.example`: as a local part the tag of the whole address, as a domain itself or a tag of its own.
+    fn write_email(&self, name: &str, canonical: &[u8], domain: Domain, out: &mut Vec<u8>) -> bool {
+        let at = canonical.iter().rposition(|&b| b == b'@');
+        let Some((at, domain_of)) = at.map(|at| (at, &canonical[at + 1..])) else { return false };
+        if at == 0 || domain_of.is_empty() {
+            return false;
+        }
+        out.extend_from_slice(&self.key.id().0);
+        out.push(b'.');
+        mark::write_base32(out, &self.key.tag(name, canonical));
+        write_at_sign(self.percent, out);
+        if domain == Domain::Keep && is_host(domain_of) {
+            out.extend_from_slice(domain_of);
+        } else {
+            // No entity has a space in its name, so this tag is in a domain of its own.
+            mark::write_base32(out, &self.key.tag("email domain", domain_of));
+        }
+        out.extend_from_slice(RESERVED);
+        true
+    }
+
+    /// As many digits in the same places; zeros before the first other digit stay, so that `0049…` and `+49…` agree.
+    fn write_digits(&self, name: &str, canonical: &[u8], out: &mut Vec<u8>) -> bool {
+        let digits_of =
+            |text: &[u8]| text.iter().filter(|b| b.is_ascii_digit()).copied().collect::<Vec<u8>>();
+        let zeros_of = |digits: &[u8]| digits.iter().take_while(|&&b| b == b'0').count();
+        let mut digits = digits_of(canonical);
+        let mut own = digits_of(self.plain);
+        // Digits that do not count, as in `+49 (0)171`: the canonical form shows the places.
+        let same = own[zeros_of(&own)..] == digits[zeros_of(&digits)..];
+        let places = if same { self.plain } else { canonical };
+        zeroize::Zeroize::zeroize(&mut own);
+        if digits.len() > DIGITS_MAX || !places.iter().all(|b| b.is_ascii_digit() || b" -./()+".contains(b)) {
+            return false;
+        }
+        let zeros = zeros_of(&digits);
+        if !self.key.digits(name, &mut digits[zeros..]) {
+            return false;
+        }
+        let count = places.iter().filter(|b| b.is_ascii_digit()).count();
+        let mut left = count;
+        for &byte in places {
+            if !byte.is_ascii_digit() {
+                out.push(byte);
+                continue;
+            }
+            // Counted from the end: what stands before is zeros.
+            out.push(if left > digits.len() { byte } else { digits[digits.len() - left] });
+            left -= 1;
+        }
+        true
     }
 }
 
-/// A remembered value with what it was, wiped when forgotten.
-#[derive(PartialEq, Eq, Hash)]
-struct Value(Vec<u8>);
+/// What stands behind the domain of an address that is a pseudonym: nobody can own a name below it (RFC 6761, section 6.5).
+const RESERVED: &[u8] = b".example";
 
-impl Borrow<[u8]> for Value {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+/// Bytes of a domain that is kept: with all that stands around it an address is no longer than 254 (RFC 5321).
+const KEPT_DOMAIN_BYTES_MAX: usize = 200;
+
+/// Whether it reads like a host's name, so that it can stand anywhere as it is.
+fn is_host(domain: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    domain.len() <= KEPT_DOMAIN_BYTES_MAX
+        && domain.iter().all(plain)
+        && domain.split(|&b| b == b'.').all(|label| (1..=63).contains(&label.len()))
+}
+
+fn write_at_sign(percent: u8, out: &mut Vec<u8>) {
+    match percent {
+        0 => out.push(b'@'),
+        rounds => {
+            out.push(b'%');
+            out.extend(std::iter::repeat_n(*b"25", usize::from(rounds) - 1).flatten());
+            out.extend_from_slice(b"40");
+        }
     }
 }
 
-impl Drop for Value {
-    fn drop(&mut self) {
-        self.0.zeroize();
+/// As text, with the version and variant of RFC 9562, section 5.8, which leave 122 bits.
+fn write_uuid(mut bytes: [u8; 16], out: &mut Vec<u8>) {
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            out.push(b'-');
+        }
+        out.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::RuleId;
+    use crate::keys::KeyId;
     use crate::secret::Secret;
-    use crate::span::Span;
 
-    #[track_caller]
-    fn check(entity: Entity, plain: &str, expected: (Entity, &str)) {
+    fn written(name: &str, plain: &str, keyed: Keyed, percent: u8) -> String {
+        let mut entities = Entities::builtin();
+        let entity = entities.declare(name);
+        let key = EpochKey::new(KeyId(*b"k7f3a"), &Secret::new(vec![7; 32]));
+        let value = Value { entities: &entities, key: &key, entity, plain: plain.as_bytes(), percent };
         let mut out = Vec::new();
-        let what = canonical(entity, plain.as_bytes(), &mut out);
-        assert_eq!((what, String::from_utf8_lossy(&out).as_ref()), expected);
+        value.write(keyed, &mut Vec::new(), &mut out);
+        String::from_utf8(out).expect("it is text")
+    }
+
+    fn shaped(name: &str, plain: &str, shape: Shape) -> String {
+        written(name, plain, Keyed::Pseudonym(shape), 0)
     }
 
     #[test]
-    fn one_value_has_one_canonical_form() {
-        check(Entity::IPV4, "203.0.113.7", (Entity::IPV4, "203.0.113.7"));
-        check(Entity::IPV6, "::ffff:203.0.113.7", (Entity::IPV4, "203.0.113.7"));
-        check(Entity::IPV6, "2001:DB8:0:0:0:0:0:1", (Entity::IPV6, "2001:db8::1"));
-        check(Entity::EMAIL, "Jane@Example.COM", (Entity::EMAIL, "Jane@example.com"));
-        check(Entity::MAC, "00-1A-2b:3c4d5E", (Entity::MAC, "001a2b3c4d5e"));
-        check(Entity::CARD, "4012 8888-8888 1881", (Entity::CARD, "4012888888881881"));
-        check(Entity::USERNAME, "Bob", (Entity::USERNAME, "Bob"));
-    }
-
-    fn key(id: &[u8; 5]) -> EpochKey {
-        EpochKey::new(KeyId(*id), &Secret::new(id.to_vec()))
-    }
-
-    #[test]
-    fn another_key_empties_the_memory() {
-        let mut memory = Memory::default();
-        let finding =
-            Finding { span: Span::new(0, 1), entity: Entity::EMAIL, rule: RuleId(0), form: Form::default() };
-        let mut recall = |class: u16, id: &[u8; 5], tag: u8| {
-            let make = || Pseudonym { entity: Entity::EMAIL, tag: [tag; 12] };
-            memory.recall(ClassId(class), &key(id), &finding, b"x", make).tag[0]
-        };
-        assert_eq!(recall(0, b"kaaaa", 1), 1);
-        assert_eq!(recall(0, b"kaaaa", 2), 1, "remembered");
-        assert_eq!(recall(1, b"kbbbb", 3), 3, "another class has another pseudonym");
-        assert_eq!(recall(0, b"kcccc", 4), 4, "another key");
-        assert_eq!(recall(1, b"kbbbb", 5), 5, "all was forgotten");
+    fn one_address_has_one_address() {
+        let one = shaped("ipv4", "203.0.113.7", Shape::Ip);
+        assert!(one.parse::<std::net::Ipv4Addr>().is_ok_and(|made| made.to_string() != "203.0.113.7"));
+        assert_eq!(shaped("ipv6", "::ffff:203.0.113.7", Shape::Ip), one);
+        let six = shaped("ipv6", "2001:DB8::1", Shape::Ip);
+        assert!(six.parse::<std::net::Ipv6Addr>().is_ok());
+        assert_eq!(shaped("ipv6", "2001:db8:0::0:1", Shape::Ip), six);
+        assert!(
+            shaped("ipv6", "fe80::1%eth0", Shape::Ip).starts_with("ipv6_k7f3a."),
+            "a tag where it is none"
+        );
     }
 
     #[test]
-    fn the_memory_is_bounded() {
-        let mut memory = Memory::default();
-        let finding =
-            Finding { span: Span::new(0, 1), entity: Entity::EMAIL, rule: RuleId(0), form: Form::default() };
-        let make = || Pseudonym { entity: Entity::EMAIL, tag: [0; 12] };
-        let key = key(b"kaaaa");
-        for n in 0..PSEUDONYM_CACHE_ENTRIES_MAX + 1 {
-            memory.recall(ClassId(0), &key, &finding, &n.to_le_bytes(), make);
-            assert!(memory.known.len() <= PSEUDONYM_CACHE_ENTRIES_MAX);
+    fn one_mailbox_has_one_address_and_a_domain_has_its_own() {
+        let shape = Shape::Email { domain: Domain::Pseudonymize };
+        let one = shaped("email", "jane@example.com", shape);
+        assert_eq!(shaped("email", "jane@EXAMPLE.com", shape), one);
+        let (local, domain) = one.split_once('@').expect("it is an address");
+        assert_eq!((local.len(), domain.len()), (26, 28), "{one}");
+        let other = shaped("email", "bob@example.com", shape);
+        assert_ne!(other.split_once('@').expect("an address").0, local);
+        assert_eq!(other.split_once('@').expect("an address").1, domain, "the same domain");
+        assert!(crate::detect::entity::email::is_address(one.as_bytes()));
+        let kept = shaped("email", "jane@Bücher.example", Shape::Email { domain: Domain::Keep });
+        assert!(kept.ends_with("@xn--bcher-kva.example.example"), "{kept}");
+        let keep = Shape::Email { domain: Domain::Keep };
+        assert!(shaped("email", "jane@[192.0.2.1]", keep).ends_with(".example"));
+        assert!(!shaped("email", "jane@[192.0.2.1]", keep).contains("192"));
+        assert!(written("email", "jane@example.com", Keyed::Pseudonym(keep), 1).contains("%40example.com."));
+        assert!(
+            written("email", "jane@example.com", Keyed::Pseudonym(keep), 2).contains("%2540example.com.")
+        );
+        assert!(shaped("email", "jane", keep).starts_with("email_k7f3a."));
+    }
+
+    #[test]
+    fn digits_stay_in_their_places() {
+        let card = shaped("card", "4012 8888 8888 1881", Shape::Digits);
+        assert_eq!(card.replace(|c: char| c.is_ascii_digit(), "0"), "0000 0000 0000 0000");
+        assert_eq!(
+            shaped("card", "4012-888888881881", Shape::Digits).replace('-', ""),
+            card.replace(' ', "")
+        );
+        let phone = shaped("phone", "+491711234567", Shape::Digits);
+        assert_eq!(shaped("phone", "00491711234567", Shape::Digits), format!("00{}", &phone[1..]));
+        assert_eq!(shaped("phone", "+49 (0)171 1234567", Shape::Digits), phone);
+        assert!(shaped("user_id", "000123456", Shape::Digits).starts_with("000"));
+        for value in ["12345", "00012345", "u123456", "", &"9".repeat(65)] {
+            let made = shaped("user_id", value, Shape::Digits);
+            assert!(made.starts_with("user_id_k7f3a."), "{value}: {made}");
         }
-        let before = memory.known.len();
-        memory.recall(ClassId(0), &key, &finding, &[0; PSEUDONYM_CACHE_VALUE_BYTES_MAX + 1], make);
-        assert_eq!(memory.known.len(), before, "long values are not remembered");
+    }
+
+    #[test]
+    fn a_uuid_says_that_it_is_nobody_elses() {
+        let made = shaped("device_id", "AEBE52E7-03EE-455A-B3C4-E57283966239", Shape::Uuid);
+        assert_eq!((made.len(), &made[14..15]), (36, "8"), "{made}");
+        assert!(crate::detect::entity::device::uuid(made.as_bytes()) == Some(36));
+    }
+
+    #[test]
+    fn what_is_encrypted_can_be_taken_apart() {
+        let made = written("email", "jane@Example.com", Keyed::Encrypted, 0);
+        let entities = Entities::builtin();
+        let sealed = mark::parse_sealed(&entities, made.as_bytes()).expect("it is a sealed value");
+        let key = EpochKey::new(KeyId(*b"k7f3a"), &Secret::new(vec![7; 32]));
+        let opened = key.decrypt("email", &sealed.encrypted).expect("it is the right key");
+        assert_eq!(opened.as_slice(), b"jane@example.com");
+        assert!(made.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)));
     }
 }

@@ -1,16 +1,16 @@
 /*!
 Writes what stands in a value's place.
 
-Where the value is a bare number of JSON, the replacement gets quotes, with
-the backslashes of its level. What an action cannot be carried out on is
-redacted.
+Where the value is a bare number of JSON and the replacement is none, it gets
+quotes, with the backslashes of its level. What an action cannot be carried out
+on is redacted.
 */
 
 use super::field::{Field, Search};
 use super::mask::{self, Place};
-use super::pseudonym::{self, Pseudonym};
+use super::pseudonym::{Keyed, Value};
 use super::state::Bench;
-use super::{Orders, Part, truncate};
+use super::{Orders, Part, card, generalize, truncate};
 use crate::action::Action;
 use crate::detect::Finding;
 use crate::entity::Entity;
@@ -74,12 +74,9 @@ impl Replacer<'_> {
             out.push(b'0');
             return REDACT;
         }
-        if finding.form.bare {
-            write_quote(level, out);
-        }
         let done = self.write(finding, action, bench, out);
-        if finding.form.bare {
-            write_quote(level, out);
+        if finding.form.bare && !is_number(&out[from..]) {
+            quote(level, from, out);
         }
         if self.part == Part::Structured {
             bench.structured.fit(self.haystack, finding.span.start, out, from, &mut bench.other);
@@ -92,8 +89,9 @@ impl Replacer<'_> {
             Action::Truncate { ipv4_prefix, ipv6_prefix } => {
                 self.write_truncated(finding, ipv4_prefix, ipv6_prefix, bench, out)
             }
+            Action::Generalize { decimals } => self.write_generalized(finding, decimals, bench, out),
             Action::Mask { first, last } => self.write_masked(finding, first, last, bench, out),
-            Action::Pseudonymize => self.write_pseudonym(finding, bench, out),
+            Action::Encrypt | Action::Pseudonymize { .. } => self.write_keyed(finding, action, bench, out),
             Action::Redact { length: true } if self.part != Part::Header => {
                 mark::write_label_with_length(out, self.name(finding.entity), finding.span.len());
                 true
@@ -119,11 +117,27 @@ impl Replacer<'_> {
         bench: &mut Bench,
         out: &mut Vec<u8>,
     ) -> bool {
-        let plain = self.plain(finding, &mut bench.plain);
-        match finding.entity {
-            Entity::IPV4 | Entity::IPV6 => truncate::write_network(plain, ipv4_prefix, ipv6_prefix, out),
+        if finding.entity == Entity::CARD {
             // A card's issuer number is to it what a network is to an address.
-            Entity::CARD => mask::write_card_mask(plain, ISSUER_DIGITS, 0, place(finding), out),
+            return self.write_card(finding, ISSUER_DIGITS, 0, bench, out);
+        }
+        let plain = self.plain(finding, &mut bench.plain);
+        let is_address = matches!(finding.entity, Entity::IPV4 | Entity::IPV6);
+        is_address && truncate::write_network(plain, ipv4_prefix, ipv6_prefix, out)
+    }
+
+    fn write_generalized(
+        &self,
+        finding: &Finding,
+        decimals: u8,
+        bench: &mut Bench,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let plain = self.plain(finding, &mut bench.plain);
+        match self.name(finding.entity) {
+            "geo_coordinates" => generalize::write_coordinates(plain, decimals, out),
+            "birth_date" => generalize::write_year(plain, out),
+            "user_agent" => generalize::write_agent(plain, out),
             _ => false,
         }
     }
@@ -136,26 +150,39 @@ impl Replacer<'_> {
         bench: &mut Bench,
         out: &mut Vec<u8>,
     ) -> bool {
-        let plain = self.plain(finding, &mut bench.plain);
-        let is_card =
-            finding.entity == Entity::CARD && mask::write_card_mask(plain, first, last, place(finding), out);
-        if !is_card {
-            mask::write_mask(plain, last, place(finding), out);
+        if finding.entity == Entity::CARD && self.write_card(finding, first, last, bench, out) {
+            return true;
         }
+        mask::write_mask(self.plain(finding, &mut bench.plain), last, place(finding), out);
         true
     }
 
-    fn write_pseudonym(&self, finding: &Finding, bench: &mut Bench, out: &mut Vec<u8>) -> bool {
-        let Some(key) = self.orders.key else { return false };
+    /// The edges of a card, or none of its digits beside a card's pseudonym.
+    fn write_card(
+        &self,
+        finding: &Finding,
+        first: u8,
+        last: u8,
+        bench: &mut Bench,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let (first, last) = bench.cards.show(first, last);
+        mask::write_card_mask(self.plain(finding, &mut bench.plain), first, last, place(finding), out)
+    }
+
+    fn write_keyed(&self, finding: &Finding, action: Action, bench: &mut Bench, out: &mut Vec<u8>) -> bool {
+        let (Some(key), Some(keyed)) = (self.orders.key, Keyed::of(action)) else { return false };
         let text = self.text(finding);
-        let Bench { plain, other: canonical, pseudonyms, .. } = bench;
-        let make = || {
-            let plain = self.plain(finding, plain);
-            let entity = pseudonym::canonical(finding.entity, plain, canonical);
-            Pseudonym { entity, tag: key.tag(self.name(entity), canonical) }
+        let Bench { plain, other, memory, cards, .. } = bench;
+        if card::may_be(text) && card::is_card(self.plain(finding, plain)) && !cards.may_be_pseudonymized() {
+            return false;
+        }
+        let make = |out: &mut Vec<u8>| {
+            let (entities, plain) = (self.orders.rules.entities(), self.plain(finding, plain));
+            let (entity, percent) = (finding.entity, finding.form.percent);
+            Value { entities, key, entity, plain, percent }.write(keyed, other, out);
         };
-        let Pseudonym { entity, tag } = pseudonyms.recall(self.orders.class, key, finding, text, make);
-        mark::write_tag(out, self.name(entity), &key.id().0, &tag);
+        memory.recall((self.orders.class, key), (finding, text), keyed, out, make);
         true
     }
 
@@ -195,6 +222,30 @@ const ISSUER_DIGITS: u8 = 6;
 
 fn place(finding: &Finding) -> Place {
     if finding.form.percent > 0 { Place::Percent } else { Place::Text }
+}
+
+/// Whether the text is a number of JSON (RFC 8259, section 6), exponents aside.
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    let zeros = whole > 1 && text[0] == b'0';
+    match &text[whole..] {
+        [] => whole > 0 && !zeros,
+        [b'.', fraction @ ..] => {
+            whole > 0 && !zeros && !fraction.is_empty() && digits(fraction) == fraction.len()
+        }
+        _ => false,
+    }
+}
+
+/// Puts what `out` holds from `from` on in quotes of JSON at this level.
+fn quote(level: u8, from: usize, out: &mut Vec<u8>) {
+    let end = out.len();
+    write_quote(level, out);
+    let quote_len = out.len() - end;
+    out[from..].rotate_right(quote_len);
+    write_quote(level, out);
 }
 
 /// A quote of JSON at this level: each level doubles the backslashes and adds one.

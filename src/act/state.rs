@@ -2,9 +2,10 @@
 
 use zeroize::Zeroize;
 
+use super::card::Cards;
 use super::field::Field;
 use super::found::Found;
-use super::pseudonym::Memory;
+use super::memory::Memory;
 use super::structured::Reader;
 use crate::detect;
 
@@ -27,7 +28,9 @@ pub(in crate::act) struct Bench {
     pub(in crate::act) other: Vec<u8>,
     /// Where structured data is.
     pub(in crate::act) structured: Reader,
-    pub(in crate::act) pseudonyms: Memory,
+    pub(in crate::act) memory: Memory,
+    /// What the record in hand shows of cards.
+    pub(in crate::act) cards: Cards,
 }
 
 impl Drop for Bench {

@@ -1,6 +1,7 @@
 //! Every action on hand-made findings: what it writes in each place.
 
 use super::*;
+use crate::action::{Domain, PSEUDONYMIZE, Shape};
 use crate::detect::{Form, RuleId};
 use crate::keys::KeyId;
 use crate::secret::Secret;
@@ -101,7 +102,7 @@ fn masks_fit_where_they_stand() {
 #[test]
 fn one_value_has_one_pseudonym_however_it_is_written() {
     let tag_of = |value: &str, entity: Entity, form: Form| {
-        let out = spliced(Part::Message, value, &[(value, entity, form)], &[(entity, Action::Pseudonymize)]);
+        let out = spliced(Part::Message, value, &[(value, entity, form)], &[(entity, PSEUDONYMIZE)]);
         let rules = Rules::builtin();
         assert!(mark::is_tag(rules.entities(), out.trim_matches(['"', '\\']).as_bytes()), "{out}");
         out
@@ -124,6 +125,75 @@ fn one_value_has_one_pseudonym_however_it_is_written() {
 }
 
 #[test]
+fn shapes_fit_where_they_stand() {
+    let digits = Action::Pseudonymize { shape: Shape::Digits };
+    let number = spliced(
+        Part::Message,
+        r#"{"id":1234567}"#,
+        &[("1234567", Entity::USER_ID, bare(1))],
+        &[(Entity::USER_ID, digits)],
+    );
+    let made = number.strip_prefix(r#"{"id":"#).and_then(|rest| rest.strip_suffix('}')).expect("a number");
+    assert!(made.len() == 7 && !made.starts_with('0') && made.bytes().all(|b| b.is_ascii_digit()), "{made}");
+    let text = spliced(
+        Part::Message,
+        r#"{"id":"1234567"}"#,
+        &[("1234567", Entity::USER_ID, JSON)],
+        &[(Entity::USER_ID, digits)],
+    );
+    assert_eq!(text, format!(r#"{{"id":"{made}"}}"#), "a number and its text have one pseudonym");
+    let short = spliced(
+        Part::Message,
+        r#"{"id":123}"#,
+        &[("123", Entity::USER_ID, bare(1))],
+        &[(Entity::USER_ID, digits)],
+    );
+    assert!(short.starts_with(r#"{"id":"user_id_k7f3a."#) && short.ends_with(r#""}"#), "{short}");
+    let email = Action::Pseudonymize { shape: Shape::Email { domain: Domain::Keep } };
+    let query = spliced(
+        Part::Message,
+        "q=jane%40example.com&p=1",
+        &[("jane%40example.com", Entity::EMAIL, PERCENT)],
+        &[(Entity::EMAIL, email)],
+    );
+    assert!(query.ends_with("%40example.com.example&p=1"), "{query}");
+}
+
+#[test]
+fn numbers_that_say_less_stay_numbers() {
+    let rules = Rules::builtin();
+    let entity = |name| rules.entities().find(name).expect("it is an entity");
+    let one = Action::Generalize { decimals: 1 };
+    check(r#"{"lat":52.5200}"#, "52.5200", entity("geo_coordinates"), bare(1), one, r#"{"lat":52.5}"#);
+    check(r#"{"born":19900312}"#, "19900312", entity("birth_date"), bare(1), one, r#"{"born":1990}"#);
+    check("born=12.03.90", "12.03.90", entity("birth_date"), PLAIN, one, "born=[birth_date]");
+    check("ua=curl/8.5.0", "curl/8.5.0", entity("user_agent"), PLAIN, one, "ua=curl/8");
+}
+
+/// PCI DSS: with both at hand, whoever can make pseudonyms can tell the digits between.
+#[test]
+fn a_cards_digits_and_its_pseudonym_never_stand_in_one_record() {
+    let number = "4111111111111111";
+    let of = |first: Entity, second: Entity| {
+        let haystack = format!("{number} {number}");
+        let values = [(number, first, PLAIN), (number, second, PLAIN)];
+        let actions =
+            [(Entity::CARD, MASK), (Entity::USER_ID, PSEUDONYMIZE), (Entity::USERNAME, Action::Encrypt)];
+        spliced(Part::Message, &haystack, &values, &actions)
+    };
+    assert_eq!(of(Entity::CARD, Entity::USER_ID), "411111******1111 [user_id]");
+    assert_eq!(of(Entity::CARD, Entity::USERNAME), "411111******1111 [username]");
+    let other_way = of(Entity::USER_ID, Entity::CARD);
+    assert!(
+        other_way.starts_with("user_id_k7f3a.") && other_way.ends_with(" ****************"),
+        "{other_way}"
+    );
+    let (both, _) =
+        of(Entity::USER_ID, Entity::USERNAME).split_once(' ').map(|(a, b)| (a.len(), b.len())).expect("two");
+    assert_eq!(both, "user_id_k7f3a.".len() + 20, "two pseudonyms show no digits");
+}
+
+#[test]
 fn a_record_is_dropped_with_nothing_written() {
     check("a@example.org 1.2.3.4", "1.2.3.4", Entity::IPV4, PLAIN, Action::DropRecord, "");
 }
@@ -131,7 +201,7 @@ fn a_record_is_dropped_with_nothing_written() {
 #[test]
 fn own_labels_and_tags_stay() {
     let tag = "email_k7f3a.mfrggzdfmztwq2lkmfrg";
-    for action in [REDACT, REDACT_LENGTH, MASK, Action::Pseudonymize, Action::DropField] {
+    for action in [REDACT, REDACT_LENGTH, MASK, PSEUDONYMIZE, Action::DropField] {
         for text in ["p=[email]", "p=[email 12B]", &format!("p={tag}")] {
             check(text, &text[2..], Entity::PASSWORD, PLAIN, action, text);
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::packs::Packs;
 use super::{Error, Exit, choice};
-use crate::action::Action;
+use crate::action::{Action, Domain, Shape};
 use crate::policy::{BUILTIN, Policy, builtin_rules};
 use crate::record::ClassId;
 
@@ -92,9 +92,19 @@ fn describe(action: Action) -> String {
             format!("truncate: {{ ipv4: {ipv4_prefix}, ipv6: {ipv6_prefix} }}")
         }
         Action::Mask { first, last } => format!("mask: {{ first: {first}, last: {last} }}"),
+        Action::Generalize { decimals } => format!("generalize: {{ decimals: {decimals} }}"),
         Action::Redact { length: true } => "redact: { length: true }".to_owned(),
+        Action::Pseudonymize { shape } => match shape {
+            Shape::Tag => action.name().to_owned(),
+            Shape::Email { domain: Domain::Keep } => {
+                "pseudonymize: { shape: email, domain: keep }".to_owned()
+            }
+            Shape::Ip | Shape::Email { .. } | Shape::Uuid | Shape::Digits => {
+                format!("pseudonymize: {{ shape: {} }}", shape.name())
+            }
+        },
         Action::Keep
-        | Action::Pseudonymize
+        | Action::Encrypt
         | Action::Redact { length: false }
         | Action::DropField
         | Action::DropRecord => action.name().to_owned(),

@@ -10,6 +10,7 @@ time is.
 
 pub mod belief;
 pub mod schedule;
+mod subkey;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use subkey::Subkeys;
+pub use subkey::{DIGITS_MAX, DIGITS_MIN, IV_BYTES};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -60,12 +64,14 @@ impl fmt::Debug for KeyId {
 pub struct EpochKey {
     id: KeyId,
     keyed: Hmac<Sha256>,
+    subkeys: Subkeys,
 }
 
 impl EpochKey {
     /// A key from 32 random bytes.
     pub fn new(id: KeyId, secret: &Secret) -> EpochKey {
-        EpochKey { id, keyed: Hmac::new_from_slice(secret.expose()).expect("HMAC takes keys of any length") }
+        let keyed = Hmac::new_from_slice(secret.expose()).expect("HMAC takes keys of any length");
+        EpochKey { id, keyed, subkeys: Subkeys::default() }
     }
 
     /// The key's public name.
@@ -138,6 +144,12 @@ impl Keyring {
         let lives = self.keys.get(class).into_iter().flatten();
         let live = lives.rev().find(|live| live.from <= at && at < live.until);
         live.map(|live| &live.key).or(self.run.as_ref()).map(Arc::as_ref)
+    }
+
+    /// Every live key of a class, in the order in which they were added; the filter's key is every class's.
+    pub fn keys_of(&self, class: &str) -> impl Iterator<Item = &EpochKey> + '_ {
+        let lives = self.keys.get(class).into_iter().flatten();
+        lives.map(|live| &live.key).chain(&self.run).map(Arc::as_ref)
     }
 
     /// Every live key's class and name.

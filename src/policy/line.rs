@@ -8,7 +8,7 @@ ipv4: { truncate: { ipv4: 24 }, cites: ["privacy.html#ip"] } # or one action wit
 ```
 */
 
-use crate::action::{self, Action};
+use crate::action::{self, Action, Domain, SHAPES, Shape};
 use crate::yaml::{Field, Table, nearest};
 
 /// What is done where nothing says otherwise.
@@ -50,8 +50,11 @@ fn unknown_action(name: &str) -> String {
 struct Options {
     ipv4: Option<u8>,
     ipv6: Option<u8>,
+    decimals: Option<u8>,
     first: Option<u8>,
     last: Option<u8>,
+    shape: Option<&'static str>,
+    domain: Option<Domain>,
     length: Option<bool>,
 }
 
@@ -63,7 +66,9 @@ impl Options {
         }
         let known: &[&str] = match name {
             "truncate" => &["ipv4", "ipv6"],
+            "generalize" => &["decimals"],
             "mask" => &["first", "last"],
+            "pseudonymize" => &["shape", "domain"],
             "redact" => &["length"],
             _ => return field.refuse(format!("{name} has no options; write it alone")),
         };
@@ -71,36 +76,93 @@ impl Options {
         Some(Options {
             ipv4: count(&table, "ipv4", 32)?,
             ipv6: count(&table, "ipv6", 128)?,
+            decimals: count(&table, "decimals", 4)?,
             first: count(&table, "first", 6)?,
             last: count(&table, "last", 4)?,
+            shape: word(&table, "shape", SHAPES)?,
+            domain: word(&table, "domain", DOMAINS)?.map(|word| match word {
+                "keep" => Domain::Keep,
+                _ => Domain::Pseudonymize,
+            }),
             length: table.find("length").map_or(Some(None), |field| field.boolean().map(Some))?,
         })
     }
 
     fn action(self, name: &str, entity: Option<&str>, field: &Field<'_>) -> Option<Action> {
-        let is_card = entity == Some("card");
-        let is_address = matches!(entity, Some("ipv4" | "ipv6"));
         match name {
             "keep" => Some(Action::Keep),
-            "truncate" if is_address || is_card && self.ipv4.or(self.ipv6).is_none() => {
-                Some(Action::Truncate {
-                    ipv4_prefix: self.ipv4.unwrap_or(24),
-                    ipv6_prefix: self.ipv6.unwrap_or(48),
-                })
-            }
-            "truncate" if is_card => field.refuse("a card has no prefix; write truncate alone"),
-            "truncate" => field.refuse("truncate is for ipv4, ipv6 and card; write redact or pseudonymize"),
-            "mask" if self.first.is_some_and(|first| first > 0) && !is_card => {
+            "truncate" => self.truncate(entity, field),
+            "generalize" => self.generalize(entity, field),
+            "mask" if self.first.is_some_and(|first| first > 0) && entity != Some("card") => {
                 field.refuse("only of a card may leading characters stay; leave `first` out")
             }
             "mask" => Some(Action::Mask { first: self.first.unwrap_or(0), last: self.last.unwrap_or(4) }),
-            "pseudonymize" => Some(Action::Pseudonymize),
+            "encrypt" => Some(Action::Encrypt),
+            "pseudonymize" => self.pseudonymize(entity, field),
             "redact" => Some(Action::Redact { length: self.length.unwrap_or(false) }),
             "drop_field" => Some(Action::DropField),
             "drop_record" => Some(Action::DropRecord),
             _ => field.refuse(unknown_action(name)),
         }
     }
+
+    fn truncate(self, entity: Option<&str>, field: &Field<'_>) -> Option<Action> {
+        let is_address = matches!(entity, Some("ipv4" | "ipv6"));
+        let is_card = entity == Some("card");
+        match self.ipv4.or(self.ipv6) {
+            Some(_) if is_card => field.refuse("a card has no prefix; write truncate alone"),
+            _ if is_address || is_card => Some(Action::Truncate {
+                ipv4_prefix: self.ipv4.unwrap_or(24),
+                ipv6_prefix: self.ipv6.unwrap_or(48),
+            }),
+            _ => field.refuse("truncate is for ipv4, ipv6 and card; write redact or pseudonymize"),
+        }
+    }
+
+    fn generalize(self, entity: Option<&str>, field: &Field<'_>) -> Option<Action> {
+        match entity {
+            Some("geo_coordinates") => Some(Action::Generalize { decimals: self.decimals.unwrap_or(1) }),
+            Some("birth_date" | "user_agent") if self.decimals.is_none() => {
+                Some(Action::Generalize { decimals: 1 })
+            }
+            Some("birth_date" | "user_agent") => {
+                field.refuse("only geo_coordinates have decimals; write generalize alone")
+            }
+            _ => field.refuse(
+                "generalize is for geo_coordinates, birth_date and user_agent; write redact or pseudonymize",
+            ),
+        }
+    }
+
+    fn pseudonymize(self, entity: Option<&str>, field: &Field<'_>) -> Option<Action> {
+        let shape = self.shape.unwrap_or("tag");
+        if self.domain.is_some() && shape != "email" {
+            return field.refuse("only the shape email has a domain; leave `domain` out");
+        }
+        let shape = match (shape, entity) {
+            ("tag", _) => Shape::Tag,
+            ("uuid", _) => Shape::Uuid,
+            ("ip", Some("ipv4" | "ipv6")) => Shape::Ip,
+            ("ip", _) => return field.refuse("the shape ip is for ipv4 and ipv6; write tag, uuid or digits"),
+            ("email", Some("email")) => Shape::Email { domain: self.domain.unwrap_or(Domain::Pseudonymize) },
+            ("email", _) => return field.refuse("the shape email is for email; write tag, uuid or digits"),
+            ("digits", Some("ipv4" | "ipv6" | "email")) => {
+                return field.refuse("the shape digits is for numbers; write ip, email, tag or uuid");
+            }
+            _ => Shape::Digits,
+        };
+        Some(Action::Pseudonymize { shape })
+    }
+}
+
+/// What may become of an address's domain.
+const DOMAINS: &[&str] = &["keep", "pseudonymize"];
+
+/// One of `words`, if the key is there.
+fn word(table: &Table<'_>, key: &str, words: &'static [&'static str]) -> Option<Option<&'static str>> {
+    let Some(field) = table.find(key) else { return Some(None) };
+    let find = |text: &str| words.iter().find(|word| **word == text).copied();
+    field.parse(&format!("one of {}", words.join(", ")), find).map(Some)
 }
 
 /// A whole number from 0 to `most`, if the key is there.

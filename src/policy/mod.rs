@@ -49,7 +49,7 @@ struct Class {
     /// By [`Entity::index`].
     actions: Vec<Action>,
     wanted: Wanted,
-    pseudonymizes: bool,
+    needs_key: bool,
     /// By [`Entity::index`]: the clauses that the policy cites for it.
     cites: Vec<Vec<String>>,
 }
@@ -58,8 +58,8 @@ impl Class {
     fn new(draft: read::DraftClass) -> Class {
         let read::DraftClass { actions, cites, .. } = draft;
         let wanted = Wanted::new(actions.iter().map(|action| action.strength()).collect());
-        let pseudonymizes = actions.contains(&Action::Pseudonymize);
-        Class { actions, wanted, pseudonymizes, cites }
+        let needs_key = actions.iter().any(|action| action.needs_key());
+        Class { actions, wanted, needs_key, cites }
     }
 }
 
@@ -199,9 +199,9 @@ impl Policy {
         &self.class(class).actions
     }
 
-    /// Whether records of this class need a key.
+    /// Whether records of this class need a key: some of their values are pseudonymized or encrypted.
     pub fn pseudonymizes(&self, class: ClassId) -> bool {
-        self.class(class).pseudonymizes
+        self.class(class).needs_key
     }
 
     /// How long records of this class may live.

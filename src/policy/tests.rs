@@ -1,6 +1,7 @@
 //! Policies as people write them, and what is said when they are wrong.
 
 use super::*;
+use crate::action::{Domain, PSEUDONYMIZE, Shape};
 
 #[test]
 fn the_default_policy_is_what_the_manual_says() {
@@ -10,9 +11,9 @@ fn the_default_policy_is_what_the_manual_says() {
         let action = |entity| policy.action(class, entity);
         assert_eq!(action(Entity::IPV4), Action::Truncate { ipv4_prefix: 24, ipv6_prefix: 48 });
         assert_eq!(action(Entity::IPV6), Action::Truncate { ipv4_prefix: 24, ipv6_prefix: 48 });
-        assert_eq!(action(Entity::EMAIL), Action::Pseudonymize);
-        assert_eq!(action(Entity::USERNAME), Action::Pseudonymize);
-        assert_eq!(action(Entity::USER_ID), Action::Pseudonymize);
+        assert_eq!(action(Entity::EMAIL), PSEUDONYMIZE);
+        assert_eq!(action(Entity::USERNAME), PSEUDONYMIZE);
+        assert_eq!(action(Entity::USER_ID), PSEUDONYMIZE);
         assert_eq!(action(Entity::CARD), Action::Mask { first: 0, last: 4 });
         assert_eq!(action(Entity::PASSWORD), Action::Redact { length: false });
         assert_eq!(policy.ttl(class), Ttl::days(90));
@@ -63,7 +64,7 @@ classes:
     assert_eq!(of(app, Entity::IPV4), Action::Truncate { ipv4_prefix: 16, ipv6_prefix: 48 });
     assert_eq!(of(payment, Entity::IPV4), of(app, Entity::IPV4));
     assert_eq!(policy.cites(payment, Entity::IPV4), ["b", "c"]);
-    assert_eq!(of(app, Entity::EMAIL), Action::Pseudonymize);
+    assert_eq!(of(app, Entity::EMAIL), PSEUDONYMIZE);
     assert_eq!(of(payment, Entity::EMAIL), Action::DropRecord);
     assert_eq!(of(app, Entity::PASSWORD), Action::Redact { length: true });
     assert_eq!(of(app, Entity::BEARER), Action::Mask { first: 0, last: 2 });
@@ -72,6 +73,40 @@ classes:
     assert_eq!(of(payment, Entity::JWT), Action::Keep);
     assert!(policy.pseudonymizes(app) && !policy.pseudonymizes(payment));
     assert_eq!(policy.wanted(payment).strength(Entity::JWT), 0, "what is kept is not looked for");
+}
+
+#[test]
+fn every_action_has_its_options() {
+    let text = r#"
+policy: p
+classes:
+  app:
+    entities:
+      ipv4: { pseudonymize: { shape: ip } }
+      email: { pseudonymize: { shape: email, domain: keep } }
+      username: { pseudonymize: { shape: uuid } }
+      user_id: { pseudonymize: { shape: digits } }
+      cookie: encrypt
+      geo_coordinates: { generalize: { decimals: 2 } }
+      birth_date: generalize
+  audit: { entities: { email: { pseudonymize: { shape: email } } } }
+  auth: { entities: { email: encrypt } }
+"#;
+    let policy = Policy::parse("p", text).expect("it is right");
+    let [app, audit, auth] = ["app", "audit", "auth"].map(|name| policy.class_named(name).expect("a class"));
+    let of = |class, entity: &str| {
+        policy.action(class, policy.rules().entities().find(entity).expect("it is an entity"))
+    };
+    let shaped = |shape| Action::Pseudonymize { shape };
+    assert_eq!(of(app, "ipv4"), shaped(Shape::Ip));
+    assert_eq!(of(app, "email"), shaped(Shape::Email { domain: Domain::Keep }));
+    assert_eq!(of(audit, "email"), shaped(Shape::Email { domain: Domain::Pseudonymize }));
+    assert_eq!(of(app, "username"), shaped(Shape::Uuid));
+    assert_eq!(of(app, "user_id"), shaped(Shape::Digits));
+    assert_eq!(of(app, "cookie"), Action::Encrypt);
+    assert_eq!(of(app, "geo_coordinates"), Action::Generalize { decimals: 2 });
+    assert!(matches!(of(app, "birth_date"), Action::Generalize { .. }));
+    assert!(policy.pseudonymizes(auth), "what encrypts needs a key, too");
 }
 
 #[test]
@@ -110,7 +145,12 @@ classes:
       password: { mask: { first: 1 } }
       bearer: truncate
       jwt: { redact: , mask: }
-      cookie: { pseudonymize: { shape: tag } }
+      cookie: { pseudonymize: { shape: ip } }
+      session_id: { pseudonymize: { shape: tags } }
+      username: { pseudonymize: { domain: keep } }
+      uuid: generalize
+      birth_date: { generalize: { decimals: 1 } }
+      user_id: { encrypt: { shape: tag } }
       mac: { cites: [a] }
       api_key: [redact]
 "#;
@@ -125,15 +165,20 @@ classes:
             "p.yaml:10: classes.*.entities.ipv4.truncate.ipv4: holds the number 33, and may hold a whole number from 0 to 32",
             "p.yaml:11: classes.*.entities.ipv6.truncate.ipv8: is no key of this table; it may hold ipv4, ipv6; did you mean ipv",
             "p.yaml:12: classes.*.entities.emial: is no entity; `logveil pattern list` shows them; did you mean email?",
-            "p.yaml:13: classes.*.entities.email: \"redackt\" is no action; the actions are keep, truncate, mask, \
-             pseudonymize, redact, drop_field, drop_record; did you mean redact?",
+            "p.yaml:13: classes.*.entities.email: \"redackt\" is no action; the actions are keep, truncate, \
+             generalize, mask, encrypt, pseudonymize, redact, drop_field, drop_record; did you mean redact?",
             "p.yaml:14: classes.*.entities.card.mask.first: holds the number 7, and may hold a whole number from 0 to 6",
             "p.yaml:15: classes.*.entities.password.mask: only of a card may leading characters stay",
             "p.yaml:16: classes.*.entities.bearer: truncate is for ipv4, ipv6 and card",
             "p.yaml:17: classes.*.entities.jwt: a line has one action, and this one has redact, mask",
-            "p.yaml:18: classes.*.entities.cookie.pseudonymize: pseudonymize has no options; write it alone",
-            "p.yaml:19: classes.*.entities.mac: a line has one action, and this one has none",
-            "p.yaml:20: classes.*.entities.api_key: holds a list, and may hold text",
+            "p.yaml:18: classes.*.entities.cookie.pseudonymize: the shape ip is for ipv4 and ipv6; write tag, uuid or digits",
+            "p.yaml:19: classes.*.entities.session_id.pseudonymize.shape: holds \"tags\", and may hold one of tag, ip, email",
+            "p.yaml:20: classes.*.entities.username.pseudonymize: only the shape email has a domain; leave `domain` out",
+            "p.yaml:21: classes.*.entities.uuid: generalize is for geo_coordinates, birth_date and user_agent",
+            "p.yaml:22: classes.*.entities.birth_date.generalize: only geo_coordinates have decimals",
+            "p.yaml:23: classes.*.entities.user_id.encrypt: encrypt has no options; write it alone",
+            "p.yaml:24: classes.*.entities.mac: a line has one action, and this one has none",
+            "p.yaml:25: classes.*.entities.api_key: holds a list, and may hold text",
         ],
     );
 }

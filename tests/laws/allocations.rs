@@ -23,7 +23,14 @@ const ACTIONS: &str = "policy: actions
 default: redact
 classes:
   '*':
-    entities: { ipv4: truncate, ipv6: pseudonymize, email: pseudonymize, username: pseudonymize, card: mask }
+    entities:
+      ipv4: truncate
+      ipv6: { pseudonymize: { shape: ip } }
+      email: { pseudonymize: { shape: email } }
+      username: pseudonymize
+      user_id: { pseudonymize: { shape: digits } }
+      session_id: encrypt
+      card: mask
 ";
 
 /// The allocations that cleaning the batch took.
