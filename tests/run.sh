@@ -32,6 +32,8 @@ missing_packages() {
   programs | while read -r program package; do
     command -v "$program" >/dev/null || echo "$package"
   done
+  # Modules of rsyslog are no programs.
+  compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || echo rsyslog-openssl
   # The module `venv` is in every python3, what it needs to work is not.
   /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }

@@ -219,7 +219,9 @@ impl Sink {
             SinkKind::Stdout(_) => "standard output".to_owned(),
             SinkKind::File(settings) => format!("file {}", settings.path.display()),
             SinkKind::Http(_) => "NDJSON over HTTP".to_owned(),
-            SinkKind::Syslog(_) => "syslog over TCP".to_owned(),
+            SinkKind::Syslog(settings) => {
+                format!("syslog over {}", if settings.tls.is_some() { "TLS" } else { "TCP" })
+            }
         };
         let classes = self.classes.as_ref().map(|classes| {
             let names: Vec<&str> = classes.iter().map(|class| policy.class_name(*class)).collect();

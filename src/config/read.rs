@@ -31,7 +31,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("sink_file", &["kind", "classes", "path", "format", "rotate"]),
     ("rotate", &["bytes", "age", "keep"]),
     ("sink_http", &["kind", "classes", "url", "raw", "auth", "tls", "compression", "batch"]),
-    ("sink_syslog", &["kind", "classes", "tcp", "framing"]),
+    ("sink_syslog", &["kind", "classes", "tcp", "framing", "tls"]),
     ("auth", &["basic", "bearer", "header"]),
     ("basic", &["user", "password"]),
     ("header", &["name", "value"]),

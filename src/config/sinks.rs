@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint::endpoint;
+use super::endpoint::{endpoint, tls};
 use super::read::{expanded, keys, kind};
 use super::{Sink, SinkKind};
 use crate::limit::{BATCH_RECORDS_MAX, DELIVERY_BYTES, REQUEST_BYTES_MIN, ROTATED_FILES_MAX};
@@ -153,11 +153,19 @@ fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {
         _ => None,
     };
     let framing = table.find("framing").and_then(|field| field.parse("octets or lf", framing));
+    let framing = framing.unwrap_or_default();
+    let tls = match table.find("tls") {
+        Some(field) if framing == sink::syslog::Framing::Lf => {
+            return field.refuse("does not go with framing: lf; inside of TLS octets are counted (RFC 5425)");
+        }
+        Some(field) => Some(tls(field, Some(field))?),
+        None => None,
+    };
     let field = table.need("tcp", "an address such as 127.0.0.1:6514")?;
     let tcp = expanded(field)?;
     let port = tcp.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(['/', '@', ' ']));
     match port.and_then(|(_, port)| port.parse::<u16>().ok()) {
-        Some(1..) => Some(sink::syslog::Settings { tcp, framing: framing.unwrap_or_default() }),
+        Some(1..) => Some(sink::syslog::Settings { tcp, framing, tls }),
         Some(0) | None => field.refuse(format!("holds {:?}, and may hold HOST:PORT", field.text()?)),
     }
 }

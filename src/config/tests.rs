@@ -234,6 +234,10 @@ fn a_store_is_reached_as_its_table_says() {
         &https("{ ca: /none, cert: /none }"),
         &["c.yaml:2: sinks.s.tls: holds one of cert and key, and may hold both or none"],
     );
+    check(
+        "sinks:\n  s: { kind: syslog, tcp: \"a:6514\", framing: lf, tls: {} }",
+        &["c.yaml:2: sinks.s.tls: does not go with framing: lf"],
+    );
     assert!(Settings::parse("c.yaml", &http_sink(", compression: zstd, batch: { records: 5 }")).is_ok());
 }
 

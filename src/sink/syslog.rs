@@ -1,24 +1,29 @@
 /*!
-Syslog over TCP: RFC 5424 messages, framed by RFC 6587.
+Syslog over TCP: RFC 5424 messages, framed by RFC 6587, in the open or inside of
+TLS (RFC 5425).
 
-Octet counting by default; `framing: lf` for receivers that know no other. Plain
-TCP has no acknowledgement: a record counts as delivered when the operating
-system has taken it. What was written to a connection that then broke may be
-lost, as with every syslog sender; the batch in hand is sent again, so it may
-arrive twice. A connection that the other side closed is noticed before writing.
+Octet counting by default; `framing: lf` for receivers that know no other, which
+TLS does not have. Syslog has no acknowledgement: a record counts as delivered
+when the operating system has taken it. What was written to a connection that
+then broke may be lost, as with every syslog sender; the batch in hand is sent
+again, so it may arrive twice. A connection that the other side closed is
+noticed before writing. Certificates are read anew with each connection.
 
 Each message carries `expires_at`, class and policy as structured data.
 */
 
 use std::io;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 use crate::act::Envelope;
 use crate::limit::DELIVERY_WAIT;
 use crate::sink::line::push_one_line;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
+use crate::store::{self, Resolver, Tls};
 use crate::telemetry::SinkError;
 
 /// A syslog sink's settings.
@@ -28,6 +33,8 @@ pub struct Settings {
     pub tcp: String,
     /// How messages are told apart.
     pub framing: Framing,
+    /// Whom to trust and who we are, inside of TLS; in the open without it.
+    pub tls: Option<Tls>,
 }
 
 /// How messages are told apart on a stream (RFC 6587, section 3.4).
@@ -41,12 +48,15 @@ pub enum Framing {
 }
 
 /// A connection, or the next one.
-#[derive(Debug)]
 pub struct Syslog {
     settings: Settings,
-    stream: Option<TcpStream>,
+    stream: Option<Box<dyn Stream>>,
     out: Vec<u8>,
 }
+
+/// TCP, or TLS upon it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Syslog {
     /// Connects when there is something to send.
@@ -55,20 +65,26 @@ impl Syslog {
     }
 
     async fn attempt(&mut self) -> Result<(), Fault> {
-        let stream = match self.stream.take().filter(is_alive) {
+        let mut known = self.stream.take();
+        if let Some(stream) = &mut known
+            && !is_alive(stream).await
+        {
+            known = None;
+        }
+        let mut stream = match known {
             Some(stream) => stream,
-            None => connect(&self.settings.tcp).await.map_err(|e| Fault::io(SinkError::Connect, &e))?,
+            None => {
+                let connected = connect(&self.settings).await;
+                connected.map_err(|error| Fault::io(SinkError::Connect, &error))?
+            }
         };
-        let stream = self.stream.insert(stream);
         let written = async {
             stream.write_all(&self.out).await?;
             stream.flush().await
         };
-        let written = written.await;
-        if written.is_err() {
-            self.stream = None;
-        }
-        written.map_err(|error| Fault::io(SinkError::Broken, &error))
+        written.await.map_err(|error| Fault::io(SinkError::Broken, &error))?;
+        self.stream = Some(stream);
+        Ok(())
     }
 }
 
@@ -81,9 +97,8 @@ impl Sink for Syslog {
         match tokio::time::timeout(DELIVERY_WAIT, self.attempt()).await {
             Ok(Ok(())) => Verdict::Accept,
             Ok(Err(fault)) => Verdict::Defer(fault, None),
+            // Part of the batch may be written: only a new connection begins at a frame, and this one is gone.
             Err(_elapsed) => {
-                // Part of the batch may be written: only a new connection begins at a frame.
-                self.stream = None;
                 let detail = format!("not taken within {} s", DELIVERY_WAIT.as_secs());
                 Verdict::Defer(Fault { kind: SinkError::Timeout, detail }, None)
             }
@@ -91,20 +106,26 @@ impl Sink for Syslog {
     }
 }
 
-async fn connect(address: &str) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
+async fn connect(settings: &Settings) -> io::Result<Box<dyn Stream>> {
+    let stream = store::connect(&settings.tcp, &Resolver::default()).await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    let Some(tls) = &settings.tls else { return Ok(Box::new(stream)) };
+    let tls = tls.reloaded().map_err(io::Error::other)?;
+    let name: Option<ServerName<'static>> =
+        settings.tcp.rsplit_once(':').and_then(|(host, _)| tls.name_of(host));
+    let name = name.ok_or_else(|| io::Error::other("the address has no host name"))?;
+    let stream = TlsConnector::from(std::sync::Arc::clone(tls.config())).connect(name, stream).await?;
+    Ok(Box::new(stream))
 }
 
 /// Whether the other side still listens. A receiver has nothing to say, so what it says is thrown away.
-fn is_alive(stream: &TcpStream) -> bool {
+async fn is_alive(stream: &mut Box<dyn Stream>) -> bool {
     let mut said = [0; 512];
     loop {
-        match stream.try_read(&mut said) {
-            Ok(0) => return false,
-            Ok(_) => {}
-            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        match tokio::time::timeout(Duration::ZERO, stream.read(&mut said)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return false,
+            Err(_nothing) => return true,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::certificates::Authority;
 use crate::support::logveil::Logveil;
 use crate::support::planted::{self, messages};
 use crate::support::process::Process;
@@ -24,11 +25,17 @@ struct Rsyslog {
 impl Rsyslog {
     #[track_caller]
     fn start(dir: &Path, action: &str) -> Rsyslog {
+        Rsyslog::start_with(dir, "", "", action)
+    }
+
+    /// The same with more settings, for all of it and for its listener.
+    #[track_caller]
+    fn start_with(dir: &Path, global: &str, imtcp: &str, action: &str) -> Rsyslog {
         let port = free_port();
         let config = dir.join("rsyslog.conf");
         let text = format!(
-            "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\")\n\
-             module(load=\"imtcp\")\n\
+            "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\"{global})\n\
+             module(load=\"imtcp\"{imtcp})\n\
              template(name=\"message\" type=\"string\" string=\"%msg%\\n\")\n\
              input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
              {action}\n",
@@ -77,15 +84,16 @@ fn rsyslog_forwards_with_octet_counts() {
     rsyslog_forwards("octet-counted", "RSYSLOG_SyslogProtocol23Format");
 }
 
-/// What a real rsyslog behind logveil's syslog sink wrote to its file.
-#[test]
-fn rsyslog_receives() {
+/// What a real rsyslog behind logveil's syslog sink wrote to its file. `global` and `imtcp` are of its configuration,
+/// `sink` is more of the sink's.
+#[track_caller]
+fn rsyslog_receives(global: &str, imtcp: &str, sink: &str) {
     let outside = TempDir::new().unwrap();
     let file: PathBuf = outside.path().join("received.log");
     let action = format!("action(type=\"omfile\" file=\"{}\" template=\"message\")", file.display());
-    let rsyslog = Rsyslog::start(outside.path(), &action);
-    let logveil =
-        Logveil::start_with(&format!("  next: {{ kind: syslog, tcp: \"127.0.0.1:{}\" }}\n", rsyslog.port));
+    let rsyslog = Rsyslog::start_with(outside.path(), global, imtcp, &action);
+    let sink = format!("  next: {{ kind: syslog, tcp: \"localhost:{}\"{sink} }}\n", rsyslog.port);
+    let logveil = Logveil::start_with(&sink);
     send(logveil.syslog, RECORDS / 2);
     let rest: String =
         messages(RECORDS)[RECORDS / 2..].iter().map(|message| format!("{message}\n")).collect();
@@ -97,6 +105,34 @@ fn rsyslog_receives() {
     logveil.stop();
     rsyslog.process.stop();
     planted::each_once_and_clean(RECORDS, &received());
+}
+
+#[test]
+fn rsyslog_receives_over_tcp() {
+    rsyslog_receives("", "", "");
+}
+
+/// RFC 5425, each side with a certificate that the other checks by name.
+#[test]
+fn rsyslog_receives_over_mutual_tls() {
+    let authority = Authority::new();
+    let (server, client) = (authority.issue("localhost"), authority.issue("client.test"));
+    let global = format!(
+        " defaultNetstreamDriver=\"ossl\" defaultNetstreamDriverCAFile=\"{}\" \
+         defaultNetstreamDriverCertFile=\"{}\" defaultNetstreamDriverKeyFile=\"{}\"",
+        authority.ca().display(),
+        server.cert.display(),
+        server.key.display()
+    );
+    let imtcp = " streamDriver.name=\"ossl\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/name\" \
+                 permittedPeer=[\"client.test\"]";
+    let sink = format!(
+        ", tls: {{ ca: \"{}\", cert: \"{}\", key: \"{}\" }}",
+        authority.ca().display(),
+        client.cert.display(),
+        client.key.display()
+    );
+    rsyslog_receives(&global, imtcp, &sink);
 }
 
 /// One logveil behind another: what is clean already goes through as it is.

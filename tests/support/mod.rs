@@ -6,6 +6,7 @@ Real servers and clients are named by [`tool`]; one that is missing fails its
 test with the command that installs it.
 */
 
+pub mod certificates;
 /// The corpora of the benches.
 #[path = "../../benches/corpus.rs"]
 pub mod corpus;
