@@ -57,6 +57,7 @@ pub mod vault;
 pub mod archive;
 pub mod filter;
 pub mod queue;
+pub mod retention;
 pub mod sink;
 pub mod source;
 

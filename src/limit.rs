@@ -240,3 +240,15 @@ pub const BENCH_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Line of a chained file (evidence, audit log, registers), in bytes with its line end: names, times and reasons fit.
 pub const CHAIN_LINE_BYTES_MAX: u64 = 16 * 1024;
+
+/// How far a store's clock, or its youngest oldest record, may be from ours before ages in it are called unknown.
+pub const STORE_SKEW_MAX: Duration = Duration::from_secs(300);
+
+/// How often what is due in stores without a lifecycle of their own is deleted by logveil.
+pub const STORE_SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How long a store may take for one answer about its retention.
+pub const STORE_WAIT: Duration = Duration::from_secs(20);
+
+/// How late a rotation of files may be: a job that runs each hour, and its work.
+pub const ROTATION_SLACK: Duration = Duration::from_secs(3600);

@@ -8,6 +8,7 @@ mod filter;
 mod laws;
 mod packs;
 mod real;
+mod retention;
 mod run;
 mod sources;
 mod support;

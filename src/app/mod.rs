@@ -22,6 +22,7 @@ mod live;
 mod reload;
 mod start;
 mod states;
+pub mod stores;
 
 pub use keeper::Error as KeeperError;
 pub use reload::{Reloaded, Reloader};

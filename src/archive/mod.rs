@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::Error;
 pub use reader::{Go, Listed, Read, Reader, Selection, Standing};
-pub use sweep::{Purge, Purged, purge};
+pub use sweep::{Purge, Purged, Surveyed, purge, survey};
 
 use crate::act::Redacted;
 use crate::clock::Timestamp;

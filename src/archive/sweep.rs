@@ -99,6 +99,34 @@ impl Archive {
     }
 }
 
+/// One partition as its name and key file say, for judging how long it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surveyed {
+    /// `access/2026-11-22T10`.
+    pub id: String,
+    /// Retention class.
+    pub class: String,
+    /// Receive time of the oldest record that it may hold.
+    pub from: Timestamp,
+    /// When it is destroyed; `None` if nothing says.
+    pub destroy_at: Option<Timestamp>,
+}
+
+/// The partitions of a directory. Needs no key.
+pub fn survey(dir: &DataDir) -> Result<Vec<Surveyed>, Error> {
+    let state = State::read(dir)?;
+    let mut known = Known::new();
+    refresh(&dir.join("archive"), &mut known)?;
+    let named = known.iter().filter_map(|(path, key)| Name::of(path).map(|name| (name, key)));
+    let surveyed = named.map(|(name, key)| Surveyed {
+        id: name.id(),
+        destroy_at: due(&name, key.as_ref(), state.ttl(&name.class)),
+        from: name.from,
+        class: name.class,
+    });
+    Ok(surveyed.collect())
+}
+
 /// What a purge by hand did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {

@@ -190,7 +190,7 @@ impl Choice {
 }
 
 /// A day, a moment, or an age.
-fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, Error> {
+pub(super) fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, Error> {
     let age = text.parse::<Ttl>().ok().and_then(|age| now.checked_sub(age.duration()).ok());
     let day = || format!("{text}T00:00:00Z").parse().ok();
     age.or_else(|| text.parse().ok()).or_else(day).ok_or_else(|| {

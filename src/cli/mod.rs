@@ -22,6 +22,7 @@ mod pattern;
 mod policy;
 mod progress;
 mod redact;
+mod retention;
 mod run;
 mod scan;
 
@@ -55,6 +56,7 @@ enum Verb {
     Policy(policy::Arguments),
     Keys(keys::Arguments),
     Archive(archive::Arguments),
+    Retention(retention::Arguments),
     Pattern(pattern::Arguments),
     Bench(bench::Arguments),
     Completions(completions::Arguments),
@@ -70,6 +72,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Policy(arguments) => policy::run(arguments),
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
+        Verb::Retention(arguments) => retention::run(arguments),
         Verb::Pattern(arguments) => pattern::run(arguments),
         Verb::Bench(arguments) => bench::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),

@@ -13,6 +13,7 @@ mod packs;
 mod read;
 mod sinks;
 mod sources;
+mod stores;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +24,7 @@ use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::policy::Policy;
 use crate::record::ClassId;
 use crate::yaml;
-use crate::{sink, source};
+use crate::{retention, sink, source};
 
 /// The JSON Schema of the configuration, for editors. What it cannot say, [`Settings::parse`] does.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -43,6 +44,8 @@ pub struct Settings {
     pub queue_bytes_max: usize,
     /// Where records go, at least one. Default the local archive.
     pub sinks: Vec<Sink>,
+    /// Where records stay: declared stores, and sinks that keep.
+    pub stores: Vec<retention::Store>,
     /// The file with the key-encryption key; without one it lies next to the data.
     pub kek: Option<PathBuf>,
     /// Address of health and metrics. Default 127.0.0.1:9598.
@@ -103,13 +106,15 @@ impl Default for Settings {
     /// What holds without a configuration file.
     fn default() -> Settings {
         let policy = Policy::builtin("default").expect("the default policy is built in");
+        let sinks = default_sinks();
         Settings {
             data_dir: PathBuf::from("logveil-data"),
             packs: Vec::new(),
-            policy: Arc::new(policy),
             sources: default_sources(),
             queue_bytes_max: QUEUE_BYTES_DEFAULT,
-            sinks: default_sinks(),
+            stores: stores::stores(None, &sinks, &policy),
+            policy: Arc::new(policy),
+            sinks,
             kek: None,
             admin: local(9598),
         }
@@ -159,6 +164,14 @@ impl Settings {
         lines.extend(self.sources.iter().map(Source::summary));
         lines.push(format!("queue in memory, {} bytes for each sink", self.queue_bytes_max));
         lines.extend(self.sinks.iter().map(|sink| sink.summary(&self.policy)));
+        lines.extend(self.stores.iter().map(|store| {
+            let targets: Vec<&str> = store.targets.iter().map(|target| target.name.as_str()).collect();
+            let unverified = match store.on_unverified {
+                retention::OnUnverified::Block => "gets nothing while unverified",
+                retention::OnUnverified::Warn => "a warning while unverified",
+            };
+            format!("store {}: {} {}; {unverified}", store.name, store.kind.name(), targets.join(" "))
+        }));
         lines.push(match &self.kek {
             Some(path) => format!("key-encryption key from {}", path.display()),
             None => "key-encryption key next to the data; move it and set keyring.kek".to_owned(),
@@ -208,6 +221,19 @@ impl Source {
             Source::Http(settings) => {
                 format!("source {}: HTTP POST http://{}/v1/logs", settings.name, settings.listen)
             }
+        }
+    }
+}
+
+impl SinkKind {
+    /// Its name in the configuration.
+    pub fn word(&self) -> &'static str {
+        match self {
+            SinkKind::Archive => "archive",
+            SinkKind::Stdout(_) => "stdout",
+            SinkKind::File(_) => "file",
+            SinkKind::Http(_) => "http",
+            SinkKind::Syslog(_) => "syslog",
         }
     }
 }

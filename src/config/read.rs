@@ -12,6 +12,7 @@ use super::expand::{expand, file_path, read};
 use super::packs::Packs;
 use super::sinks::{only_once, sink};
 use super::sources::source;
+use super::stores::stores;
 use super::{Settings, Source};
 use crate::detect::Rules;
 use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
@@ -20,7 +21,10 @@ use crate::yaml::{Field, nearest};
 
 /// The keys of each table, by the name that the JSON Schema has for it.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
-    ("root", &["data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "keyring", "admin"]),
+    (
+        "root",
+        &["data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "stores", "keyring", "admin"],
+    ),
     ("source_syslog", &["kind", "tcp", "udp"]),
     ("source_http", &["kind", "listen"]),
     ("route", &["when", "class", "stream"]),
@@ -37,6 +41,8 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("header", &["name", "value"]),
     ("tls", &["ca", "cert", "key", "server_name"]),
     ("batch", &["bytes", "records"]),
+    ("store", &["on_unverified", "classes"]),
+    ("store_files", &["kind", "on_unverified", "classes", "path", "rotated"]),
     ("keyring", &["kek"]),
     ("admin", &["listen"]),
 ];
@@ -77,6 +83,7 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
         settings.sinks = named(field, |name, table| sink(name, table, &settings.policy)).unwrap_or_default();
         only_once(field, &settings.sinks);
     }
+    settings.stores = stores(table.find("stores"), &settings.sinks, &settings.policy);
     if let Some(bytes) = table.find("queue").and_then(queue) {
         settings.queue_bytes_max = bytes;
     }
@@ -88,7 +95,10 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
 }
 
 /// A table of named things, at least one.
-fn named<T>(field: &Field<'_>, mut read: impl FnMut(Arc<str>, &Field<'_>) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn named<T>(
+    field: &Field<'_>,
+    mut read: impl FnMut(Arc<str>, &Field<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
     let entries = field.entries()?;
     if entries.is_empty() {
         return field.refuse("is empty, and needs one entry at least; or leave the key out for the default");

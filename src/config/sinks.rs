@@ -48,7 +48,8 @@ pub(super) fn only_once(field: &Field<'_>, sinks: &[Sink]) {
     }
 }
 
-fn classes(field: &Field<'_>, policy: &Policy) -> Option<Vec<ClassId>> {
+/// The classes that a list names.
+pub(super) fn classes(field: &Field<'_>, policy: &Policy) -> Option<Vec<ClassId>> {
     let class = |field: &Field<'_>| {
         let name = field.text()?;
         policy.class_named(name).or_else(|| {

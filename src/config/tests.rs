@@ -67,7 +67,6 @@ fn what_comes_later_is_refused_clearly() {
         "queue: { mode: durable }",
         &["c.yaml:1: queue.mode: holds durable, which this version does not have"],
     );
-    check("stores: {}", &["c.yaml:1: stores: is no key of this table; it may hold data_dir"]);
     check(
         "sinks:\n  s: { kind: http, url: \"ftp://x/\" }",
         &["c.yaml:2: sinks.s.url: holds another scheme, and may hold https:// or http://"],
@@ -144,6 +143,44 @@ fn a_file_that_keeps_longer_than_a_class_allows_is_refused() {
     for kept in [", rotate: { age: 1h, keep: 2 }", ", classes: [app]"] {
         assert!(Settings::parse("c.yaml", &file(kept)).is_ok(), "{kept}");
     }
+}
+
+#[test]
+fn sinks_that_keep_are_stores_and_others_are_declared() {
+    let text = "sinks:\n  local: { kind: archive }\n  next: { kind: syslog, tcp: \"c:1\" }\nstores:\n  \
+                local: { on_unverified: warn }\n  nginx: { kind: files, path: x.log, rotated: 24h, classes: [access] }\n";
+    let settings = Settings::parse("c.yaml", text).unwrap();
+    let names: Vec<(&str, &str, usize)> =
+        settings.stores.iter().map(|store| (&*store.name, store.kind.name(), store.targets.len())).collect();
+    assert_eq!(names, [("local", "archive", 7), ("nginx", "files", 1)]);
+    assert_eq!(settings.stores[0].on_unverified, crate::retention::OnUnverified::Warn);
+    assert_eq!(settings.stores[1].targets[0].classes.len(), 1);
+    check("stores:\n  loki: {}", &["c.yaml:2: stores.loki: has no kind and is no sink that keeps"]);
+    check(
+        "sinks:\n  next: { kind: syslog, tcp: \"c:1\" }\nstores:\n  next: {}",
+        &[
+            "c.yaml:4: stores.next: has no kind, and the sink of this name, of kind syslog, does not say what it feeds",
+        ],
+    );
+}
+
+#[test]
+fn a_limit_that_a_store_cannot_keep_is_refused_with_the_shortest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("p.yaml");
+    std::fs::write(&policy, "policy: p\nclasses:\n  access: { retention: 12h }\n").unwrap();
+    let text = format!(
+        "policy: {}\nstores:\n  n: {{ kind: files, path: x.log, rotated: 24h, classes: [access] }}\n",
+        policy.display()
+    );
+    let least = "the shortest limit possible there is 1 d 1 h 20 min";
+    check(
+        &text,
+        &[
+            "c.yaml:3: stores.n: cannot keep the limit of class access, 12h: 12 h is shorter than it can keep; ",
+        ],
+    );
+    assert!(Settings::parse("c.yaml", &text).unwrap_err().to_string().contains(least));
 }
 
 #[test]

@@ -67,7 +67,8 @@ pub fn deadline(from: Timestamp, ttl: Duration) -> Timestamp {
     subtract(add(from, ttl), margin(ttl))
 }
 
-fn margin(ttl: Duration) -> Duration {
+/// How long before its limit something is destroyed.
+pub fn margin(ttl: Duration) -> Duration {
     (ttl / 12).clamp(DEADLINE_MARGIN_MIN, DEADLINE_MARGIN_MAX)
 }
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
-pub use chain::{Chain, ChainFile, Entry};
+pub use chain::{Chain, ChainFile, Entry, Line as ChainLine};
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
 use disk::read_bounded;

@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 /// The colours of series: the largest entity's first, the last for all others.
-pub(super) const PALETTE: [RGBColor; 6] = [
+pub(in crate::cli) const PALETTE: [RGBColor; 6] = [
     RGBColor(0x1f, 0x6f, 0xeb),
     RGBColor(0xd9, 0x6c, 0x06),
     RGBColor(0x0f, 0x8a, 0x5f),
@@ -22,8 +22,8 @@ pub(super) const PALETTE: [RGBColor; 6] = [
 ];
 
 /// Text, and the lines of axes.
-pub(super) const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
-pub(super) const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
+pub(in crate::cli) const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
+pub(in crate::cli) const RULE: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
 
 /// A bar for each row, the count behind it.
 pub(super) fn bars(rows: &[(String, u64)], width: u32) -> String {

@@ -63,7 +63,7 @@ fn inputs(counts: &Counts) -> String {
 }
 
 /// The page's own style, and the charts' colours in the dark.
-fn style() -> String {
+pub(in crate::cli) fn style() -> String {
     let mut style = include_str!("page.css").to_owned();
     for (at, colour) in PALETTE.iter().enumerate() {
         writeln!(style, ".c{at} {{ background: {}; }}", hex(colour)).expect("a string takes all");
@@ -220,7 +220,7 @@ fn chart(title: &str, wide_px: u32, rows: &[(String, u64)]) -> String {
 }
 
 /// A chart for wide and one for narrow pages; the style shows one of them.
-fn figure(title: &str, wide_px: u32, draw: impl Fn(u32) -> String) -> String {
+pub(in crate::cli) fn figure(title: &str, wide_px: u32, draw: impl Fn(u32) -> String) -> String {
     let drawn = |class: &str, width: u32| {
         draw(width).replacen(
             "<svg ",
@@ -249,7 +249,7 @@ const HALF_PX: u32 = 480;
 const NARROW_PX: u32 = 360;
 
 /// Text that is no markup (HTML, section 13.3).
-fn escaped(text: &str) -> String {
+pub(in crate::cli) fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for sign in text.chars() {
         match sign {

@@ -5,9 +5,9 @@ Workers search lines, as `redact` does, with the same rules; a report takes the
 [`Hit`]s in order. The reports know no values unless they are asked for.
 */
 
-mod charts;
+pub(super) mod charts;
 mod count;
-mod html;
+pub(super) mod html;
 mod lines;
 
 use std::collections::HashMap;

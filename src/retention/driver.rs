@@ -1,0 +1,112 @@
+/*!
+What a driver of one kind of store can be asked for.
+*/
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::bound::Effective;
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+
+/// Work that waits for a store.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unknown>> + Send + 'a>>;
+
+/// Speaks to a store about the life of what it keeps.
+pub trait Driver: Send + Sync + fmt::Debug {
+    /// Reads what is configured, what it amounts to, and how old the oldest record is.
+    fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading>;
+
+    /// Configures the target as wanted; done twice it is done once. Gives what the store answered.
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>>;
+
+    /// Deletes what was received before `before`, and nothing that is not the target's own.
+    fn delete_before<'a>(&'a self, target: &'a Target, before: Timestamp) -> Doing<'a, Deleted>;
+}
+
+/// What could not be learnt or done, one line. Holds nothing of a record and no credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unknown(pub String);
+
+impl Unknown {
+    /// From words.
+    pub fn new(why: impl Into<String>) -> Unknown {
+        Unknown(why.into())
+    }
+}
+
+/// What a driver does; where it does not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Can {
+    /// Set the retention.
+    pub set: Result<(), &'static str>,
+    /// Delete by time.
+    pub delete_before: Result<(), &'static str>,
+    /// Whether logveil deletes by itself, because the store has no lifecycle.
+    pub own_deletion: bool,
+}
+
+/// What was read of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What the store does.
+    pub effective: Effective,
+    /// The oldest record.
+    pub oldest: Oldest,
+    /// What the store's clock shows, if it says.
+    pub store_now: Option<Timestamp>,
+    /// What is configured, by name, in the order in which [`Wanted`] has it.
+    pub settings: Vec<Setting>,
+    /// Why nothing is deleted though it is configured to be, if that shows.
+    pub stalled: Option<String>,
+    /// What an operator should know: copies elsewhere, what cannot be seen.
+    pub notes: Vec<String>,
+}
+
+/// One thing that is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// As the store calls it.
+    pub name: String,
+    /// As the store writes it; `not set` where it is not.
+    pub value: String,
+}
+
+impl Setting {
+    /// A setting by name and value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Setting {
+        Setting { name: name.into(), value: value.into() }
+    }
+}
+
+/// What to configure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The value itself.
+    pub value: Duration,
+    /// What the store will do then.
+    pub effective: Effective,
+    /// What is set, by name.
+    pub settings: Vec<Setting>,
+}
+
+/// What a deletion came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// What is gone, by the store's own names: files, indices, objects. Never a record's text.
+    pub names: Vec<String>,
+}
+
+/// The settings that differ: name, what is, what is to be.
+pub fn changes(is: &[Setting], wanted: &[Setting]) -> Vec<(String, String, String)> {
+    let differs = |wanted: &Setting| {
+        let found = is.iter().find(|setting| setting.name == wanted.name);
+        let value = found.map_or("not set", |setting| setting.value.as_str());
+        (value != wanted.value).then(|| (wanted.name.clone(), value.to_owned(), wanted.value.clone()))
+    };
+    wanted.iter().filter_map(differs).collect()
+}
