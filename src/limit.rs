@@ -227,6 +227,12 @@ pub const ARCHIVE_OPEN_MAX: usize = 32;
 /// Key, key-encryption key or state file of the data directory, in bytes.
 pub const VAULT_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// What a command gives as the key-encryption key, in bytes: a key in hexadecimal, and some white space.
+pub const KEK_BYTES_MAX: usize = 1024;
+
+/// Tenths of a second in which a command that gives the key-encryption key may say nothing: 30 seconds.
+pub const KEK_COMMAND_ROUNDS: usize = 300;
+
 /// How long a batch that needs a key waits before it asks for it again.
 pub const KEY_WAIT: Duration = Duration::from_secs(1);
 

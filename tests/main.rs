@@ -5,6 +5,7 @@
 mod archive;
 mod bench;
 mod filter;
+mod keys;
 mod laws;
 mod packs;
 mod real;

@@ -43,10 +43,7 @@ impl Keeper {
     /// Takes the data directory for this program alone, makes the keys that the policy needs, and destroys what is due.
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Keeper, Error> {
         let dir = Arc::new(DataDir::open(&settings.data_dir)?);
-        let kek = Arc::new(match &settings.kek {
-            Some(path) => Kek::from_file(path)?,
-            None => Kek::beside(&dir)?,
-        });
+        let kek = Arc::new(Kek::open(settings.kek.as_ref(), &dir)?);
         let time = Arc::new(Timekeeper::new(clock, vault::high_water(&dir)?));
         let vault = Vault::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let archive = Archive::open(dir, Arc::clone(&kek))?;

@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::Settings;
 use crate::sink::push_one_line;
 use crate::ttl::Ttl;
-use crate::vault::{self, DataDir, Evidence, Kek, Timekeeper, Vault};
+use crate::vault::{self, DataDir, Evidence, Kek, KekPlace, Timekeeper, Vault};
 
 /// Bytes of output that are gathered before they are written.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -123,14 +123,19 @@ struct Opened {
 }
 
 impl Place {
-    /// The data directory and the file of its key, if that lies elsewhere.
-    fn settle(&self) -> Result<(PathBuf, Option<PathBuf>), Error> {
+    /// The configuration, if one was named.
+    pub(super) fn config(&self) -> Option<&std::path::Path> {
+        self.config.as_deref()
+    }
+
+    /// The data directory and the place of its key, if that lies elsewhere.
+    pub(super) fn settle(&self) -> Result<(PathBuf, Option<KekPlace>), Error> {
         match &self.config {
             Some(config) => {
                 let settings = Settings::load(config).map_err(Error::usage)?;
                 Ok((settings.data_dir, settings.kek))
             }
-            None => Ok((self.data_dir.clone(), self.kek.clone())),
+            None => Ok((self.data_dir.clone(), self.kek.clone().map(KekPlace::File))),
         }
     }
 
@@ -156,12 +161,8 @@ impl Place {
     }
 }
 
-fn open_kek(dir: &DataDir, kek: Option<PathBuf>) -> Result<Kek, Error> {
-    match kek {
-        Some(path) => Kek::from_file(&path),
-        None => Kek::beside(dir),
-    }
-    .map_err(Error::usage)
+fn open_kek(dir: &DataDir, kek: Option<KekPlace>) -> Result<Kek, Error> {
+    Kek::open(kek.as_ref(), dir).map_err(Error::usage)
 }
 
 pub(super) fn timekeeper(dir: &DataDir) -> Result<Timekeeper, Error> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::packs::Packs;
 use super::{Error, Exit};
 use crate::config::{SCHEMA, Settings};
-use crate::vault::{self, Kek};
+use crate::vault;
 
 /// Read a configuration and the policy that it names, and say what they mean.
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     }
     let (config, packs) = (arguments.config.as_deref(), arguments.packs.files());
     let settings = Settings::load_with(config, packs).map_err(Error::usage)?;
-    if let Some(path) = &settings.kek {
-        Kek::from_file(path).map_err(Error::usage)?;
+    if let Some(place) = &settings.kek {
+        place.read().map_err(Error::usage)?;
     }
     // What `run` would refuse at its start.
     vault::check_classes(&settings.policy.names().classes).map_err(Error::usage)?;

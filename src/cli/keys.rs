@@ -1,16 +1,27 @@
-//! `logveil keys`: which pseudonym keys there are, and the end of one by hand.
+//! `logveil keys`: which pseudonym keys there are, making them, and the end of them by hand.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::archive::{Place, timekeeper};
+use super::output::counted;
 use super::{Error, Exit};
 use crate::clock::Clock;
-use crate::vault::{self, Vault};
+use crate::config::Settings;
+use crate::policy::Policy;
+use crate::vault::{self, DataDir, Evidence, Kek, KekPlace, Vault};
 
-/// List the pseudonym keys of a data directory, or destroy one.
+/// Make, list, rotate, rewrap and destroy the pseudonym keys of a data directory.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  logveil keys list\n  logveil keys destroy k7f3a --confirm")]
+#[command(
+    after_help = "Examples:\n  logveil keys init --data-dir /var/lib/logveil --kek /etc/logveil/kek\n  \
+                        logveil keys list\n  \
+                        logveil keys rewrap --to-kek /etc/logveil/kek\n  \
+                        logveil keys rewrap --config logveil.yaml --to-command kms-client decrypt /etc/logveil/kek.sealed\n  \
+                        logveil keys destroy k7f3a --confirm\n\n\
+                        All but `list` and `export-public` change the directory, so `logveil run` must not be running on it."
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -18,29 +29,153 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
+    /// Makes the data directory, the key-encryption key if it is not there, and today's and tomorrow's keys.
+    Init {
+        #[command(flatten)]
+        place: Place,
+        /// Takes the keys that are there for all, after some were lost.
+        #[arg(long)]
+        accept_missing: bool,
+    },
     /// The keys, a line each: name, policy, class, the time it serves, when it is destroyed. No key is shown.
     List {
         #[command(flatten)]
         place: Place,
     },
-    /// Destroys a key for good: nobody can compute its pseudonyms any more. `logveil run` must not be running.
+    /// Lets new keys serve from now on. The old ones stay for the records that they served.
+    Rotate {
+        #[command(flatten)]
+        place: Place,
+        /// Of this class alone.
+        #[arg(long, value_name = "CLASS")]
+        class: Option<String>,
+    },
+    /// Wraps every key, the archive's among them, with another key-encryption key. If it is stopped, call it again.
+    Rewrap {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Destroys a key for good: nobody can compute its pseudonyms any more.
     Destroy {
         #[command(flatten)]
         place: Place,
         /// The key's name, as pseudonyms carry it.
-        #[arg(value_name = "KEY")]
-        id: String,
+        #[arg(value_name = "KEY", required_unless_present = "unreadable", conflicts_with = "unreadable")]
+        id: Option<String>,
+        /// All keys, and the records of the archive, that were wrapped by a key-encryption key which is lost.
+        #[arg(long)]
+        unreadable: bool,
         /// It cannot be undone, and that is what is wanted.
         #[arg(long, required = true)]
         confirm: bool,
     },
+    /// What everybody may know of the keys, as JSON: names, times, check values, and the head of the evidence.
+    ExportPublic {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct To {
+    /// The file of the new key-encryption key; made if it is not there.
+    #[arg(long, value_name = "FILE")]
+    to_kek: Option<PathBuf>,
+    /// The command that writes the new key-encryption key to its standard output.
+    #[arg(long, value_name = "PROGRAM", num_args = 1.., allow_hyphen_values = true)]
+    to_command: Option<Vec<String>>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     match arguments.verb {
+        Verb::Init { place, accept_missing } => init(&place, accept_missing),
         Verb::List { place } => list(&place),
-        Verb::Destroy { place, id, confirm: _ } => destroy(&place, &id),
+        Verb::Rotate { place, class } => rotate(&place, class.as_deref()),
+        Verb::Rewrap { place, to } => rewrap(&place, to),
+        Verb::Destroy { place, id: Some(id), .. } => destroy(&place, &id),
+        Verb::Destroy { place, id: None, .. } => destroy_unreadable(&place),
+        Verb::ExportPublic { place } => export_public(&place),
     }
+}
+
+fn init(place: &Place, accept_missing: bool) -> Result<Exit, Error> {
+    let (path, kek_place) = place.settle()?;
+    let policy = policy(place)?;
+    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    if accept_missing {
+        vault::accept_missing(&dir).map_err(Error::failure)?;
+    }
+    if let Some(KekPlace::File(file)) = &kek_place
+        && !file.exists()
+    {
+        if vault::keys(&dir).map_err(Error::usage)?.is_empty() {
+            vault::make_kek(dir.disk(), file).map_err(Error::failure)?;
+        } else {
+            return Err(Error::usage(vault::Error::KekMissing { path: file.clone() }));
+        }
+    }
+    let kek = Kek::open(kek_place.as_ref(), &dir).map_err(Error::usage)?;
+    let time = timekeeper(&dir)?;
+    let mut vault = Vault::open(Arc::new(dir), Arc::new(kek)).map_err(Error::usage)?;
+    let names = policy.names();
+    let tended = vault.tend(&names.policy, &names.classes, &time).map_err(Error::failure)?;
+    tell(&format!("made {}; {} in all", counted(tended.created as u64, "key"), tended.live))
+}
+
+fn rotate(place: &Place, class: Option<&str>) -> Result<Exit, Error> {
+    let policy = policy(place)?;
+    let (dir, kek) = place.hold()?;
+    let time = timekeeper(&dir)?;
+    let names = policy.names();
+    let is_meant = |(name, _): &&(String, _)| class.is_none_or(|class| class == name);
+    let classes: Vec<_> = names.classes.iter().filter(is_meant).cloned().collect();
+    if classes.is_empty() {
+        let class = class.unwrap_or_default();
+        return Err(Error::Usage(format!(
+            "--class {class:?}: the policy {} has no such class",
+            names.policy
+        )));
+    }
+    let mut vault = Vault::open(Arc::new(dir), Arc::new(kek)).map_err(Error::usage)?;
+    let made = vault.rotate(&names.policy, &classes, &time).map_err(Error::failure)?;
+    tell(&format!("made {}", counted(made as u64, "key")))
+}
+
+fn rewrap(place: &Place, to: To) -> Result<Exit, Error> {
+    let (path, old) = place.settle()?;
+    place.dir()?;
+    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    let new = match (to.to_kek, to.to_command) {
+        (Some(file), _) => {
+            let beside = dir.join("kek");
+            if file == beside
+                || file
+                    .canonicalize()
+                    .ok()
+                    .is_some_and(|file| beside.canonicalize().is_ok_and(|kek| kek == file))
+            {
+                return Err(Error::Usage(
+                    "--to-kek: is the key next to the data; name another place".to_owned(),
+                ));
+            }
+            if !file.exists() {
+                vault::make_kek(dir.disk(), &file).map_err(Error::failure)?;
+            }
+            KekPlace::File(file)
+        }
+        (None, command) => KekPlace::Command(command.unwrap_or_default()),
+    };
+    let kek = new.read().map_err(Error::usage)?;
+    let done = vault::rewrap(&dir, || Kek::open(old.as_ref(), &dir), &kek).map_err(Error::failure)?;
+    let kept = if done.kept > 0 { format!(", {} were already", done.kept) } else { String::new() };
+    tell(&format!(
+        "wrapped {} with the key-encryption key {} from {new}{kept}; name it in keyring.kek",
+        counted(done.rewrapped as u64, "key"),
+        kek.check()
+    ))
 }
 
 fn list(place: &Place) -> Result<Exit, Error> {
@@ -65,6 +200,44 @@ fn destroy(place: &Place, id: &str) -> Result<Exit, Error> {
             "{id:?}: there is no such key; `logveil keys list` tells which there are"
         )));
     }
-    io::stdout().write_all(format!("destroyed {id}\n").as_bytes()).map_err(Error::output)?;
+    tell(&format!("destroyed {id}"))
+}
+
+fn destroy_unreadable(place: &Place) -> Result<Exit, Error> {
+    let (path, kek) = place.settle()?;
+    place.dir()?;
+    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    let Some(kek) = kek else {
+        let text =
+            "--unreadable: needs the new key-encryption key; name it with --kek, or keyring.kek and --config";
+        return Err(Error::Usage(text.to_owned()));
+    };
+    let now = timekeeper(&dir)?.now();
+    let destroyed = vault::destroy_unreadable(&dir, &kek.read().map_err(Error::usage)?, now);
+    tell(&format!("destroyed {}", counted(destroyed.map_err(Error::failure)? as u64, "key")))
+}
+
+fn export_public(place: &Place) -> Result<Exit, Error> {
+    let dir = place.dir()?;
+    let keys = vault::keys(&dir).map_err(Error::usage)?;
+    let chain = Evidence::new(dir.join("evidence"), dir.disk().clone()).last().map_err(Error::usage)?;
+    let all = serde_json::json!({
+        "format": "logveil-public/1",
+        "keys": keys.iter().map(|(key, _)| key.public()).collect::<Vec<_>>(),
+        "evidence": { "lines": chain.lines, "head": chain.head },
+    });
+    tell(&all.to_string())
+}
+
+/// The policy whose keys are meant: the configuration's, or the default one.
+fn policy(place: &Place) -> Result<Arc<Policy>, Error> {
+    match place.config() {
+        Some(config) => Ok(Settings::load(config).map_err(Error::usage)?.policy),
+        None => Ok(Arc::new(Policy::builtin("default").expect("it is built in"))),
+    }
+}
+
+fn tell(text: &str) -> Result<Exit, Error> {
+    io::stdout().write_all(format!("{text}\n").as_bytes()).map_err(Error::output)?;
     Ok(Exit::Done)
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::policy::Policy;
 use crate::record::ClassId;
+use crate::vault::KekPlace;
 use crate::yaml;
 use crate::{retention, sink, source};
 
@@ -46,8 +47,8 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// Where records stay: declared stores, and sinks that keep.
     pub stores: Vec<retention::Store>,
-    /// The file with the key-encryption key; without one it lies next to the data.
-    pub kek: Option<PathBuf>,
+    /// Where the key-encryption key is; without a place it lies next to the data.
+    pub kek: Option<KekPlace>,
     /// Address of health and metrics. Default 127.0.0.1:9598.
     pub admin: SocketAddr,
 }
@@ -173,7 +174,7 @@ impl Settings {
             format!("store {}: {} {}; {unverified}", store.name, store.kind.name(), targets.join(" "))
         }));
         lines.push(match &self.kek {
-            Some(path) => format!("key-encryption key from {}", path.display()),
+            Some(place) => format!("key-encryption key from {place}"),
             None => "key-encryption key next to the data; move it and set keyring.kek".to_owned(),
         });
         lines.push(format!("health and metrics on http://{}", self.admin));

@@ -17,6 +17,7 @@ use super::{Settings, Source};
 use crate::detect::Rules;
 use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
+use crate::vault::KekPlace;
 use crate::yaml::{Field, nearest};
 
 /// The keys of each table, by the name that the JSON Schema has for it.
@@ -44,6 +45,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("store", &["on_unverified", "classes"]),
     ("store_files", &["kind", "on_unverified", "classes", "path", "rotated"]),
     ("keyring", &["kek"]),
+    ("kek", &["command"]),
     ("admin", &["listen"]),
 ];
 
@@ -148,14 +150,22 @@ fn queue(field: &Field<'_>) -> Option<usize> {
     usize::try_from(bytes).ok()
 }
 
-/// Keys come from files: the environment is seen by too many.
-fn kek(field: &Field<'_>) -> Option<PathBuf> {
+/// Keys come from files and commands: the environment is seen by too many.
+fn kek(field: &Field<'_>) -> Option<KekPlace> {
     let table = field.table(keys("keyring"))?;
     let field = table.need("kek", "\"${file:PATH}\"")?;
+    if field.is_table() {
+        let command =
+            field.table(keys("kek"))?.need("command", "a list: the program and its arguments")?.texts()?;
+        return match command.first().is_some_and(|program| !program.is_empty()) {
+            true => Some(KekPlace::Command(command)),
+            false => field.refuse("has no program, and may hold a list: the program and its arguments"),
+        };
+    }
     let path = file_path(field.text()?).map(PathBuf::from);
     // What it holds may be the key itself, so it is not shown.
-    path.or_else(|| {
-        field.refuse("holds something else, and may hold \"${file:PATH}\", the file with the key")
+    path.map(KekPlace::File).or_else(|| {
+        field.refuse("holds something else, and may hold \"${file:PATH}\", the file with the key, or { command: [PROGRAM, ARGUMENT…] }")
     })
 }
 

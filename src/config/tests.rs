@@ -24,7 +24,7 @@ fn reads_the_shape_that_is_documented() {
     let settings = Settings::parse("c.yaml", SAMPLE).unwrap();
     assert_eq!(settings.data_dir, PathBuf::from("/var/lib/logveil"));
     assert_eq!(settings.queue_bytes_max, 32 << 20);
-    assert_eq!(settings.kek, Some(PathBuf::from("/etc/logveil/kek")));
+    assert_eq!(settings.kek, Some(KekPlace::File("/etc/logveil/kek".into())));
     assert_eq!(settings.sources.len(), 2);
     assert_eq!(settings.sinks.len(), 4);
     assert_eq!(settings.sinks[0].classes.as_ref().unwrap().len(), 2);
@@ -276,6 +276,18 @@ fn a_store_is_reached_as_its_table_says() {
         &["c.yaml:2: sinks.s.tls: does not go with framing: lf"],
     );
     assert!(Settings::parse("c.yaml", &http_sink(", compression: zstd, batch: { records: 5 }")).is_ok());
+}
+
+#[test]
+fn a_key_may_come_from_a_command() {
+    let of = |kek: &str| Settings::parse("c.yaml", &format!("keyring: {{ kek: {kek} }}\n"));
+    let settings = of("{ command: [kms, decrypt, canary-7f3a] }").unwrap();
+    let command = ["kms", "decrypt", "canary-7f3a"].map(str::to_owned).to_vec();
+    assert_eq!(settings.kek, Some(KekPlace::Command(command)));
+    assert!(!settings.summary().concat().contains("canary"), "arguments may be secret");
+    for wrong in ["{ command: [] }", "{ command: [\"\"] }", "{ command: {} }", "{ comand: [kms] }", "[kms]"] {
+        assert!(of(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

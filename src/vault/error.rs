@@ -43,8 +43,32 @@ pub enum Error {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The command that gives the key-encryption key did not.
+    #[error(
+        "keyring.kek: the command {program:?} {what}; it has to write the key to its standard output and end with 0"
+    )]
+    KekCommand {
+        /// What was started.
+        program: String,
+        /// What it did.
+        what: String,
+    },
+    /// A file that is not to be written over.
+    #[error("{}: is there already; name a file that is not, or use the key in it", .path.display())]
+    KekExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Keys were there when the program last looked, and nothing says that they were destroyed.
+    #[error("{}: {missing} of its keys are gone and the evidence does not say that they were destroyed; put them back, or accept it with: logveil keys init --accept-missing", .path.display())]
+    Gap {
+        /// The class's directory.
+        path: PathBuf,
+        /// How many.
+        missing: u64,
+    },
     /// Wrapped by another key-encryption key.
-    #[error("{}: was wrapped by the key-encryption key with check value {made}, but the one given has {given}; give the right one", .path.display())]
+    #[error("{}: was wrapped by the key-encryption key with check value {made}, but the one given has {given}; give the right one, end a `logveil keys rewrap` that was interrupted, or, if it is lost: logveil keys destroy --unreadable --confirm", .path.display())]
     WrongKek {
         /// The key file.
         path: PathBuf,

@@ -2,7 +2,7 @@
 The key-encryption key: it wraps every other key and is never derived from.
 */
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -12,8 +12,8 @@ use rustix::rand::GetRandomFlags;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::disk::{mode, read_bounded};
-use super::{DataDir, Error};
+use super::disk::{Disk, mode, read_bounded};
+use super::{DataDir, Error, command};
 use crate::limit::VAULT_FILE_BYTES_MAX;
 use crate::secret::Secret;
 
@@ -38,7 +38,43 @@ pub enum Placement {
     Elsewhere,
 }
 
+/// Where a configuration says that the key-encryption key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KekPlace {
+    /// In a file.
+    File(PathBuf),
+    /// On the standard output of a command, the program first.
+    Command(Vec<String>),
+}
+
+impl std::fmt::Display for KekPlace {
+    /// Of a command the program alone: arguments may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KekPlace::File(path) => write!(f, "{}", path.display()),
+            KekPlace::Command(command) => {
+                write!(f, "the command {}", command.first().map_or("", String::as_str))
+            }
+        }
+    }
+}
+
+impl KekPlace {
+    /// Reads the key from there.
+    pub fn read(&self) -> Result<Kek, Error> {
+        match self {
+            KekPlace::File(path) => Kek::from_file(path),
+            KekPlace::Command(command) => Kek::parse(&command::output(command)?),
+        }
+    }
+}
+
 impl Kek {
+    /// Reads the key from its place; without one it lies next to the data, and is made if there are no data yet.
+    pub fn open(place: Option<&KekPlace>, dir: &DataDir) -> Result<Kek, Error> {
+        place.map_or_else(|| Kek::beside(dir), KekPlace::read)
+    }
+
     /// Reads a key from its text: 32 bytes as base64, as hex, or as they are.
     pub fn parse(text: &[u8]) -> Result<Kek, Error> {
         let secret = decode(text).ok_or(Error::KekForm)?;
@@ -122,13 +158,19 @@ fn make_beside(dir: &DataDir, path: &Path) -> Result<(), Error> {
     if !dir.is_held() || dir.join("state").exists() || dir.join("keys").exists() {
         return Err(Error::KekMissing { path: path.to_owned() });
     }
+    make_file(dir.disk(), path)
+}
+
+/// Makes a random key in a file of its own.
+pub(super) fn make_file(disk: &Disk, path: &Path) -> Result<(), Error> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     random(key.as_mut_slice())?;
     let text = Zeroizing::new(BASE64.encode(key.as_slice()) + "\n");
-    dir.disk().replace(path, text.as_bytes()).map_err(Error::io(path))
+    disk.replace(path, text.as_bytes()).map_err(Error::io(path))
 }
 
-fn check_mode(path: &Path, forbidden: u32) -> Result<(), Error> {
+/// Refuses a file that has any of the `forbidden` permission bits.
+pub(super) fn check_mode(path: &Path, forbidden: u32) -> Result<(), Error> {
     let mode = mode(path).map_err(Error::io(path))?;
     if mode & forbidden == 0 {
         return Ok(());

@@ -166,6 +166,27 @@ impl KeyFile {
         Ok(())
     }
 
+    /// Whether this key-encryption key wrapped it, as the file says.
+    pub(crate) fn is_wrapped_by(&self, kek: &Kek) -> bool {
+        self.kek == kek.check()
+    }
+
+    /// Wraps the key with another key-encryption key. The file must be rewritten.
+    pub(crate) fn rewrap(&mut self, from: &Kek, to: &Kek, path: &Path) -> Result<(), Error> {
+        let key = self.unwrap(from, path)?;
+        self.kek = to.check();
+        self.wrapped = BASE64.encode(&to.wrap(&key, &self.bound())?);
+        Ok(())
+    }
+
+    /// What may be known of it by everybody.
+    pub fn public(&self) -> serde_json::Value {
+        serde_json::json!({
+            "id": self.id, "policy": self.policy, "class": self.class, "from": self.from, "until": self.until,
+            "created": self.created, "destroy_at": self.destroy_at, "check": self.check, "kek": self.kek_shown(),
+        })
+    }
+
     /// Destroys the key in the file at `path`, which holds this content.
     pub(crate) fn shred(&mut self, disk: &Disk, path: &Path) -> std::io::Result<()> {
         self.mark_destroyed();

@@ -11,15 +11,18 @@ would bring every destroyed key back.
 */
 
 mod chain;
+mod command;
 mod dir;
 mod disk;
 mod error;
 mod evidence;
 mod kek;
 mod keyfile;
+mod rewrap;
 mod state;
 mod timekeeper;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,9 +42,10 @@ pub(crate) use error::format_of;
 pub(crate) use evidence::Destruction;
 pub use evidence::{Destroyed, Evidence, Line};
 pub(crate) use kek::{KEY_BYTES, random};
-pub use kek::{Kek, Placement};
+pub use kek::{Kek, KekPlace, Placement};
 pub(crate) use keyfile::Purpose;
 pub use keyfile::{KeyFile, Kind};
+pub use rewrap::{Rewrapped, destroy_unreadable, make_kek, rewrap};
 pub use state::{State, high_water};
 pub use timekeeper::Timekeeper;
 
@@ -187,6 +191,36 @@ impl Vault {
         Ok(true)
     }
 
+    /// Lets a new key serve from now on in the place of each class's present one, which stays until its time is over.
+    /// The next key, which has served nobody yet, is destroyed and made anew. Returns how many were made.
+    pub fn rotate(
+        &mut self,
+        policy: &str,
+        classes: &[(String, Ttl)],
+        time: &Timekeeper,
+    ) -> Result<usize, Error> {
+        let policy = policy.split('@').next().unwrap_or(policy);
+        check_classes(classes)?;
+        let moments = self.look(time);
+        let mut made = 0;
+        for (class, ttl) in classes {
+            let is_next = |held: &Held| {
+                let file = &held.file;
+                file.policy == policy && file.class == *class && file.from > moments.now
+            };
+            while let Some(at) = self.held.iter().position(is_next) {
+                let id = self.held[at].file.id.clone();
+                self.destroy(&id, moments.now)?;
+            }
+            let until = schedule(class, *ttl)?.epoch(moments.now).1;
+            self.make(policy, class, *ttl, (moments.now, until), &moments)?;
+            made += 1 + self.make_for_class(policy, class, *ttl, &moments)?;
+        }
+        self.persist(&moments)?;
+        self.publish(policy, &moments);
+        Ok(made)
+    }
+
     /// Destroys the keys that are due and persists the high-water mark, without making any. Returns how many.
     pub fn purge(&mut self, moments: &Moments) -> Result<usize, Error> {
         let (destroyed, first) = self.destroy_due(moments);
@@ -272,18 +306,30 @@ impl Vault {
             if self.held.iter().any(|held| serves(held) && live(held)) {
                 continue;
             }
-            let id = self.fresh_id()?;
-            let purpose =
-                Purpose { kind: Kind::Epoch, id: &id, policy, class, from, until, ttl: ttl.duration() };
-            let (file, key) = KeyFile::make(&self.kek, &purpose, moments.now)?;
-            let dir = self.dir.join("keys").join(class);
-            self.dir.disk().make_dir(&dir).map_err(Error::io(&dir))?;
-            let path = dir.join(format!("{}-{id}.key", from.strftime("%Y-%m-%dT%H")));
-            file.write(self.dir.disk(), &path)?;
-            self.held.push(Held { path, file, secret: Secret::new(key.to_vec()) });
+            self.make(policy, class, ttl, (from, until), moments)?;
             made += 1;
         }
         Ok(made)
+    }
+
+    /// Makes one key, on disk and here.
+    fn make(
+        &mut self,
+        policy: &str,
+        class: &str,
+        ttl: Ttl,
+        (from, until): (Timestamp, Timestamp),
+        moments: &Moments,
+    ) -> Result<(), Error> {
+        let id = self.fresh_id()?;
+        let purpose = Purpose { kind: Kind::Epoch, id: &id, policy, class, from, until, ttl: ttl.duration() };
+        let (file, key) = KeyFile::make(&self.kek, &purpose, moments.now)?;
+        let dir = self.dir.join("keys").join(class);
+        self.dir.disk().make_dir(&dir).map_err(Error::io(&dir))?;
+        let path = dir.join(format!("{}-{id}.key", from.strftime("%Y-%m-%dT%H")));
+        file.write(self.dir.disk(), &path)?;
+        self.held.push(Held { path, file, secret: Secret::new(key.to_vec()) });
+        Ok(())
     }
 
     /// A key for a far future was made by a clock that was wrong: it lives no longer than one of today.
@@ -319,6 +365,10 @@ impl Vault {
         self.state.high_water = self.state.high_water.max(moments.destroyable);
         let behind = self.state.high_water.map(|high| subtract(high, moments.ahead));
         self.state.wall = behind.filter(|_| !moments.ahead.is_zero());
+        self.state.keys.clear();
+        for held in &self.held {
+            *self.state.keys.entry(held.file.class.clone()).or_default() += 1;
+        }
         self.state.write(&self.dir)
     }
 
@@ -341,6 +391,8 @@ impl Vault {
     fn load(&self) -> Result<Vec<Held>, Error> {
         let mut held = Vec::new();
         for path in key_paths(&self.dir.join("keys"))? {
+            // The owner's group may read it, where a volume is mounted for a group. It is wrapped all the same.
+            kek::check_mode(&path, 0o007)?;
             let file = KeyFile::read(&path)?;
             if file.is_destroyed() {
                 // Stopped in the middle of its destruction: taken up again, now or, on a full disk, later.
@@ -359,13 +411,18 @@ impl Vault {
         Ok(held)
     }
 
-    /// A key that was destroyed and is there again came from a backup, and so did evidence that became shorter.
+    /// A key that was destroyed and is there again came from a backup, and so did evidence that became shorter. A key
+    /// that was there and is not, and was not destroyed, is a gap.
     fn refuse_restored(&self) -> Result<(), Error> {
         let mut back = None;
+        let mut destroyed: BTreeMap<String, u64> = BTreeMap::new();
         let chain = self.evidence.verify(|line| {
             let same = |held: &&Held| {
                 !held.file.is_destroyed() && held.file.id == line.id && held.file.check == line.check
             };
+            if line.kind == Kind::Epoch && line.seq > self.state.evidence {
+                *destroyed.entry(line.class.clone()).or_default() += 1;
+            }
             if line.kind == Kind::Epoch
                 && let Some(held) = self.held.iter().find(same)
             {
@@ -378,8 +435,23 @@ impl Vault {
         if chain.lines < self.state.evidence {
             return Err(Error::Restored { path: self.dir.join("evidence") });
         }
+        for (class, &before) in &self.state.keys {
+            let there = self.held.iter().filter(|held| held.file.class == *class).count() as u64;
+            let accounted = there + destroyed.get(class).copied().unwrap_or(0);
+            if accounted < before {
+                let path = self.dir.join("keys").join(class);
+                return Err(Error::Gap { path, missing: before - accounted });
+            }
+        }
         Ok(())
     }
+}
+
+/// Takes the keys that are there for all that there should be, after some were lost.
+pub fn accept_missing(dir: &DataDir) -> Result<(), Error> {
+    let mut state = State::read(dir)?;
+    state.keys.clear();
+    state.write(dir)
 }
 
 /// Checks that every class can be kept: a plain name, and a limit of [`crate::limit::CLASS_TTL_MIN`] at least.

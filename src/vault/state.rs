@@ -29,6 +29,9 @@ pub struct State {
     pub wall: Option<Timestamp>,
     /// Lines of evidence that there were. Never goes down.
     pub evidence: u64,
+    /// Pseudonym keys that there were, by class: what is missing since without evidence is a gap.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, u64>,
     /// Limits of the classes in force, in seconds: readers without a configuration keep to them.
     pub ttl_s: BTreeMap<String, u64>,
 }
@@ -63,7 +66,8 @@ impl State {
 
 impl Default for State {
     fn default() -> State {
-        State { format: FORMAT.to_owned(), high_water: None, wall: None, evidence: 0, ttl_s: BTreeMap::new() }
+        let (keys, ttl_s) = (BTreeMap::new(), BTreeMap::new());
+        State { format: FORMAT.to_owned(), high_water: None, wall: None, evidence: 0, keys, ttl_s }
     }
 }
 

@@ -365,6 +365,10 @@ fn refuses_keys_that_are_damaged_forged_foreign_newer_or_back_from_a_backup() {
     assert!(matches!(empty, Error::Corrupt { .. }), "{empty}");
     let unknown = refused(&|_, path| edit(path, "\"alg\"", "\"algo\""));
     assert!(matches!(unknown, Error::Corrupt { .. }), "{unknown}");
+    let shared = refused(&|_, path| fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap());
+    assert!(matches!(shared, Error::Permissions { mode: 0o644, .. }), "{shared}");
+    let gap = refused(&|_, path| fs::remove_file(path).unwrap());
+    assert!(matches!(gap, Error::Gap { missing: 1, .. }), "{gap}");
     let foreign = refused(&|bench, _| fs::write(bench.data("kek"), "ab".repeat(32)).unwrap());
     assert!(matches!(foreign, Error::WrongKek { .. }), "{foreign}");
     let open =
@@ -380,6 +384,7 @@ fn refuses_keys_that_are_damaged_forged_foreign_newer_or_back_from_a_backup() {
         let id = vault.list().next().unwrap().id.clone();
         assert!(vault.destroy(&id, bench.clock.now()).unwrap());
         fs::write(path, copy).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     });
     assert!(matches!(restored, Error::Restored { .. }), "{restored}");
 }
@@ -416,4 +421,236 @@ fn nothing_prints_a_key() {
     ] {
         assert!(!shown.contains(&form));
     }
+}
+
+/// A key-encryption key in a file outside of the data directory.
+fn other_kek(bench: &Bench, byte: u8) -> Kek {
+    let path = bench.root.path().join(format!("kek-{byte}"));
+    fs::write(&path, [byte; 32]).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    Kek::from_file(&path).unwrap()
+}
+
+#[test]
+fn a_gap_can_be_accepted_and_a_destruction_is_none() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let id = vault.list().next().unwrap().id.clone();
+    assert!(vault.destroy(&id, bench.clock.now()).unwrap());
+    drop(vault);
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    drop(vault);
+    fs::remove_file(&bench.key_files()[0]).unwrap();
+    assert!(matches!(bench.open(), Err(Error::Gap { missing: 1, .. })));
+    accept_missing(&DataDir::open(&bench.data("")).unwrap()).unwrap();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    drop(vault);
+    assert!(bench.open().is_ok());
+}
+
+#[test]
+fn a_new_key_serves_from_the_moment_of_its_rotation() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let before = bench.clock.now();
+    let key_at = |vault: &Vault, at| vault.keyring().key("access", at).unwrap().id();
+    let (old, next) = (key_at(&vault, before), key_at(&vault, before + DAY));
+    bench.clock.advance(HOUR);
+    assert_eq!(vault.rotate("default@1", &classes("90d"), &time).unwrap(), 2);
+    drop(vault);
+    let (mut vault, time) = bench.open().unwrap();
+    assert_eq!(vault.tend("default@1", &classes("90d"), &time).unwrap().created, 0);
+    assert_eq!(key_at(&vault, before), old, "what was received before keeps its key");
+    assert_ne!(key_at(&vault, bench.clock.now()), old);
+    assert_ne!(key_at(&vault, before + DAY), next, "the next key had served nobody");
+    assert_eq!(bench.evidence().len(), 1);
+}
+
+/// Whatever file operation it is stopped after, the same call ends it, and the old key opens nothing any more.
+#[test]
+fn moving_to_another_kek_can_be_stopped_anywhere() {
+    let mut stops = 0;
+    for operations in 0.. {
+        let bench = Bench::new();
+        let (mut vault, time) = bench.open().unwrap();
+        vault.tend("default@1", &classes("90d"), &time).unwrap();
+        let now = bench.clock.now();
+        let tag = vault.keyring().key("access", now).unwrap().tag("email", b"jane@example.com");
+        drop(vault);
+        let old = fs::read(bench.data("kek")).unwrap();
+        let new = other_kek(&bench, 7);
+        let call = |disk: Disk| {
+            let dir = DataDir::open_on(disk, &bench.data(""))?;
+            rewrap(&dir, || Kek::beside(&dir), &new)
+        };
+        let ended = call(Disk::stopping_after(operations)).is_ok();
+        if !ended {
+            call(Disk::real()).unwrap();
+        }
+        assert!(!bench.data("kek").exists(), "stopped after {operations} operations");
+        let dir = Arc::new(DataDir::open(&bench.data("")).unwrap());
+        let mut vault = Vault::open(Arc::clone(&dir), Arc::new(new)).unwrap();
+        assert_eq!(vault.tend("default@1", &classes("90d"), &time).unwrap().created, 0);
+        assert_eq!(vault.keyring().key("access", now).unwrap().tag("email", b"jane@example.com"), tag);
+        drop(vault);
+        fs::write(bench.root.path().join("old"), old).unwrap();
+        fs::set_permissions(bench.root.path().join("old"), Permissions::from_mode(0o600)).unwrap();
+        let old = Arc::new(Kek::from_file(&bench.root.path().join("old")).unwrap());
+        assert!(matches!(Vault::open(dir, old), Err(Error::WrongKek { .. })));
+        let check = KeyFile::read(&bench.key_files()[0]).unwrap();
+        assert!(
+            bench
+                .key_files()
+                .iter()
+                .all(|path| KeyFile::read(path).unwrap().is_wrapped_by(&other_kek(&bench, 7)))
+        );
+        assert!(!check.is_destroyed() && bench.evidence().is_empty());
+        if ended {
+            break;
+        }
+        stops += 1;
+    }
+    assert!(stops >= 8, "{stops} places to stop at");
+}
+
+/// The documented way: with a new key-encryption key, destroy what nobody can open, then go on.
+#[test]
+fn a_lost_kek_ends_its_keys_and_a_restored_one_brings_none_back() {
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    drop(vault);
+    let (backup, kek) = (bench.root.path().join("backup"), fs::read(bench.data("kek")).unwrap());
+    copy_dir(&bench.data(""), &backup);
+    fs::remove_file(bench.data("kek")).unwrap();
+    assert!(matches!(bench.open(), Err(Error::KekMissing { .. })));
+
+    fs::write(bench.data("kek"), &kek).unwrap();
+    fs::set_permissions(bench.data("kek"), Permissions::from_mode(0o600)).unwrap();
+    assert!(bench.open().is_ok(), "found again before anything was done: all is as it was");
+
+    fs::remove_file(bench.data("kek")).unwrap();
+    let new = Arc::new(other_kek(&bench, 9));
+    let dir = Arc::new(DataDir::open(&bench.data("")).unwrap());
+    assert_eq!(destroy_unreadable(&dir, &new, bench.clock.now()).unwrap(), 2);
+    assert_eq!(destroy_unreadable(&dir, &new, bench.clock.now()).unwrap(), 0);
+    assert_eq!(bench.evidence().len(), 2);
+    let mut vault = Vault::open(Arc::clone(&dir), Arc::clone(&new)).unwrap();
+    assert_eq!(vault.tend("default@1", &classes("90d"), &time).unwrap().created, 2);
+    drop(vault);
+
+    copy_dir(&backup.join("keys"), &bench.data("keys"));
+    assert!(Vault::open(dir, new).is_err(), "keys of the lost key came back");
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for path in entries(from).unwrap() {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_dir(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Whoever has a copy of the whole directory from before the destruction can compute what stands for a value, in every
+/// shape, and can open what was encrypted; whoever has it from after cannot.
+#[test]
+fn after_its_destruction_nobody_can_recompute_or_open_anything() {
+    use crate::act::{open, trace};
+    use crate::action::{Action, Domain, Shape};
+    use crate::entity::{Entities, Entity};
+
+    let bench = Bench::new();
+    let (mut vault, time) = bench.open().unwrap();
+    vault.tend("default@1", &classes("90d"), &time).unwrap();
+    let (entities, received) = (Entities::builtin(), bench.clock.now());
+    let shapes = [
+        Shape::Tag,
+        Shape::Ip,
+        Shape::Email { domain: Domain::Keep },
+        Shape::Email { domain: Domain::Pseudonymize },
+        Shape::Uuid,
+        Shape::Digits,
+    ];
+    let actions: Vec<Action> =
+        shapes.iter().map(|&shape| Action::Pseudonymize { shape }).chain([Action::Encrypt]).collect();
+    let values = [
+        (Entity::EMAIL, "jane@example.com"),
+        (Entity::IPV4, "203.0.113.77"),
+        (Entity::IPV6, "2001:db8::77"),
+        (Entity::USER_ID, "1234567890"),
+    ];
+    // Everything that the live keys of a directory make of the values.
+    let computed = |vault: &Vault| -> Vec<Vec<u8>> {
+        let keyring = vault.keyring();
+        let keys: Vec<&EpochKey> = keyring.keys_of("access").collect();
+        let each = |key: &EpochKey| {
+            let of = |action: &Action| {
+                values.map(|(entity, value)| {
+                    trace(&entities, entity, *action, key, value.as_bytes()).unwrap().text
+                })
+            };
+            actions.iter().flat_map(of).collect::<Vec<_>>()
+        };
+        keys.into_iter().flat_map(each).collect()
+    };
+    let key_id = vault.keyring().key("access", received).unwrap().id();
+    let stored: Vec<Vec<u8>> = {
+        let keyring = vault.keyring();
+        let key = keyring.key("access", received).unwrap();
+        let of = |action: &Action| {
+            values
+                .map(|(entity, value)| trace(&entities, entity, *action, key, value.as_bytes()).unwrap().text)
+        };
+        actions.iter().flat_map(of).collect()
+    };
+    let (before, after) = (bench.root.path().join("before"), bench.root.path().join("after"));
+    copy_dir(&bench.data(""), &before);
+    bench.run(&mut vault, &time, 95 * DAY);
+    drop(vault);
+    copy_dir(&bench.data(""), &after);
+
+    let reopened = |copy: &Path| {
+        let dir = Arc::new(DataDir::open(copy).unwrap());
+        let kek = Arc::new(Kek::beside(&dir).unwrap());
+        let mut vault = Vault::open(dir, kek).unwrap();
+        // A clock of its own: what is due is not destroyed in the copy, and must be gone all the same.
+        let clock = Arc::new(ManualClock::at(received));
+        let time = Timekeeper::new(clock as Arc<dyn Clock>, None);
+        vault.prepare("default@1", &classes("90d"), &time).unwrap();
+        vault
+    };
+    let with_former = reopened(&before);
+    let found = computed(&with_former);
+    assert!(stored.iter().all(|text| found.contains(text)), "with the key everything can be computed");
+    let with_latter = reopened(&after);
+    let found = computed(&with_latter);
+    assert!(!found.is_empty() && stored.iter().all(|text| !found.contains(text)));
+    let sealed = stored.iter().filter(|text| text.contains(&b'-')).collect::<Vec<_>>();
+    let opens = |vault: &Vault| {
+        let keyring = vault.keyring();
+        sealed
+            .iter()
+            .filter(|text| keyring.keys_of("access").any(|key| open(&entities, key, text).is_some()))
+            .count()
+    };
+    assert_eq!((opens(&with_former), opens(&with_latter)), (values.len(), 0));
+    let mut raw = Vec::new();
+    let mut dirs = vec![after.clone()];
+    while let Some(dir) = dirs.pop() {
+        for path in entries(&dir).unwrap() {
+            if path.is_dir() { dirs.push(path) } else { raw.extend(fs::read(path).unwrap()) }
+        }
+    }
+    let text = String::from_utf8_lossy(&raw);
+    assert!(
+        text.lines().all(|line| !line.contains(&key_id.to_string()) || line.contains("logveil-evidence"))
+    );
 }

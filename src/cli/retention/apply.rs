@@ -98,10 +98,7 @@ fn set_archive(world: &World) -> Result<Vec<String>, Unknown> {
         }
         dir => Arc::new(dir.map_err(failed)?),
     };
-    let kek = match &settings.kek {
-        Some(path) => Kek::from_file(path),
-        None => Kek::beside(&dir),
-    };
+    let kek = Kek::open(settings.kek.as_ref(), &dir);
     let time = Timekeeper::new(Arc::clone(&world.clock), vault::high_water(&dir).map_err(failed)?);
     let mut vault = Vault::open(Arc::clone(&dir), Arc::new(kek.map_err(failed)?)).map_err(failed)?;
     let names = settings.policy.names();

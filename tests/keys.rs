@@ -1,0 +1,135 @@
+//! `logveil keys` by hand, with the program itself: making, moving, losing and ending keys.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+
+use crate::support::logveil::{Logveil, binary};
+use crate::support::{http, wait_until};
+
+fn keys(arguments: &[&str]) -> Output {
+    Command::new(binary()).arg("keys").args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn done(arguments: &[&str]) -> String {
+    let output = keys(arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn refused(arguments: &[&str], why: &str) {
+    let output = keys(arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+    assert!(told.contains(why), "{arguments:?}: {told}");
+}
+
+fn write_kek(path: &Path, byte: u8) {
+    fs::write(path, [byte; 32]).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn init_makes_keys_ahead_and_tells_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, kek] = ["data", "kek"].map(|name| dir.path().join(name).display().to_string());
+    let place = ["--data-dir", &data, "--kek", &kek];
+    assert_eq!(done(&[&["init"], &place[..]].concat()), "made 14 keys; 14 in all\n");
+    assert_eq!(fs::metadata(&kek).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(done(&[&["init"], &place[..]].concat()), "made 0 keys; 14 in all\n");
+    let listed = done(&[&["list"], &place[..]].concat());
+    assert_eq!(listed.lines().count(), 14);
+    let public = done(&[&["export-public"], &place[..]].concat());
+    let public: serde_json::Value = serde_json::from_str(&public).unwrap();
+    assert_eq!(public["keys"].as_array().unwrap().len(), 14);
+    let shown = public.to_string() + &listed;
+    assert!(!shown.contains("wrapped") && !shown.contains(fs::read_to_string(&kek).unwrap().trim()));
+
+    assert_eq!(done(&[&["rotate", "--class", "auth"], &place[..]].concat()), "made 2 keys\n");
+    assert_eq!(done(&[&["list"], &place[..]].concat()).lines().count(), 15, "the next key was replaced");
+    refused(&[&["rotate", "--class", "nosuch"], &place[..]].concat(), "no such class");
+
+    let class = dir.path().join("data/keys/auth");
+    let some = fs::read_dir(class).unwrap().next().unwrap().unwrap().path();
+    fs::set_permissions(&some, fs::Permissions::from_mode(0o604)).unwrap();
+    refused(&[&["init"], &place[..]].concat(), "has mode 0604");
+    fs::remove_file(&some).unwrap();
+    refused(&[&["init"], &place[..]].concat(), "1 of its keys are gone");
+    done(&[&["init", "--accept-missing"], &place[..]].concat());
+    fs::remove_file(&kek).unwrap();
+    refused(&[&["init"], &place[..]].concat(), "is missing");
+}
+
+/// Everything moves: the pseudonym keys and the archive's. Then the old key may be lost, and the new one comes from a command.
+#[test]
+fn another_kek_reads_everything_and_the_old_one_nothing() {
+    let logveil = Logveil::start();
+    let body = b"login of jane@example.com from 203.0.113.77\n";
+    assert_eq!(http::post(logveil.http, "/v1/logs", &[], body).unwrap().status, 200);
+    let (config, data) = (logveil.config(), logveil.dir().join("data"));
+    let before = logveil.archived();
+    assert!(before.contains("email_k"), "{before}");
+    logveil.signal(Signal::TERM);
+    let place = ["--config", config.to_str().unwrap()];
+    wait_until("it ended", || {
+        !keys(&[&["destroy", "knone", "--confirm"], &place[..]].concat()).stderr.ends_with(b"data_dir\n")
+    });
+    let (old, new) = (fs::read(data.join("kek")).unwrap(), logveil.dir().join("new"));
+    write_kek(&new, 7);
+    let told = done(&[&["rewrap"], &place[..], &["--to-command", "cat", new.to_str().unwrap()]].concat());
+    assert!(told.starts_with("wrapped 15 keys") || told.starts_with("wrapped 16 keys"), "{told}");
+    assert!(!data.join("kek").exists());
+
+    let text = fs::read_to_string(&config).unwrap();
+    let command = format!("keyring: {{ kek: {{ command: [cat, {:?}] }} }}\n", new.display().to_string());
+    fs::write(&config, text.clone() + &command).unwrap();
+    let cat = || Command::new(binary()).args(["archive", "cat"]).args(place).output().unwrap();
+    assert_eq!(String::from_utf8(cat().stdout).unwrap(), before);
+    let check = Command::new(binary()).arg("check").args(place).output().unwrap();
+    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
+
+    fs::write(&config, text).unwrap();
+    fs::write(data.join("kek"), old).unwrap();
+    fs::set_permissions(data.join("kek"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!((cat().status.code(), cat().stdout.len()), (Some(2), 0), "the old key opens nothing");
+}
+
+#[test]
+fn a_lost_kek_is_told_apart_and_its_keys_are_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, kek, new] = ["data", "kek", "new"].map(|name| dir.path().join(name).display().to_string());
+    done(&["init", "--data-dir", &data, "--kek", &kek]);
+    fs::remove_file(&kek).unwrap();
+    write_kek(Path::new(&new), 9);
+    let place = ["--data-dir", &data, "--kek", &new];
+    refused(&[&["init"], &place[..]].concat(), "destroy --unreadable --confirm");
+    refused(&[&["destroy", "--unreadable"], &place[..]].concat(), "--confirm");
+    assert_eq!(
+        done(&[&["destroy", "--unreadable", "--confirm"], &place[..]].concat()),
+        "destroyed 14 keys\n"
+    );
+    assert_eq!(done(&[&["init"], &place[..]].concat()), "made 14 keys; 14 in all\n");
+    assert_eq!(fs::read_to_string(dir.path().join("data/evidence")).unwrap().lines().count(), 14);
+}
+
+#[test]
+fn a_command_that_fails_stops_the_start_and_is_not_quoted() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("logveil.yaml");
+    let data = dir.path().join("data");
+    let text = format!(
+        "data_dir: {}\nkeyring: {{ kek: {{ command: [sh, -c, \"echo canary-7f3a; echo canary-7f3a >&2; exit 4\"] }} }}\n",
+        data.display()
+    );
+    fs::write(&config, text).unwrap();
+    let run = Command::new(binary()).arg("run").arg("--config").arg(&config).output().unwrap();
+    let told = String::from_utf8_lossy(&run.stderr).into_owned() + &String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(2), "{told}");
+    assert!(told.contains("\"sh\" ended with exit status: 4") && !told.contains("canary"), "{told}");
+}
