@@ -164,6 +164,18 @@ pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of a sink's answer that are read before the connection is given up.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes that are counted for what is known of a record beside its text: id, times, class, stream, policy.
+pub const ENVELOPE_BYTES: usize = 256;
+
+/// Bytes of a store's answer that are read for each record it speaks of, beside [`ANSWER_BYTES_MAX`].
+pub const ANSWER_ITEM_BYTES_MAX: usize = 1024;
+
+/// How far before its receipt a record's own time is believed by what files it: a phone that was offline for a day.
+pub const EVENT_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest line that VictoriaLogs takes with its own settings, in bytes; longer ones it drops, and says 200.
+pub const VICTORIALOGS_LINE_BYTES_MAX: usize = 256 * 1024;
+
 /// How long connections to a store are used before they are made anew, its name resolved and certificates read again.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(120);
 

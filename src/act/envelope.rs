@@ -9,6 +9,12 @@ impl Envelope<'_> {
     /// sinks give out. Parts that are empty are left out; what is not UTF-8 becomes U+FFFD.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         out.push(b'{');
+        self.write_members(out);
+        out.push(b'}');
+    }
+
+    /// The same without the braces, for an object that has more: behind members that stand there already.
+    pub fn write_members(&self, out: &mut Vec<u8>) {
         if let Some(id) = self.id.named() {
             push_member("id", id.to_string().as_bytes(), out);
         }
@@ -30,15 +36,14 @@ impl Envelope<'_> {
         push_member("expires_at", self.expires_at.to_string().as_bytes(), out);
         push_member("policy", self.policy.as_bytes(), out);
         push_name("message", out);
-        push_string(self.message, out);
-        out.push(b'}');
+        push_json_string(self.message, out);
     }
 }
 
 fn push_member(name: &str, value: &[u8], out: &mut Vec<u8>) {
     if !value.is_empty() {
         push_name(name, out);
-        push_string(value, out);
+        push_json_string(value, out);
     }
 }
 
@@ -51,8 +56,8 @@ fn push_name(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":");
 }
 
-/// RFC 8259, section 7.
-fn push_string(text: &[u8], out: &mut Vec<u8>) {
+/// Appends text as a JSON string (RFC 8259, section 7); what is not UTF-8 becomes U+FFFD.
+pub fn push_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for chunk in text.utf8_chunks() {
         push_escaped(chunk.valid().as_bytes(), out);

@@ -24,6 +24,7 @@ mod tally;
 mod trace;
 mod truncate;
 
+pub use envelope::push_json_string;
 pub use redacted::{Envelope, Redacted};
 pub use state::State;
 pub use tally::Tally;

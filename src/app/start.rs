@@ -20,6 +20,10 @@ use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{Settings, Sink, SinkKind, Source};
 use crate::queue::memory::{self, Receiver, Sender};
+use crate::sink::bulk::Bulk;
+use crate::sink::clickhouse::ClickHouse;
+use crate::sink::loki::Loki;
+use crate::sink::victorialogs::VictoriaLogs;
 use crate::sink::{Context, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
 use crate::telemetry::Metrics;
@@ -203,6 +207,14 @@ fn spawn_kind(
             tasks.spawn(drive(FileSink::new(settings.clone(), clock), queue, context, seed))
         }
         SinkKind::Http(settings) => tasks.spawn(drive(Http::new((**settings).clone()), queue, context, seed)),
+        SinkKind::Bulk(settings) => tasks.spawn(drive(Bulk::new((**settings).clone()), queue, context, seed)),
+        SinkKind::Loki(settings) => tasks.spawn(drive(Loki::new((**settings).clone()), queue, context, seed)),
+        SinkKind::VictoriaLogs(settings) => {
+            tasks.spawn(drive(VictoriaLogs::new((**settings).clone()), queue, context, seed))
+        }
+        SinkKind::ClickHouse(settings) => {
+            tasks.spawn(drive(ClickHouse::new((**settings).clone()), queue, context, seed))
+        }
         SinkKind::Syslog(settings) => tasks.spawn(drive(Syslog::new(settings.clone()), queue, context, seed)),
     };
 }

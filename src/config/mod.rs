@@ -11,6 +11,7 @@ mod endpoint;
 mod expand;
 mod packs;
 mod read;
+mod remotes;
 mod sinks;
 mod sources;
 mod stores;
@@ -86,6 +87,14 @@ pub enum SinkKind {
     Http(Box<sink::http::Settings>),
     /// Syslog over TCP.
     Syslog(sink::syslog::Settings),
+    /// Elasticsearch or OpenSearch.
+    Bulk(Box<sink::bulk::Settings>),
+    /// Loki.
+    Loki(Box<sink::loki::Settings>),
+    /// VictoriaLogs.
+    VictoriaLogs(Box<sink::victorialogs::Settings>),
+    /// ClickHouse.
+    ClickHouse(Box<sink::clickhouse::Settings>),
 }
 
 /// All that is wrong with a configuration, a line each.
@@ -235,6 +244,10 @@ impl SinkKind {
             SinkKind::File(_) => "file",
             SinkKind::Http(_) => "http",
             SinkKind::Syslog(_) => "syslog",
+            SinkKind::Bulk(settings) => settings.product.name(),
+            SinkKind::Loki(_) => "loki",
+            SinkKind::VictoriaLogs(_) => "victorialogs",
+            SinkKind::ClickHouse(_) => "clickhouse",
         }
     }
 }
@@ -249,6 +262,12 @@ impl Sink {
             SinkKind::Syslog(settings) => {
                 format!("syslog over {}", if settings.tls.is_some() { "TLS" } else { "TCP" })
             }
+            SinkKind::Bulk(settings) => {
+                format!("{}, index {}", settings.product.name(), settings.index.written())
+            }
+            SinkKind::Loki(_) => "Loki".to_owned(),
+            SinkKind::VictoriaLogs(_) => "VictoriaLogs".to_owned(),
+            SinkKind::ClickHouse(settings) => format!("ClickHouse, table {}", settings.table.name()),
         };
         let classes = self.classes.as_ref().map(|classes| {
             let names: Vec<&str> = classes.iter().map(|class| policy.class_name(*class)).collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::endpoint::{endpoint, tls};
 use super::read::{expanded, keys, kind};
+use super::remotes;
 use super::{Sink, SinkKind};
 use crate::limit::{BATCH_RECORDS_MAX, DELIVERY_BYTES, REQUEST_BYTES_MIN, ROTATED_FILES_MAX};
 use crate::policy::Policy;
@@ -13,7 +14,18 @@ use crate::record::ClassId;
 use crate::sink::{self, Batch, Form};
 use crate::yaml::{Field, Table, nearest};
 
-const SINK_KINDS: &[&str] = &["archive", "stdout", "file", "http", "syslog"];
+const SINK_KINDS: &[&str] = &[
+    "archive",
+    "stdout",
+    "file",
+    "http",
+    "syslog",
+    "elasticsearch",
+    "opensearch",
+    "loki",
+    "victorialogs",
+    "clickhouse",
+];
 
 /// One sink, by its kind.
 pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option<Sink> {
@@ -32,7 +44,8 @@ pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option
         }
         "http" => SinkKind::Http(Box::new(http(&table)?)),
         "syslog" => SinkKind::Syslog(syslog(&table)?),
-        _ => SinkKind::Archive,
+        "archive" => SinkKind::Archive,
+        store => remotes::sink(store, &table)?,
     };
     Some(Sink { name, classes, kind })
 }
@@ -133,7 +146,7 @@ fn http(table: &Table<'_>) -> Option<sink::http::Settings> {
 }
 
 /// What goes into one request; `default` where nothing is said.
-fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
+pub(super) fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
     let Some(field) = table.find("batch") else { return Some(default) };
     let table = field.table(keys("batch"))?;
     let bytes = match table.find("bytes") {

@@ -72,8 +72,8 @@ fn what_comes_later_is_refused_clearly() {
         &["c.yaml:2: sinks.s.url: holds another scheme, and may hold https:// or http://"],
     );
     check(
-        "sinks:\n  s: { kind: opensearch }",
-        &["c.yaml:2: sinks.s.kind: holds \"opensearch\", and may hold archive"],
+        "sinks:\n  s: { kind: kinesis }",
+        &["c.yaml:2: sinks.s.kind: holds \"kinesis\", and may hold archive"],
     );
 }
 
@@ -287,6 +287,48 @@ fn a_key_may_come_from_a_command() {
     assert!(!settings.summary().concat().contains("canary"), "arguments may be secret");
     for wrong in ["{ command: [] }", "{ command: [\"\"] }", "{ command: {} }", "{ comand: [kms] }", "[kms]"] {
         assert!(of(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_store_has_settings_of_its_own() {
+    let store = |more: &str| format!("sinks:\n  s: {{ url: \"http://store.test/\", {more} }}");
+    for (more, expected) in [
+        (
+            "kind: opensearch",
+            "sinks.s.index: is not set, has no default, and may hold a name such as logs-{class}",
+        ),
+        (
+            "kind: opensearch, index: \"a-{host}\"",
+            "sinks.s.index: holds {host}, and may hold {class}, {stream}",
+        ),
+        (
+            "kind: elasticsearch, index: a, compression: zstd",
+            "sinks.s.compression: holds zstd, which this store",
+        ),
+        (
+            "kind: loki, labels: [user]",
+            "sinks.s.labels[0]: holds \"user\", and may hold class, stream, app or host",
+        ),
+        (
+            "kind: loki, labels: [app, app]",
+            "sinks.s.labels: may hold one at least of class, stream, app and host",
+        ),
+        ("kind: loki, tenant: \"a b\"", "sinks.s.tenant: holds \"a b\", and may hold the name of a tenant"),
+        (
+            "kind: clickhouse, table: \"a;b\"",
+            "sinks.s.table: holds \"a;b\", and may hold the name of a table",
+        ),
+    ] {
+        check(&store(more), &[&format!("c.yaml:2: {expected}")]);
+    }
+    for more in [
+        "kind: opensearch, index: \"logs-{class}-{date}\", compression: gzip",
+        "kind: loki, labels: [class, app], tenant: t1",
+        "kind: victorialogs, compression: zstd",
+        "kind: clickhouse, table: db.logs",
+    ] {
+        assert!(Settings::parse("c.yaml", &store(more)).is_ok(), "{more}");
     }
 }
 

@@ -37,6 +37,11 @@ pub(super) fn fault(status: u16) -> Fault {
     Fault { kind, detail: format!("answer {status}") }
 }
 
+/// An answer that contradicts itself or cannot be read: nobody knows what became of the records.
+pub(super) fn unreadable(what: &str) -> Verdict {
+    Verdict::Defer(Fault { kind: SinkError::Broken, detail: format!("the answer {what}") }, None)
+}
+
 impl From<store::Fault> for Fault {
     fn from(fault: store::Fault) -> Fault {
         let kind = match fault {

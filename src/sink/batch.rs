@@ -4,7 +4,7 @@ How much goes to a store at once.
 
 use super::Delivery;
 use crate::act::Envelope;
-use crate::limit::{BATCH_RECORDS_MAX, REQUEST_BYTES};
+use crate::limit::{BATCH_RECORDS_MAX, ENVELOPE_BYTES, REQUEST_BYTES};
 
 /// The bounds of one request. A record that is longer by itself goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,20 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// Limits a delivery to the first records that may go together, for sinks that encode all of them at once: their
+    /// text, and a little for each.
+    pub(super) fn bound(self, delivery: &mut Delivery<'_>) {
+        let mut bytes = 0;
+        let fits = delivery.iter().take(self.records_max).take_while(|envelope| {
+            let parts = [envelope.host, envelope.app, envelope.procid, envelope.msgid, envelope.structured];
+            let text: usize = parts.into_iter().map(<[u8]>::len).sum();
+            bytes += text + envelope.message.len() + ENVELOPE_BYTES;
+            bytes <= self.bytes_max
+        });
+        let records = fits.count().max(1);
+        delivery.limit(records);
+    }
+
     /// Encodes the first records of a delivery with `push`, as many as may go together, one at least; the delivery is
     /// limited to these.
     pub(super) fn fill(

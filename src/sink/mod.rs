@@ -13,19 +13,29 @@ needs no halving: [`Verdict::Settle`].
 mod answer;
 mod backoff;
 mod batch;
+pub mod bulk;
+pub mod clickhouse;
 mod delivery;
 pub mod file;
 pub mod http;
 mod line;
+pub mod loki;
+#[cfg(test)]
+mod sample;
+mod stamp;
 pub mod stdout;
 pub mod syslog;
+mod template;
+pub mod victorialogs;
 
 pub use backoff::Backoff;
 pub use batch::Batch;
 pub use delivery::Delivery;
 pub use line::{Form, push_one_line};
+pub use template::Template;
 
 use delivery::Selection;
+use stamp::stamp;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -8,3 +8,4 @@ mod deploy;
 mod drain;
 mod readme;
 mod relay;
+mod stores;

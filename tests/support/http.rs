@@ -15,19 +15,20 @@ pub struct Answer {
 
 /// `GET path` on a port of this machine.
 pub fn get(port: u16, path: &str) -> io::Result<Answer> {
-    ask(port, &format!("GET {path} HTTP/1.1"), &[], b"")
+    ask(port, "GET", path, &[], b"")
 }
 
 /// `POST path` with a body and further header lines.
 pub fn post(port: u16, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
-    ask(port, &format!("POST {path} HTTP/1.1"), headers, body)
+    ask(port, "POST", path, headers, body)
 }
 
-fn ask(port: u16, request: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
+/// Any request.
+pub fn ask(port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut head = format!(
-        "{request}\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nContent-Length: {}\r\n",
         body.len()
     );
     for header in headers {

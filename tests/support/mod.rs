@@ -17,6 +17,7 @@ pub mod process;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,14 @@ pub fn tool(name: &str) -> PathBuf {
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
         .unwrap_or_else(|| panic!("{name} is not installed; tests/run.sh installs what the tests need"))
+}
+
+/// The Python of `tests/.venv`, with what `tests/requirements.txt` names.
+#[track_caller]
+pub fn python() -> Command {
+    let python = root().join("tests/.venv/bin/python");
+    assert!(python.exists(), "tests/.venv is not there; tests/run.sh makes it");
+    Command::new(python)
 }
 
 /// Asks again and again until `done` says so, for at most [`PATIENCE`].
