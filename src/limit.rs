@@ -29,6 +29,9 @@ pub const OCTET_COUNT_DIGITS_MAX: usize = 9;
 /// Bytes of a key that are looked at for its name.
 pub const KEY_BYTES_MAX: usize = 128;
 
+/// Levels of objects and arrays in which fields are looked for by their paths; a deeper document counts as no document.
+pub const FIELD_DEPTH_MAX: usize = 64;
+
 /// Bytes before a backslash in which the quote of the string around it is looked for.
 pub const STRING_BYTES_BACK_MAX: usize = 4 * 1024;
 

@@ -3,9 +3,14 @@ What was found in the records of a batch, part by part.
 */
 
 use super::Orders;
+use crate::detect::overrule::Within;
 use crate::detect::{Finding, Scratch};
 use crate::record::Record;
 use crate::span::Span;
+
+/// What the parts are, in the order of [`Record::parts_mut`].
+const WITHIN: [Within; 6] =
+    [Within::Word, Within::Word, Within::Word, Within::Word, Within::Structured, Within::Message];
 
 /// Findings of many parts, kept with their allocations from batch to batch.
 #[derive(Debug, Default)]
@@ -13,6 +18,8 @@ pub(super) struct Found {
     /// The parts that carry text, in the order of records and of [`Record::parts_mut`].
     haystacks: Vec<Span>,
     findings: Vec<Finding>,
+    /// What was found before the policy's lines were asked.
+    before: Vec<Finding>,
     /// Of each part that has some: its place, and the end of its findings.
     ends: Vec<(usize, usize)>,
 }
@@ -37,6 +44,34 @@ impl Found {
             };
             orders.rules.find_all(orders.wanted, scratch, raw, rising, each);
             place += rising.len();
+        }
+        if orders.wanted.is_overruled() {
+            self.overrule(orders, scratch, raw, records);
+        }
+    }
+
+    /// Asks the policy's lines for fields and values at every part, also where nothing was found.
+    fn overrule(&mut self, orders: &Orders, scratch: &mut Scratch, raw: &[u8], records: &[Record]) {
+        self.before.clear();
+        self.before.append(&mut self.findings);
+        let mut ends = std::mem::take(&mut self.ends).into_iter().peekable();
+        let (mut place, mut taken) = (0, 0);
+        for record in records {
+            let mut record = *record;
+            for (part, within) in record.parts_mut().into_iter().zip(WITHIN) {
+                if part.is_empty() {
+                    continue;
+                }
+                let end = ends.next_if(|(of, _)| *of == place).map_or(taken, |(_, end)| end);
+                let from = self.findings.len();
+                self.findings.extend_from_slice(&self.before[taken..end]);
+                let haystack = &raw[part.range()];
+                orders.rules.overrule(orders.wanted, scratch, within, haystack, &mut self.findings, from);
+                if self.findings.len() > from {
+                    self.ends.push((place, self.findings.len()));
+                }
+                (place, taken) = (place + 1, end);
+            }
         }
     }
 

@@ -86,6 +86,7 @@ fn kind(kind: &Kind) -> &'static str {
         Kind::Field(_) => "field",
         Kind::Pattern(_) => "pattern",
         Kind::Near(_) => "near",
+        Kind::Line => "line",
     }
 }
 
@@ -104,6 +105,7 @@ fn show(rules: &Rules, name: &str) -> Result<String, Error> {
         Kind::Parser(parser) => row("parser", &format!("{parser:?}")),
         Kind::Field(field) => field_rows(field, &mut row),
         Kind::Pattern(pattern) => pattern_rows(pattern, &mut row),
+        Kind::Line => {}
         Kind::Near(near) => {
             row("anchors", &near.anchors.join(", "));
             row("validator", &format!("{:?}", near.validator));

@@ -28,6 +28,7 @@ mod fields;
 mod leading;
 mod names;
 mod near;
+pub mod overrule;
 pub mod pack;
 pub mod pattern;
 mod reference;
@@ -47,6 +48,7 @@ use crate::span::Span;
 pub use crate::structure::Form;
 use anchor::{Anchor, Literals, Place};
 use names::Names;
+use overrule::{Allowed, Overrule, Within};
 use pack::PackError;
 use rule::{Kind, Parser, Rule};
 pub use sweep::Scratch;
@@ -73,12 +75,24 @@ pub struct RuleId(pub u16);
 pub struct Wanted {
     /// By [`Entity::index`]: [`crate::action::Action::strength`], 0 for what is kept and so not looked for.
     strength: Vec<u8>,
+    /// What the policy says of fields and values, if it says anything.
+    overrule: Option<Box<Overrule>>,
 }
 
 impl Wanted {
     /// Makes it from strengths by [`Entity::index`].
     pub fn new(strength: Vec<u8>) -> Wanted {
-        Wanted { strength }
+        Wanted { strength, overrule: None }
+    }
+
+    /// The same with what a policy says of fields and values over what rules find.
+    pub fn overruled(self, overrule: Overrule) -> Wanted {
+        Wanted { overrule: (!overrule.is_empty()).then(|| Box::new(overrule)), ..self }
+    }
+
+    /// Whether a policy's lines for fields and values are to be asked, with [`Rules::overrule`].
+    pub fn is_overruled(&self) -> bool {
+        self.overrule.is_some()
     }
 
     /// The strength of the entity's action; 0 if it is not looked for.
@@ -118,6 +132,11 @@ pub enum Why {
         /// The rule of the finding that stands in its place.
         by: RuleId,
     },
+    /// The policy lets it stand.
+    Allowed {
+        /// By which of its lists.
+        by: Allowed,
+    },
 }
 
 /// Compiled packs. Immutable; shared by all workers.
@@ -130,6 +149,8 @@ pub struct Rules {
     literals: Literals,
     /// The rules that take a record which is nothing but their value.
     alone: Vec<RuleId>,
+    /// Files and texts of the packs beside the built-in ones.
+    added: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Rules {
@@ -157,7 +178,22 @@ impl Rules {
         let mut entities = Entities::builtin();
         let mut all: Vec<_> = pack::builtin(&mut entities).collect();
         all.extend(packs.iter().map(|(file, text)| (*file, pack::parse(file, text, &mut entities))));
-        Rules::gather(entities, all)
+        let added = packs.iter().map(|(file, text)| ((*file).into(), (*text).into())).collect();
+        Ok(Rules { added, ..Rules::gather(entities, all)? })
+    }
+
+    /// The built-in packs, those that were added to these rules, and behind them what a policy declares, as JSON.
+    pub fn and_declared(&self, file: &str, text: &str) -> Result<Rules, Vec<PackError>> {
+        let mut entities = Entities::builtin();
+        let mut all: Vec<_> = pack::builtin(&mut entities).collect();
+        all.extend(self.added.iter().map(|(file, text)| (&**file, pack::parse(file, text, &mut entities))));
+        all.push((file, pack::declared(file, text, &mut entities)));
+        Ok(Rules { added: self.added.clone(), ..Rules::gather(entities, all)? })
+    }
+
+    /// The rule of this name.
+    pub fn rule_named(&self, name: &str) -> Option<RuleId> {
+        self.rules.iter().position(|rule| &*rule.name == name).map(|place| RuleId(place as u16))
     }
 
     /// Compiles packs, given as file name and text. All that is wrong with them is told at once.
@@ -233,6 +269,7 @@ impl Rules {
             match &rule.kind {
                 Kind::Parser(parser) => by_parser[*parser as usize] = Some(id),
                 Kind::Field(field) => field.keys.iter().for_each(|key| names.add(key, id)),
+                Kind::Line => {}
                 Kind::Near(near) => {
                     near.anchors.iter().for_each(|anchor| add(anchor, Place::Part, Anchor::Rule(id)));
                     alone.extend((near.alone != rule::Alone::Ignore).then_some(id));
@@ -243,7 +280,8 @@ impl Rules {
                 }
             }
         }
-        Rules { entities, rules, by_parser, names, alone, literals: Literals::new(literals) }
+        let literals = Literals::new(literals);
+        Rules { entities, rules, by_parser, names, alone, literals, added: Vec::new() }
     }
 
     /// The entities that these rules know.
@@ -274,14 +312,33 @@ impl Rules {
     /// Appends the findings in `haystack` to `findings`, sorted and not overlapping. Linear in the haystack.
     pub fn find(&self, wanted: &Wanted, scratch: &mut Scratch, haystack: &[u8], findings: &mut Vec<Finding>) {
         let all = [Span::new(0, haystack.len())];
+        let from = findings.len();
         self.find_all(wanted, scratch, haystack, &all, |_, found| findings.extend_from_slice(found));
+        self.overrule(wanted, scratch, Within::Message, haystack, findings, from);
+    }
+
+    /// Changes the findings in `haystack`, which are `findings[from..]`, as the policy's lines for fields and values say.
+    pub fn overrule(
+        &self,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+        within: Within,
+        haystack: &[u8],
+        findings: &mut Vec<Finding>,
+        from: usize,
+    ) {
+        if let Some(overrule) = &wanted.overrule {
+            let scratch = &mut scratch.overrule;
+            overrule.apply(self, wanted, within, haystack, scratch, findings, from, |_, _| ());
+        }
     }
 
     /// Calls `each` with the findings of every haystack that has some, in order: the haystack's place in `haystacks`,
     /// and spans within it, sorted and not overlapping. Linear in the buffer.
     ///
     /// `haystacks` are spans of `buffer`, in rising order, that do not overlap. A finding lies in one of them; only the
-    /// lines of a private key's armour are told to be such by the haystack before.
+    /// lines of a private key's armour are told to be such by the haystack before. What a policy says of fields and values
+    /// is not asked: [`Rules::overrule`] does that, a haystack at a time.
     pub fn find_all(
         &self,
         wanted: &Wanted,
@@ -298,6 +355,10 @@ impl Rules {
         let from = findings.len();
         reference::Search { rules: self, wanted, haystack, findings, misses: None }.run();
         resolve::resolve(wanted, findings, from, |_| ());
+        if let Some(overrule) = &wanted.overrule {
+            let scratch = &mut overrule::Scratch::default();
+            overrule.apply(self, wanted, Within::Message, haystack, scratch, findings, from, |_, _| ());
+        }
     }
 
     /// What looked like a value in `haystack` and was none, in order of position.
@@ -314,6 +375,9 @@ impl Rules {
             let by = findings[next.checked_sub(1)?].rule;
             Some(NearMiss { span: lost.span, rule: lost.rule, why: Why::Suppressed { by } })
         }));
+        if let Some(overrule) = &wanted.overrule {
+            overrule::near_misses(overrule, self, wanted, haystack, &mut findings, &mut misses);
+        }
         misses.sort_by_key(|miss| (miss.span, miss.rule));
         misses.dedup();
         misses

@@ -140,6 +140,9 @@ struct RawRule {
     examples: Vec<String>,
     #[serde(default)]
     counter_examples: Vec<String>,
+    /// Written by the reader of policies, and by nobody else.
+    #[serde(default)]
+    line: bool,
 }
 
 /// What a pack adds.
@@ -163,7 +166,7 @@ pub(super) fn builtin(
             vec![PackError::Syntax { pack: file.to_owned(), problem: err.to_string() }]
         };
         let raw = serde_json::from_str(json).map_err(syntax);
-        (file, raw.and_then(|raw| compile_all(file, raw, Trust::Tested, entities)))
+        (file, raw.and_then(|raw| compile_all(file, raw, Trust::Tested, Proof::Elsewhere, entities)))
     })
 }
 
@@ -174,16 +177,37 @@ pub fn parse(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Ve
         let problem = err.to_string().lines().next().unwrap_or("not YAML").to_owned();
         vec![PackError::Syntax { pack: pack.to_owned(), problem }]
     })?;
-    compile_all(pack, raw, Trust::Unknown, entities)
+    compile_all(pack, raw, Trust::Unknown, Proof::Asked, entities)
 }
 
-fn compile_all(pack: &str, raw: Raw, trust: Trust, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
+/// Reads what a policy declares, as JSON: rules like those of a pack, which need no examples, and its lines for fields.
+pub(super) fn declared(pack: &str, text: &str, entities: &mut Entities) -> Result<Pack, Vec<PackError>> {
+    let raw = serde_json::from_str(text)
+        .map_err(|err| vec![PackError::Syntax { pack: pack.to_owned(), problem: err.to_string() }])?;
+    compile_all(pack, raw, Trust::Unknown, Proof::Elsewhere, entities)
+}
+
+/// Whether a rule proves itself by examples in its pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Asked,
+    /// By tests, or by whoever writes a policy.
+    Elsewhere,
+}
+
+fn compile_all(
+    pack: &str,
+    raw: Raw,
+    trust: Trust,
+    proof: Proof,
+    entities: &mut Entities,
+) -> Result<Pack, Vec<PackError>> {
     let mut read = Pack { excepted: raw.except_keys, ..Pack::default() };
     let mut errors = declare(pack, &raw.entities, entities);
     for rule in raw.rules {
         let name = rule.name.clone();
         read.glued.extend(rule.glued_keys.iter().map(|key| (key.clone(), read.rules.len())));
-        match compile(pack, rule, trust, entities) {
+        match compile(pack, rule, trust, proof, entities) {
             Ok(rule) => read.rules.push(rule),
             Err(problem) => errors.push(PackError::Rule { pack: pack.to_owned(), rule: name, problem }),
         }
@@ -214,15 +238,22 @@ fn declare(pack: &str, names: &[String], entities: &mut Entities) -> Vec<PackErr
     errors
 }
 
-fn compile(pack: &str, raw: RawRule, trust: Trust, entities: &Entities) -> Result<Rule, String> {
+fn compile(
+    pack: &str,
+    raw: RawRule,
+    trust: Trust,
+    proof: Proof,
+    entities: &Entities,
+) -> Result<Rule, String> {
     let entity = entities
         .find(&raw.entity)
         .ok_or_else(|| format!("entity {} is not known; declare it under `entities:`", raw.entity))?;
-    let examples = if trust == Trust::Tested { Vec::new() } else { examples(&raw)? };
+    let examples = if proof == Proof::Elsewhere { Vec::new() } else { examples(&raw)? };
     let (name, description) = (raw.name.clone().into(), raw.description.clone().into());
     let fields = raw.keys.len() + raw.glued_keys.len();
     let kind = match (raw.parser, fields, raw.pattern.as_deref(), raw.validator) {
         (Some(parser), 0, None, None) => Kind::Parser(parser),
+        (None, 0, None, None) if raw.line && proof == Proof::Elsewhere => Kind::Line,
         (None, 1.., pattern, _) => Kind::Field(field_rule(&raw, pattern, trust)?),
         (None, 0, pattern, None) if !raw.service.is_empty() => {
             Kind::Pattern(service_rule(&raw, pattern, trust)?)

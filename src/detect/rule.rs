@@ -37,13 +37,15 @@ pub enum Kind {
     Pattern(PatternRule),
     /// A checked value near a word.
     Near(NearRule),
+    /// A line of the policy, which [`super::overrule`] asks.
+    Line,
 }
 
 impl Kind {
     /// The literals that the rule is looked for at.
     pub fn anchors(&self) -> &[Box<str>] {
         match self {
-            Kind::Parser(_) | Kind::Field(_) => &[],
+            Kind::Parser(_) | Kind::Field(_) | Kind::Line => &[],
             Kind::Pattern(pattern) => &pattern.anchors,
             Kind::Near(near) => &near.anchors,
         }

@@ -21,7 +21,7 @@ use super::entity::{pem, wallet};
 use super::reference::{Search, State};
 use super::rule::Parser;
 use super::simd::{BLOCK_BYTES, Block};
-use super::{Finding, RuleId, Rules, Wanted, resolve};
+use super::{Finding, RuleId, Rules, Wanted, overrule, resolve};
 use crate::limit;
 use crate::span::Span;
 use crate::structure::Form;
@@ -35,6 +35,8 @@ pub struct Scratch {
     /// One more than is swept at a time: the masks of a block look ahead.
     blocks: Box<[Block; BLOCKS + 1]>,
     work: Work,
+    /// For what a policy says of fields and values.
+    pub(super) overrule: overrule::Scratch,
 }
 
 /// What belongs to the haystack that is being swept.
@@ -48,7 +50,8 @@ struct Work {
 
 impl Default for Scratch {
     fn default() -> Scratch {
-        Scratch { blocks: Box::new([Block::default(); BLOCKS + 1]), work: Work::default() }
+        let blocks = Box::new([Block::default(); BLOCKS + 1]);
+        Scratch { blocks, work: Work::default(), overrule: overrule::Scratch::default() }
     }
 }
 
@@ -67,7 +70,7 @@ pub(super) fn sweep(
     let (Some(first), Some(last)) = (haystacks.first(), haystacks.last()) else { return };
     let mut borders = Borders { haystacks, next: 0 };
     let mut carry = Carry::default();
-    let Scratch { blocks, work } = scratch;
+    let Scratch { blocks, work, .. } = scratch;
     let mut sweep = Sweep {
         rules,
         wanted,

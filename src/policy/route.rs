@@ -9,6 +9,7 @@ what a record says: classes and streams are a fixed list.
 
 use super::member;
 use crate::record::{Batch, ClassId, Names, Record, StreamId};
+use crate::structure::path::is_glob_match;
 
 /// One rule of the configuration: every condition that it names must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,28 +77,7 @@ impl Glob {
 
     /// Whether all of `text` fits. At most pattern times text steps.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        let pattern = self.0.as_bytes();
-        let (mut p, mut t) = (0, 0);
-        let mut retry = None;
-        while t < text.len() {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    retry = Some((p + 1, t));
-                    p += 1;
-                }
-                Some(&b) if b == b'?' || b == text[t] => {
-                    p += 1;
-                    t += 1;
-                }
-                _ => {
-                    // The last star takes one more character.
-                    let Some((after_star, from)) = retry else { return false };
-                    retry = Some((after_star, from + 1));
-                    (p, t) = (after_star, from + 1);
-                }
-            }
-        }
-        pattern[p..].iter().all(|&b| b == b'*')
+        is_glob_match(self.0.as_bytes(), text)
     }
 }
 

@@ -4,13 +4,17 @@ How text is put together: where keys and values are, and how values are written.
 Nothing here knows what is sensitive. [`field`] finds the key before a
 separator and the value after it, in JSON, logfmt, query strings, headers,
 command lines and their likes; [`json`] and [`percent`] undo the two ways in
-which logs write values. All of it works on bytes that need not be UTF-8, and
+which logs write values. [`path`] compares where a value stands, [`walk`]
+goes through texts that are all fields. All of it works on bytes that need not be UTF-8, and
 no function reads further than its bounds say.
 */
 
 pub mod field;
 pub mod json;
+pub mod path;
 pub mod percent;
+pub mod signal;
+pub mod walk;
 
 /// How a value is written where it was found. [`decode`] undoes `json` first, then `percent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Explained, Explanation};
 use crate::cli::output::printable;
+use crate::detect::overrule::Allowed;
 use crate::detect::{NearMiss, RuleId, Rules, Why};
 use crate::span::Span;
 
@@ -131,6 +132,10 @@ fn reason(rules: &Rules, why: Why) -> String {
         Why::Entropy => "it is not random enough",
         Why::Placeholder => "it is a placeholder, a variable, or a label or pseudonym of ours",
         Why::Suppressed { by } => return format!("suppressed by rule {}", rules.rule_name(by)),
+        Why::Allowed { by: Allowed::Value } => "the policy lets this value stand",
+        Why::Allowed { by: Allowed::Network } => "the policy lets addresses of this network stand",
+        Why::Allowed { by: Allowed::Card } => "the policy lets this card stand",
+        Why::Allowed { by: Allowed::Field } => "the policy lets this field stand",
     };
     reason.to_owned()
 }
@@ -145,6 +150,10 @@ fn name(why: Why) -> &'static str {
         Why::Entropy => "entropy",
         Why::Placeholder => "placeholder",
         Why::Suppressed { .. } => "suppressed",
+        Why::Allowed { by: Allowed::Value } => "allowed_value",
+        Why::Allowed { by: Allowed::Network } => "allowed_network",
+        Why::Allowed { by: Allowed::Card } => "allowed_card",
+        Why::Allowed { by: Allowed::Field } => "allowed_field",
     }
 }
 
