@@ -15,7 +15,9 @@ use crate::act::{Orders, Pass, Redacted};
 use crate::clock::Timestamp;
 use crate::keys::Keyring;
 use crate::policy::Policy;
-use crate::record::{Ack, Batch, ClassId, Record, StreamId};
+use crate::record::{Ack, Batch, ClassId, Record, StreamId, Tracking};
+use crate::span::Span;
+use crate::structure::signal;
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ fn routed(
     mut batch: Batch,
     route: impl Fn(&Batch, &Record) -> (StreamId, ClassId),
 ) -> Outcome {
-    let lost = route_all(&mut batch, route);
+    let lost = route_all(policy, &mut batch, route);
     batch.records.iter_mut().for_each(|record| rejoin(policy, batch.raw.bytes(), record));
     let orders = orders(policy, keyring, batch.received);
     if let Some(class) = keyless(policy, &orders, &batch) {
@@ -75,11 +77,16 @@ fn routed(
 
 /// Routes every record; returns the places, ascending, of those that made the route panic. They are of the first class, and to
 /// be withheld.
-fn route_all(batch: &mut Batch, route: impl Fn(&Batch, &Record) -> (StreamId, ClassId)) -> Vec<usize> {
+fn route_all(
+    policy: &Policy,
+    batch: &mut Batch,
+    route: impl Fn(&Batch, &Record) -> (StreamId, ClassId),
+) -> Vec<usize> {
     let one = |batch: &mut Batch, place: usize| {
         let (stream, class) = route(batch, &batch.records[place]);
         let record = &mut batch.records[place];
         (record.stream, record.class) = (stream, class);
+        record.tracking = tracking(policy, batch.raw.bytes(), record);
     };
     let places = 0..batch.records.len();
     let all = AssertUnwindSafe(|| places.clone().for_each(|place| one(batch, place)));
@@ -87,6 +94,15 @@ fn route_all(batch: &mut Batch, route: impl Fn(&Batch, &Record) -> (StreamId, Cl
         return Vec::new();
     }
     places.filter(|place| catch_unwind(AssertUnwindSafe(|| one(batch, *place))).is_err()).collect()
+}
+
+/// Whether a record of a class that heeds it carries the wish not to be tracked.
+fn tracking(policy: &Policy, raw: &[u8], record: &Record) -> Tracking {
+    let asks = |part: Span| signal::asks_not_to_be_tracked(raw.get(part.range()).unwrap_or_default());
+    if policy.heeds_signals(record.class) && (asks(record.message) || asks(record.structured)) {
+        return Tracking::Refused;
+    }
+    Tracking::Unsaid
 }
 
 /// Gives the message its key back: `password: text` behind a time reads like a program and what it says (RFC 3164,
@@ -102,7 +118,8 @@ fn rejoin(policy: &Policy, raw: &[u8], record: &mut Record) {
     }
 }
 
-/// What is to be done in each class, with its key of the epoch: looked up once per batch.
+/// What is to be done in each class, with its key of the epoch, and, where a class heeds that, the same for records that
+/// ask not to be tracked: looked up once per batch.
 fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> Vec<Orders<'a>> {
     let of = |class| Orders {
         class,
@@ -111,13 +128,22 @@ fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> 
         actions: policy.actions(class),
         key: keyring.key(policy.class_name(class), received),
     };
-    policy.classes().map(of).collect()
+    let silent = |class| {
+        let (wanted, actions) = policy.silent(class);
+        Orders { wanted, actions, key: None, ..of(class) }
+    };
+    let heeded = policy.classes().any(|class| policy.heeds_signals(class));
+    let silents = policy.classes().filter(|_| heeded).map(silent);
+    policy.classes().map(of).chain(silents).collect()
 }
 
 /// The class of the first record that needs a key and has none.
 fn keyless(policy: &Policy, orders: &[Orders<'_>], batch: &Batch) -> Option<ClassId> {
-    let lacks = |class: &ClassId| policy.pseudonymizes(*class) && orders[usize::from(class.0)].key.is_none();
-    batch.records.iter().map(|record| record.class).find(lacks)
+    let lacks = |record: &&Record| {
+        let needs = policy.pseudonymizes(record.class) && record.tracking == Tracking::Unsaid;
+        needs && Orders::of(record, orders).key.is_none()
+    };
+    batch.records.iter().find(lacks).map(|record| record.class)
 }
 
 /// The common case: one guard around all records. `None` if one of them made a stage panic.
@@ -172,7 +198,6 @@ mod tests {
     use crate::entity::Entity;
     use crate::keys::{Epoch, EpochKey, KeyId};
     use crate::secret::{Raw, Secret};
-    use crate::span::Span;
 
     fn key() -> EpochKey {
         EpochKey::new(KeyId(*b"k7f3a"), &Secret::new(vec![7; 32]))

@@ -33,8 +33,20 @@ pub struct Record {
     pub class: ClassId,
     /// The stream it belongs to; set by the route.
     pub stream: StreamId,
+    /// Whether it carries the wish not to be tracked; set by the route where the policy heeds that.
+    pub tracking: Tracking,
     /// Its place among the clean records of its batch; set by `act`, kept when others are left out.
     pub place: u32,
+}
+
+/// What somebody says of being tracked, by `DNT` or `Sec-GPC`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracking {
+    /// Nothing, or nobody listens.
+    #[default]
+    Unsaid,
+    /// That it is not wished: the record is anonymised, never pseudonymised.
+    Refused,
 }
 
 impl Record {

@@ -41,7 +41,7 @@ use crate::detect::{Finding, Rules, Wanted};
 use crate::entity::Entity;
 use crate::keys::EpochKey;
 use crate::mark;
-use crate::record::{ClassId, Names, Record};
+use crate::record::{ClassId, Names, Record, Tracking};
 use crate::secret::Raw;
 use crate::span::Span;
 
@@ -58,6 +58,17 @@ pub struct Orders<'a> {
     pub actions: &'a [Action],
     /// The class's key in this epoch. Without one, what would be pseudonymised or encrypted is redacted.
     pub key: Option<&'a EpochKey>,
+}
+
+impl<'a> Orders<'a> {
+    /// The orders that a record is handled by.
+    pub fn of<'o>(record: &Record, all: &'o [Orders<'a>]) -> &'o Orders<'a> {
+        let class = usize::from(record.class.0);
+        match record.tracking {
+            Tracking::Unsaid => &all[class],
+            Tracking::Refused => &all[all.len() / 2 + class],
+        }
+    }
 }
 
 impl Orders<'_> {
@@ -108,12 +119,13 @@ impl<'a> Pass<'a> {
         self.out.reserve(byte_len);
     }
 
-    /// Finds, acts and appends records. `orders` are those of each class, by its number.
+    /// Finds, acts and appends records. `orders` are those of each class, by its number, and behind them, if there are such
+    /// records, those for records that ask not to be tracked.
     ///
     /// All are searched in one go; what has no findings is copied together with its neighbours.
     pub fn records(&mut self, orders: &[Orders], state: &mut State, records: &[Record], tally: &mut Tally) {
-        for of_class in records.chunk_by(|a, b| a.class == b.class) {
-            let orders = &orders[usize::from(of_class[0].class.0)];
+        for of_class in records.chunk_by(|a, b| (a.class, a.tracking) == (b.class, b.tracking)) {
+            let orders = Orders::of(&of_class[0], orders);
             let mut found = std::mem::take(&mut state.found);
             found.search(orders, &mut state.detect, self.raw, of_class);
             {

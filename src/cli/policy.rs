@@ -5,8 +5,7 @@ use std::io::{self, Write};
 
 use super::packs::Packs;
 use super::{Error, Exit, choice};
-use crate::action::{Action, Domain, Shape};
-use crate::policy::{BUILTIN, Policy, builtin_rules};
+use crate::policy::{BUILTIN, Policy, builtin_rules, describe};
 use crate::record::ClassId;
 
 /// List the built-in policies, or show what one does.
@@ -58,7 +57,9 @@ fn show(policy: &Policy) -> String {
         let (same, others): (Vec<ClassId>, _) = left.iter().partition(|class| alike(policy, first, **class));
         left = others;
         let names: Vec<&str> = same.iter().map(|class| policy.class_name(*class)).collect();
-        line(&mut text, format_args!("\n{}: {}", names.join(", "), policy.ttl(first)));
+        let regions =
+            policy.regions(first).map_or_else(String::new, |list| format!(", in {} alone", list.join(", ")));
+        line(&mut text, format_args!("\n{}: {}{regions}", names.join(", "), policy.ttl(first)));
         show_class(policy, first, &mut text);
     }
     if !policy.unfound().is_empty() {
@@ -76,39 +77,19 @@ fn show_class(policy: &Policy, class: ClassId, text: &mut String) {
         let why = if cites.is_empty() { String::new() } else { format!("  ({})", cites.join("; ")) };
         line(text, format_args!("  {name:<width$}  {action}{why}"));
     }
+    if policy.heeds_signals(class) {
+        line(text, format_args!("  a record with DNT: 1 or Sec-GPC: 1 is anonymized, with no pseudonym"));
+    }
 }
 
 fn alike(policy: &Policy, one: ClassId, other: ClassId) -> bool {
     let cites = |class| policy.rules().entities().iter().map(move |entity| policy.cites(class, entity));
     policy.ttl(one) == policy.ttl(other)
+        && policy.regions(one) == policy.regions(other)
+        && policy.heeds_signals(one) == policy.heeds_signals(other)
+        && policy.silent(one).1 == policy.silent(other).1
         && policy.actions(one) == policy.actions(other)
         && cites(one).eq(cites(other))
-}
-
-/// The action as a policy file writes it.
-fn describe(action: Action) -> String {
-    match action {
-        Action::Truncate { ipv4_prefix, ipv6_prefix } => {
-            format!("truncate: {{ ipv4: {ipv4_prefix}, ipv6: {ipv6_prefix} }}")
-        }
-        Action::Mask { first, last } => format!("mask: {{ first: {first}, last: {last} }}"),
-        Action::Generalize { decimals } => format!("generalize: {{ decimals: {decimals} }}"),
-        Action::Redact { length: true } => "redact: { length: true }".to_owned(),
-        Action::Pseudonymize { shape } => match shape {
-            Shape::Tag => action.name().to_owned(),
-            Shape::Email { domain: Domain::Keep } => {
-                "pseudonymize: { shape: email, domain: keep }".to_owned()
-            }
-            Shape::Ip | Shape::Email { .. } | Shape::Uuid | Shape::Digits => {
-                format!("pseudonymize: {{ shape: {} }}", shape.name())
-            }
-        },
-        Action::Keep
-        | Action::Encrypt
-        | Action::Redact { length: false }
-        | Action::DropField
-        | Action::DropRecord => action.name().to_owned(),
-    }
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -218,7 +218,7 @@ impl Overrule {
         let mut lines = Lines { overrule: self, rules, haystack, found, standing };
         if !self.fields.is_empty() {
             let asked = is_json && lines.at_paths(path);
-            lines.at_keys(path, asked);
+            lines.at_keys(path, is_json, asked);
         }
         if let Some(only) = &self.only
             && !lines.only(only, within, path, is_json)
@@ -235,8 +235,12 @@ impl Overrule {
         }
         let Stand { values, networks, cards } = &self.stand;
         let is_address = matches!(finding.entity, Entity::IPV4 | Entity::IPV6);
-        let is_card = finding.entity == Entity::CARD;
-        if values.is_empty() && !(is_address && !networks.is_empty()) && !(is_card && !cards.is_empty()) {
+        let listed = match finding.entity {
+            Entity::IPV4 | Entity::IPV6 => !networks.is_empty(),
+            Entity::CARD => !cards.is_empty(),
+            _ => false,
+        };
+        if values.is_empty() && !listed {
             return None;
         }
         let plain = &mut scratch.plain;
@@ -249,7 +253,7 @@ impl Overrule {
             return networks.iter().any(|network| network.holds(address)).then_some(Allowed::Network);
         }
         plain.retain(|byte| !matches!(byte, b' ' | b'-'));
-        (is_card && cards.iter().any(|card| **card == **plain)).then_some(Allowed::Card)
+        (listed && cards.iter().any(|card| **card == **plain)).then_some(Allowed::Card)
     }
 }
 
@@ -286,8 +290,8 @@ impl Lines<'_> {
     }
 
     /// Asks the lines at every key of any notation. Where `asked` says that a document's paths were asked already, names alone
-    /// are left: those of fields inside its strings.
-    fn at_keys(&mut self, path: &mut Path, asked: bool) {
+    /// are left: those of fields inside its strings. In what is a document no more, nothing stands for its path.
+    fn at_keys(&mut self, path: &mut Path, is_json: bool, asked: bool) {
         let mut run = LastRun::default();
         let mut taken = 0;
         for at in memchr::memchr2_iter(b'=', b':', self.haystack) {
@@ -300,7 +304,9 @@ impl Lines<'_> {
             }
             path.clear();
             path.push(&self.haystack[key.name.range()]);
-            let fits = |line: &&FieldLine| (!asked || line.pattern.is_name()) && line.pattern.is_match(path);
+            let by_path = |line: &FieldLine| !(asked || is_json && line.verdict == Verdict::Stands);
+            let fits =
+                |line: &&FieldLine| (line.pattern.is_name() || by_path(line)) && line.pattern.is_match(path);
             let Some(line) = self.overrule.fields.iter().find(fits) else { continue };
             match field::value_after(self.haystack, key, &mut run) {
                 After::One(value) => {
@@ -376,7 +382,9 @@ impl Lines<'_> {
             Within::Message => walk::json(haystack, path, |path, value| {
                 if only.fields.iter().any(|pattern| pattern.is_match(path)) {
                     return match value {
-                        Value::Composite(at) => walk::composite_end(haystack, at).map_or(Way::On, Way::Behind),
+                        Value::Composite(at) => {
+                            walk::composite_end(haystack, at).map_or(Way::On, Way::Behind)
+                        }
                         Value::Text(_) | Value::Bare(_) => Way::On,
                     };
                 }

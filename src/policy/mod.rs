@@ -7,19 +7,24 @@ policy file may hold. Where no line speaks of an entity it is redacted: a new
 rule never lets a value through because nobody has thought of it.
 */
 
+mod clause;
+mod declare;
 mod line;
 mod member;
 mod read;
 mod route;
+mod section;
 
-pub use read::CLASSES;
+pub use clause::{Citation, Clause};
+pub use read::{CLASSES, Region};
 pub use route::{Glob, Route, RouteError, Routes, When};
 
 use std::sync::{Arc, OnceLock};
 
 use read::Draft;
 
-use crate::action::Action;
+use crate::action::{Action, Domain, Shape};
+use crate::clock::Timestamp;
 use crate::detect::{Rules, Wanted};
 use crate::entity::Entity;
 use crate::record::{ClassId, Names};
@@ -38,8 +43,11 @@ pub struct Policy {
     rules: Arc<Rules>,
     names: Arc<Names>,
     about: String,
+    effective_from: Option<Timestamp>,
     unfound: Vec<String>,
     classes: Vec<Class>,
+    clauses: Arc<[Clause]>,
+    citations: Arc<[Citation]>,
     routes: Routes,
 }
 
@@ -52,14 +60,57 @@ struct Class {
     needs_key: bool,
     /// By [`Entity::index`]: the clauses that the policy cites for it.
     cites: Vec<Vec<String>>,
+    /// By [`Entity::index`]: whether a line speaks of it.
+    named: Vec<bool>,
+    /// The regions that records may go to; all without this.
+    regions: Option<Vec<Region>>,
+    /// For records that ask not to be tracked: other actions.
+    silent: Option<Silent>,
+}
+
+/// What holds for records that ask not to be tracked.
+#[derive(Clone, Debug)]
+struct Silent {
+    actions: Vec<Action>,
+    wanted: Wanted,
 }
 
 impl Class {
     fn new(draft: read::DraftClass) -> Class {
-        let read::DraftClass { actions, cites, .. } = draft;
-        let wanted = Wanted::new(actions.iter().map(|action| action.strength()).collect());
+        let read::DraftClass { actions, cites, named, regions, overrule, silent, .. } = draft;
+        let wanted = |actions: &[Action]| {
+            let strengths = actions.iter().map(|action| action.strength()).collect();
+            Wanted::new(strengths).overruled(overrule.clone())
+        };
+        let silent = silent.map(|actions| Silent { wanted: wanted(&actions), actions });
         let needs_key = actions.iter().any(|action| action.needs_key());
-        Class { actions, wanted, needs_key, cites }
+        Class { wanted: wanted(&actions), actions, needs_key, cites, named, regions, silent }
+    }
+}
+
+/// The action as a policy file writes it.
+pub fn describe(action: Action) -> String {
+    match action {
+        Action::Truncate { ipv4_prefix, ipv6_prefix } => {
+            format!("truncate: {{ ipv4: {ipv4_prefix}, ipv6: {ipv6_prefix} }}")
+        }
+        Action::Mask { first, last } => format!("mask: {{ first: {first}, last: {last} }}"),
+        Action::Generalize { decimals } => format!("generalize: {{ decimals: {decimals} }}"),
+        Action::Redact { length: true } => "redact: { length: true }".to_owned(),
+        Action::Pseudonymize { shape } => match shape {
+            Shape::Tag => action.name().to_owned(),
+            Shape::Email { domain: Domain::Keep } => {
+                "pseudonymize: { shape: email, domain: keep }".to_owned()
+            }
+            Shape::Ip | Shape::Email { .. } | Shape::Uuid | Shape::Digits => {
+                format!("pseudonymize: {{ shape: {} }}", shape.name())
+            }
+        },
+        Action::Keep
+        | Action::Encrypt
+        | Action::Redact { length: false }
+        | Action::DropField
+        | Action::DropRecord => action.name().to_owned(),
     }
 }
 
@@ -98,7 +149,7 @@ impl Policy {
     pub fn parse_for(rules: Arc<Rules>, file: &str, text: &str) -> Result<Policy, Error> {
         let report = yaml::Report::default();
         let draft = match yaml::parse(text) {
-            Ok(root) => read::draft(&yaml::Field::root(&root, &report), rules.entities()),
+            Ok(root) => Policy::draft(&yaml::Field::root(&root, &report), rules),
             Err((line, what)) => {
                 report.add(line, "", what);
                 None
@@ -106,9 +157,19 @@ impl Policy {
         };
         let faults: Vec<String> = report.into_problems().iter().map(|problem| problem.line(file)).collect();
         match draft {
-            Some(draft) if faults.is_empty() => Ok(Policy::compile(rules, draft)),
+            Some((rules, draft)) if faults.is_empty() => Ok(Policy::compile(rules, draft)),
             _ => Err(Error { faults }),
         }
+    }
+
+    /// Reads a policy, with the rules that it has once it has declared its own.
+    fn draft(root: &yaml::Field<'_>, rules: Arc<Rules>) -> Option<(Arc<Rules>, Draft)> {
+        let rules = match root.is_table() {
+            true => declare::extend(root, &rules)?.map_or(rules, Arc::new),
+            false => rules,
+        };
+        let draft = read::draft(root, &rules)?;
+        Some((rules, draft))
     }
 
     fn compile(rules: Arc<Rules>, draft: Draft) -> Policy {
@@ -119,7 +180,17 @@ impl Policy {
         };
         let classes = draft.classes.into_iter().map(Class::new).collect();
         let routes = Routes::builtin(&names);
-        Policy { rules, names: names.into(), about: draft.about, unfound: draft.unfound, classes, routes }
+        Policy {
+            rules,
+            names: names.into(),
+            about: draft.about,
+            effective_from: draft.effective_from,
+            unfound: draft.unfound,
+            classes,
+            clauses: draft.clauses.into(),
+            citations: draft.citations.into(),
+            routes,
+        }
     }
 
     /// The same policy with a configuration's routes before the built-in ones. Streams that they name are added.
@@ -141,6 +212,36 @@ impl Policy {
     /// What the policy says of itself, one line.
     pub fn about(&self) -> &str {
         &self.about
+    }
+
+    /// The moment from which the policy holds, if it says so.
+    pub fn effective_from(&self) -> Option<Timestamp> {
+        self.effective_from
+    }
+
+    /// What the published text promises, in its order; empty where the policy is of no such text.
+    pub fn clauses(&self) -> &[Clause] {
+        &self.clauses
+    }
+
+    /// Every line that keeps a clause, in the order of the file.
+    pub fn citations(&self) -> &[Citation] {
+        &self.citations
+    }
+
+    /// The regions that records of this class may go to; all if it names none.
+    pub fn regions(&self, class: ClassId) -> Option<&[Region]> {
+        self.class(class).regions.as_deref()
+    }
+
+    /// Whether records of this class that ask not to be tracked are handled apart.
+    pub fn heeds_signals(&self, class: ClassId) -> bool {
+        self.class(class).silent.is_some()
+    }
+
+    /// Whether a line of the policy speaks of the entity in this class, and not its default alone.
+    pub fn is_named(&self, class: ClassId, entity: Entity) -> bool {
+        self.class(class).named[entity.index()]
     }
 
     /// Entities that the policy names and no rule finds, so that what it says of them has no effect.
@@ -187,6 +288,16 @@ impl Policy {
     /// What is looked for in records of this class.
     pub fn wanted(&self, class: ClassId) -> &Wanted {
         &self.class(class).wanted
+    }
+
+    /// What is looked for in records of this class that ask not to be tracked, and what happens to it; what holds for all
+    /// where the class makes no difference. None of it needs a key then.
+    pub fn silent(&self, class: ClassId) -> (&Wanted, &[Action]) {
+        let class = self.class(class);
+        match &class.silent {
+            Some(silent) => (&silent.wanted, &silent.actions),
+            None => (&class.wanted, &class.actions),
+        }
     }
 
     /// What happens to an entity in this class.

@@ -5,13 +5,18 @@ What a policy file may hold, and what it means.
 policy: shop                 # name, goes out with each record as `shop@3`
 version: 3
 about: One line for `logveil policy list`.
+effective_from: 2026-12-01   # said, and asked for by `logveil check`
+own_classes: [mail]          # beside the built-in ones
+declare:                     # entities of its own, see `declare`
+  license_id: { keys: [license_id] }
+clauses:                     # what the published text promises, see `clause`
+  - { id: "6", promise: Access logs live 90 days., bounds: { classes: [access], retention: 90d } }
 default: redact              # what no line names
 classes:
-  "*":                       # holds for every class, where the class says nothing else
-    retention: { ttl: 90d, cites: ["privacy.html#logs"] }      # or: retention: 90d
+  "*":                       # holds for every class, where the class says nothing else; see `section`
+    retention: { ttl: 90d, cites: ["6"] }
     entities:
-      ipv4: { truncate: { ipv4: 24 }, cites: ["privacy.html#ip"] }
-      card: { mask: { first: 6, last: 4 } }
+      ipv4: { truncate: { ipv4: 24 }, cites: ["6"] }
       email: pseudonymize
   payment:
     default: drop_field
@@ -19,15 +24,22 @@ classes:
 ```
 
 An entity's line is the name of an action, or a table of one action with its
-options and the clauses that it `cites`. Other keys may join them there later.
+options and the clauses that it `cites`.
 */
 
 use std::collections::HashMap;
 
+use super::clause::{self, Citation, Clause};
+use super::declare::{UNLISTED, rule_of_line};
 use super::line::{REDACT, line};
+use super::section::{self, Only, Section, Silent};
 use crate::action::Action;
-use crate::entity::{Entities, Entity};
+use crate::clock::Timestamp;
+use crate::detect::Rules;
+use crate::detect::overrule::{self, Overrule, Verdict, Whole};
+use crate::entity::Entity;
 use crate::mark;
+use crate::structure::path::Pattern;
 use crate::ttl::Ttl;
 use crate::yaml::{Field, nearest};
 
@@ -35,7 +47,7 @@ use crate::yaml::{Field, nearest};
 pub const CLASSES: &[&str] = &["access", "app", "activity", "auth", "payment", "support", "audit"];
 
 /// The entities that a policy may name although no pack has a rule for them yet.
-const VOCABULARY: &[&str] = &[
+pub(super) const VOCABULARY: &[&str] = &[
     "hostname",
     "url",
     "phone",
@@ -100,13 +112,22 @@ const VOCABULARY: &[&str] = &[
 /// Retention of a class for which the policy states none.
 const TTL: Ttl = Ttl::days(90);
 
+/// Classes beside the built-in ones that a policy may have: each costs a table of all entities.
+const OWN_CLASSES_MAX: usize = 64;
+
+/// A region's name, as stores are marked with it.
+pub type Region = String;
+
 /// A policy as read: without faults, if the report has none.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) version: u64,
     pub(super) about: String,
+    pub(super) effective_from: Option<Timestamp>,
     pub(super) classes: Vec<DraftClass>,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) citations: Vec<Citation>,
     /// Entities that are named and that no rule finds.
     pub(super) unfound: Vec<String>,
 }
@@ -116,28 +137,50 @@ pub(super) struct Draft {
 pub(super) struct DraftClass {
     pub(super) name: String,
     pub(super) ttl: Ttl,
+    pub(super) regions: Option<Vec<Region>>,
     pub(super) actions: Vec<Action>,
     pub(super) cites: Vec<Vec<String>>,
+    /// Whether a line speaks of the entity, and not the default alone.
+    pub(super) named: Vec<bool>,
+    pub(super) overrule: Overrule,
+    /// What is done in records that ask not to be tracked.
+    pub(super) silent: Option<Vec<Action>>,
 }
 
-/// What the section of one class says.
-#[derive(Default)]
-struct Section {
-    ttl: Option<Ttl>,
-    default: Option<Action>,
-    entities: HashMap<Entity, (Action, Vec<String>)>,
-}
-
-/// Reads a policy; what is wrong goes to the field's report.
-pub(super) fn draft(root: &Field<'_>, entities: &Entities) -> Option<Draft> {
-    let table = root.table(&["policy", "version", "about", "cites", "default", "classes"])?;
+/// Reads a policy; what is wrong goes to the field's report. `rules` have what it declares.
+pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
+    let known = [
+        "policy",
+        "version",
+        "about",
+        "effective_from",
+        "cites",
+        "own_classes",
+        "declare",
+        "clauses",
+        "default",
+        "classes",
+    ];
+    let table = root.table(&known)?;
     let name = table.need("policy", "the policy's name").and_then(name);
     let version = table.find("version").map_or(Some(1), |field| field.count(1..=u64::from(u32::MAX)));
     let about = table.find("about").map_or(Some(""), Field::text);
+    let effective_from = table.find("effective_from").map_or(Some(None), |field| date(field).map(Some));
     table.find("cites").map(Field::texts);
     let default = table.find("default").map_or(Some(REDACT), |field| Some(line(field, None)?.0));
+    let mut classes: Vec<String> = CLASSES.iter().map(|&name| name.to_owned()).collect();
+    if let Some(field) = table.find("own_classes") {
+        own_classes(field, &mut classes);
+    }
 
-    let mut reader = Reader { entities, unfound: Vec::new() };
+    let mut reader = Reader { rules, classes, unfound: Vec::new(), citations: Vec::new() };
+    let drafts = match table.find("clauses") {
+        Some(field) => clause::read(field, &reader),
+        None => Vec::new(),
+    };
+    for (entity, field) in table.find("declare").and_then(Field::entries).unwrap_or_default() {
+        reader.cite_of(&entity, &field);
+    }
     let mut sections = HashMap::new();
     for (class, field) in table.find("classes").and_then(Field::entries).unwrap_or_default() {
         if let Some(section) = reader.section(&class, &field) {
@@ -146,16 +189,28 @@ pub(super) fn draft(root: &Field<'_>, entities: &Entities) -> Option<Draft> {
     }
     let all = sections.remove("*").unwrap_or_default();
     let default = default?;
-    let class = |name: &&str| {
-        let own = sections.remove(*name).unwrap_or_default();
-        let ttl = own.ttl.or(all.ttl).unwrap_or(TTL);
-        let rest = (own.default.or(all.default).unwrap_or(default), Vec::new());
-        let line = |entity| own.entities.get(&entity).or(all.entities.get(&entity)).unwrap_or(&rest).clone();
-        let (actions, cites) = entities.iter().map(line).unzip();
-        DraftClass { name: (*name).to_owned(), ttl, actions, cites }
-    };
-    let classes = CLASSES.iter().map(class).collect();
-    Some(Draft { name: name?, version: version?, about: about?.to_owned(), classes, unfound: reader.unfound })
+    let mut classes = Vec::new();
+    for name in reader.classes.clone() {
+        let own = sections.remove(&name).unwrap_or_default();
+        let merged = Merged { rules, own: &own, all: &all, default };
+        let class = merged.class(name);
+        clause::check(&drafts, &class, &merged);
+        classes.push(class);
+    }
+    let Reader { unfound, citations, .. } = reader;
+    clause::cited(&drafts, &citations);
+    let citations = citations.into_iter().map(|(citation, _)| citation).collect();
+    let clauses = drafts.into_iter().map(|(clause, _)| clause).collect();
+    Some(Draft {
+        name: name?,
+        version: version?,
+        about: about?.to_owned(),
+        effective_from: effective_from?,
+        classes,
+        clauses,
+        citations,
+        unfound,
+    })
 }
 
 /// A policy's name goes out with every record, so it is a word.
@@ -167,35 +222,63 @@ fn name(field: &Field<'_>) -> Option<String> {
     field.parse("up to 64 letters, digits, `-`, `_` and `.`", |text| is_word(text).then(|| text.to_owned()))
 }
 
-struct Reader<'a> {
-    entities: &'a Entities,
-    unfound: Vec<String>,
+/// A day, from its first second on (UTC).
+fn date(field: &Field<'_>) -> Option<Timestamp> {
+    field.parse("a day such as 2026-12-01", |text| format!("{text}T00:00:00Z").parse().ok())
 }
 
-impl Reader<'_> {
-    fn section(&mut self, class: &str, field: &Field<'_>) -> Option<Section> {
-        if class != "*" && !CLASSES.contains(&class) {
-            let (known, near) = (CLASSES.join(", "), nearest(class, CLASSES));
-            return field
-                .refuse(format!("is no class; the classes are {known}, and * for all of them{near}"));
+/// Classes' names stand in names of files and in labels of metrics.
+fn own_classes(field: &Field<'_>, classes: &mut Vec<String>) {
+    for member in field.list().unwrap_or_default() {
+        let is_word = |text: &str| {
+            let sign = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+            (1..=32).contains(&text.len()) && text.bytes().all(sign)
+        };
+        let name = member.parse("up to 32 of a-z, 0-9 and _", |text| is_word(text).then(|| text.to_owned()));
+        let Some(name) = name else { continue };
+        if classes.contains(&name) {
+            member
+                .refuse::<()>(format!("names {name} again; the built-in classes are {}", CLASSES.join(", ")));
+        } else if classes.len() >= CLASSES.len() + OWN_CLASSES_MAX {
+            member.refuse::<()>(format!(
+                "is one too many; there may be {OWN_CLASSES_MAX} beside the built-in ones"
+            ));
+        } else {
+            classes.push(name);
         }
-        let table = field.table(&["retention", "default", "entities", "cites"])?;
-        table.find("cites").map(Field::texts);
-        let ttl = table.find("retention").and_then(retention);
-        let default = table.find("default").and_then(|field| Some(line(field, None)?.0));
-        let mut entities = HashMap::new();
-        for (name, field) in table.find("entities").and_then(Field::entries).unwrap_or_default() {
-            let Some(entity) = self.entity(&name, &field) else { continue };
-            if let Some(line) = line(&field, Some(&name)) {
-                entity.map(|entity| entities.insert(entity, line));
-            }
+    }
+}
+
+/// What sections are read with.
+pub(super) struct Reader<'r, 'a> {
+    pub(super) rules: &'r Rules,
+    pub(super) classes: Vec<String>,
+    unfound: Vec<String>,
+    citations: Vec<(Citation, Field<'a>)>,
+}
+
+impl<'a> Reader<'_, 'a> {
+    fn section(&mut self, class: &str, field: &Field<'a>) -> Option<Section<'a>> {
+        if class != "*" {
+            self.is_class(class, field)?;
         }
-        Some(Section { ttl, default, entities })
+        section::read(self, class, field)
+    }
+
+    /// Reports a class that there is not.
+    pub(super) fn is_class(&self, class: &str, field: &Field<'_>) -> Option<()> {
+        if self.classes.iter().any(|known| known == class) {
+            return Some(());
+        }
+        let known: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+        let (list, near) = (known.join(", "), nearest(class, &known));
+        field.refuse(format!("is no class; the classes are {list}, and * for all of them{near}"))
     }
 
     /// The entity of this name; `Some(None)` if a policy may name it and no rule finds it.
-    fn entity(&mut self, name: &str, field: &Field<'_>) -> Option<Option<Entity>> {
-        if let Some(entity) = self.entities.find(name) {
+    pub(super) fn entity(&mut self, name: &str, field: &Field<'_>) -> Option<Option<Entity>> {
+        let entities = self.rules.entities();
+        if let Some(entity) = entities.find(name) {
             return Some(Some(entity));
         }
         if VOCABULARY.contains(&name) {
@@ -204,22 +287,140 @@ impl Reader<'_> {
             }
             return Some(None);
         }
-        let found = self.entities.iter().map(|entity| self.entities.name(entity));
+        let found = entities.iter().map(|entity| entities.name(entity));
         let known: Vec<&str> = found.chain(VOCABULARY.iter().copied()).collect();
         field.refuse(format!("is no entity; `logveil pattern list` shows them{}", nearest(name, &known)))
     }
+
+    /// Notes that a line keeps clauses.
+    pub(super) fn cited(&mut self, class: &str, what: &str, clauses: &[String], at: &Field<'a>) {
+        let class = if class == "*" { "every class" } else { class };
+        for clause in clauses {
+            let line = format!("{class}: {what}");
+            self.citations.push((Citation { clause: clause.clone(), line }, at.clone()));
+        }
+    }
+
+    /// Notes that a section as a whole keeps clauses.
+    pub(super) fn cite(&mut self, class: &str, cites: &Field<'a>) {
+        if let Some(clauses) = cites.texts() {
+            self.cited(class, "the section", &clauses, cites);
+        }
+    }
+
+    /// Notes that a declared entity keeps clauses.
+    fn cite_of(&mut self, entity: &str, field: &Field<'a>) {
+        let entries = field.entries().unwrap_or_default();
+        let cites = entries.iter().find(|(key, _)| key == "cites");
+        if let Some((_, cites)) = cites
+            && let Some(clauses) = cites.texts()
+        {
+            self.cited("*", &format!("{entity} is declared"), &clauses, cites);
+        }
+    }
 }
 
-/// `90d`, or a table with `ttl` and `cites`.
-fn retention(field: &Field<'_>) -> Option<Ttl> {
-    let ttl = |field: &Field<'_>| {
-        let text = field.text()?;
-        text.parse().or_else(|error| field.refuse(format!("{text:?} {error}")).ok_or(error)).ok()
-    };
-    if !field.is_table() {
-        return ttl(field);
+/// A class's section over that of all classes.
+pub(super) struct Merged<'s, 'a> {
+    rules: &'s Rules,
+    pub(super) own: &'s Section<'a>,
+    pub(super) all: &'s Section<'a>,
+    default: Action,
+}
+
+impl<'s, 'a> Merged<'s, 'a> {
+    fn class(&self, name: String) -> DraftClass {
+        let Merged { own, all, .. } = self;
+        let entities = self.rules.entities();
+        let ttl = own.ttl.as_ref().or(all.ttl.as_ref()).map_or(TTL, |(ttl, _)| *ttl);
+        let regions = own.regions.as_ref().or(all.regions.as_ref()).map(|(list, _)| list.clone());
+        let rest = own.default.as_ref().or(all.default.as_ref());
+        let lines: Vec<_> = entities.iter().map(|entity| self.line(entity)).collect();
+        let action = |line: &Option<&section::Line<'_>>| match line.or(rest) {
+            Some(line) => line.action,
+            None => self.default,
+        };
+        let mut actions: Vec<Action> = lines.iter().map(action).collect();
+        let mut cites: Vec<Vec<String>> =
+            lines.iter().map(|line| line.map_or_else(Vec::new, |line| line.cites.clone())).collect();
+        let mut named: Vec<bool> = lines.iter().map(Option::is_some).collect();
+        let overrule = self.overrule(&mut actions, &mut cites, &mut named);
+        let silent = own.dnt.as_ref().or(all.dnt.as_ref()).map(|_| self.silent(&actions));
+        DraftClass { name, ttl, regions, actions, cites, named, overrule, silent }
     }
-    let table = field.table(&["ttl", "cites"])?;
-    table.find("cites").map(Field::texts);
-    table.need("ttl", "a limit such as 90d, 24mo or 5y").and_then(ttl)
+
+    /// The line for an entity.
+    pub(super) fn line(&self, entity: Entity) -> Option<&'s section::Line<'a>> {
+        self.own.entities.get(&entity).or(self.all.entities.get(&entity))
+    }
+
+    /// What is done with each entity where a record asks not to be tracked: what the section says, or what identifies nobody.
+    fn silent(&self, actions: &[Action]) -> Vec<Action> {
+        let silents: Vec<&Silent<'_>> =
+            [self.own, self.all].into_iter().filter_map(|one| one.dnt.as_ref()).collect();
+        let entities = self.rules.entities();
+        let of = |entity: Entity| {
+            let line = silents.iter().find_map(|silent| silent.entities.get(&entity));
+            let action = actions[entity.index()];
+            let rest = || silents.iter().find_map(|silent| silent.default.as_ref());
+            match line {
+                Some(line) => line.action,
+                None if action.needs_key() => rest().map_or_else(|| anonymous(entity), |line| line.action),
+                None => action,
+            }
+        };
+        entities.iter().map(of).collect()
+    }
+
+    /// The lines for fields and values; the actions of their entities go into the tables.
+    fn overrule(&self, actions: &mut [Action], cites: &mut [Vec<String>], named: &mut [bool]) -> Overrule {
+        let Merged { own, all, rules, .. } = self;
+        let mut overrule = Overrule::default();
+        let stands =
+            |pattern: &Pattern| overrule::FieldLine { pattern: pattern.clone(), verdict: Verdict::Stands };
+        let standing = own.standing.iter().chain(&all.standing);
+        overrule.fields.extend(standing.map(|(_, pattern, _)| stands(pattern)));
+        let inherited =
+            all.fields.iter().filter(|line| own.fields.iter().all(|other| other.pattern != line.pattern));
+        for line in own.fields.iter().chain(inherited) {
+            if line.line.action == Action::Keep {
+                overrule.fields.push(stands(&line.pattern));
+                continue;
+            }
+            let Some(rule) = rules.rule_named(&rule_of_line(&line.text)) else { continue };
+            let entity = rules.rule(rule).entity;
+            let one =
+                matches!(line.line.action, Action::Redact { .. } | Action::DropField | Action::DropRecord);
+            let whole = if one { Whole::Yes } else { Whole::No };
+            let verdict = Verdict::Found { rule, entity, whole };
+            overrule.fields.push(overrule::FieldLine { pattern: line.pattern.clone(), verdict });
+            actions[entity.index()] = line.line.action;
+            cites[entity.index()].clone_from(&line.line.cites);
+            named[entity.index()] = true;
+        }
+        if let Some(Only { fields, others }) = own.only.as_ref().or(all.only.as_ref())
+            && let Some(rule) = rules.rule_named(UNLISTED)
+        {
+            let entity = rules.rule(rule).entity;
+            let fields = fields.iter().map(|(_, pattern)| pattern.clone()).collect();
+            overrule.only = Some(overrule::Only { fields, rule, entity });
+            actions[entity.index()] = others.action;
+            cites[entity.index()].clone_from(&others.cites);
+            named[entity.index()] = true;
+        }
+        for stand in [&own.stand, &all.stand] {
+            overrule.stand.values.extend(stand.values.iter().cloned());
+            overrule.stand.networks.extend(&stand.networks);
+            overrule.stand.cards.extend(stand.cards.iter().cloned());
+        }
+        overrule
+    }
+}
+
+/// What stands for a pseudonym where none may be: an address's network, of anything else nothing.
+fn anonymous(entity: Entity) -> Action {
+    match entity {
+        Entity::IPV4 | Entity::IPV6 => Action::Truncate { ipv4_prefix: 24, ipv6_prefix: 48 },
+        _ => REDACT,
+    }
 }

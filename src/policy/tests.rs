@@ -157,7 +157,8 @@ classes:
     check_refused(
         faulty,
         &[
-            "p.yaml:3: retention: is no key of this table; it may hold policy, version, about, cites, default, classes",
+            "p.yaml:3: retention: is no key of this table; it may hold policy, version, about, effective_from, \
+             cites, own_classes, declare, clauses, default, classes",
             "p.yaml:4: default: truncate is for ipv4, ipv6 and card; write redact or pseudonymize",
             "p.yaml:6: classes.acess: is no class; the classes are access, app, activity, auth, payment, support, audit, \
              and * for all of them; did you mean access?",
@@ -202,4 +203,200 @@ fn an_entity_that_no_rule_finds_is_said_to_be_so() {
         Policy::parse("p", "policy: p\nclasses: { app: { entities: { fi_hetu: redact } } }").expect("right");
     let found = policy.rules().entities().find("fi_hetu").is_some();
     assert_eq!(policy.unfound(), if found { &[] as &[&str] } else { &["fi_hetu"] });
+}
+
+const SHOP: &str = r#"
+policy: shop
+effective_from: 2026-12-01
+own_classes: [mail]
+declare:
+  license_id: { keys: [license_id], cites: ["1"] }
+  ticket: { pattern: 'TK-[0-9]{8}', anchors: ['TK-'] }
+clauses:
+  - id: "1"
+    promise: Access logs live 90 days at most, in the EEA, and addresses are cut.
+    bounds: { classes: [access], retention: 90d, regions: [eea], entities: { ipv4: { truncate: { ipv4: 24 } } } }
+    tests: [policy::x]
+  - { id: "2", promise: We write letters., not_enforceable: a letter is no log }
+  - { id: "3", promise: Signals are heeded., bounds: { dnt: anonymize } }
+classes:
+  "*":
+    retention: { ttl: 90d, cites: ["1"] }
+    regions: [eea]
+    entities:
+      ipv4: { truncate: { ipv4: 16 }, cites: ["1"] }
+      email: pseudonymize
+      license_id: { mask: { last: 2 } }
+    fields:
+      $.user.note: drop_field
+      email: redact
+    allow: { values: [ops@example.com], networks: [10.0.0.0/8], test_cards: true, fields: [build_id] }
+    when: { dnt: { entities: { username: redact }, cites: ["3"] } }
+  mail:
+    retention: 7d
+    fields: { note: redact }
+  support:
+    only: { fields: [time, topic], others: redact }
+"#;
+
+/// What comes out of a record of this class.
+fn clean(policy: &Policy, class: &str, message: &str) -> String {
+    use crate::pipeline::{Outcome, State, process};
+    let class = policy.class_named(class).expect("it is a class");
+    let mut keyring = crate::keys::Keyring::empty();
+    let key = || {
+        crate::keys::EpochKey::new(crate::keys::KeyId(*b"k7f3a"), &crate::secret::Secret::new(vec![7; 32]))
+    };
+    for class in policy.classes() {
+        keyring.insert(policy.class_name(class), crate::keys::Epoch(0), key());
+    }
+    let mut raw = crate::secret::Raw::default();
+    let records = vec![crate::record::Record::plain(raw.push(message.as_bytes()))];
+    let (received, ack) = (Timestamp::UNIX_EPOCH, crate::record::Ack::none());
+    let batch =
+        crate::record::Batch { raw, records, received, source: "t".into(), path: Default::default(), ack };
+    let policy = policy.clone().routed_to(class);
+    match process(&policy, &keyring, &mut State::default(), batch) {
+        Outcome::Clean { redacted, .. } => {
+            let first =
+                redacted.iter().next().map(|envelope| String::from_utf8_lossy(envelope.message).into_owned());
+            first.unwrap_or_else(|| "(dropped)".to_owned())
+        }
+        Outcome::Held { .. } => panic!("every class has its key"),
+    }
+}
+
+#[test]
+fn a_policy_may_say_all_of_this() {
+    let policy = Policy::parse("shop.yaml", SHOP).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(policy.effective_from().map(|at| at.to_string()).as_deref(), Some("2026-12-01T00:00:00Z"));
+    let mail = policy.class_named("mail").expect("its own class");
+    assert_eq!(
+        (policy.ttl(mail).to_string(), policy.regions(mail)),
+        ("7d".into(), Some(&["eea".to_owned()][..]))
+    );
+    let keeps: Vec<&str> = policy.citations().iter().map(|citation| &*citation.line).collect();
+    let expected = [
+        "every class: license_id is declared",
+        "every class: retention 90d",
+        "every class: ipv4 truncate: { ipv4: 16, ipv6: 48 }",
+        "every class: when a record asks not to be tracked, anonymize",
+    ];
+    assert_eq!(keeps, expected);
+    for (class, message, expected) in [
+        ("app", "license_id=AB-12345678 TK-12345678", "license_id=*********78 [ticket]"),
+        ("app", r#"{"user":{"note":"x","a":1},"note":"y"}"#, r#"{"user":{"a":1},"note":"y"}"#),
+        ("app", "email=x y", "email=[email_field] y"),
+        (
+            "mail",
+            r#"{"user":{"note":"x"},"note":7}"#,
+            r#"{"user":{"note":"[note_field]"},"note":"[note_field]"}"#,
+        ),
+        ("app", "ops@example.com at 10.1.2.3 and 203.0.113.9", "ops@example.com at 10.1.2.3 and 203.0.0.0"),
+        ("app", "pay 4242424242424242 build_id=203.0.113.9", "pay 4242424242424242 build_id=203.0.113.9"),
+        (
+            "support",
+            r#"{"time":1,"topic":"a","body":"hello"}"#,
+            r#"{"time":1,"topic":"a","body":"[unlisted]"}"#,
+        ),
+        ("support", "hello there", "[unlisted]"),
+    ] {
+        assert_eq!(clean(&policy, class, message), expected, "{class}: {message}");
+    }
+}
+
+#[test]
+fn who_asks_not_to_be_tracked_gets_no_pseudonym() {
+    let policy = Policy::parse("shop.yaml", SHOP).unwrap_or_else(|error| panic!("{error}"));
+    let tracked = clean(&policy, "app", "by jane@example.com from 203.0.113.9 DNT: 0");
+    assert!(tracked.starts_with("by email_k7f3a.") && tracked.contains(" from 203.0.0.0 "), "{tracked}");
+    for signal in ["DNT: 1", "Sec-GPC: 1", "dnt=1"] {
+        let text = clean(&policy, "app", &format!("by jane@example.com from 203.0.113.9 {signal}"));
+        assert_eq!(text, format!("by [email] from 203.0.0.0 {signal}"));
+    }
+}
+
+#[test]
+fn who_asks_not_to_be_tracked_needs_no_key() {
+    use crate::pipeline::{Outcome, State, process};
+    let policy = Policy::parse("shop.yaml", SHOP).unwrap_or_else(|error| panic!("{error}"));
+    let mut raw = crate::secret::Raw::default();
+    let records = vec![crate::record::Record::plain(raw.push(b"by jane@example.com DNT: 1"))];
+    let (received, ack) = (Timestamp::UNIX_EPOCH, crate::record::Ack::none());
+    let batch =
+        crate::record::Batch { raw, records, received, source: "t".into(), path: Default::default(), ack };
+    let outcome = process(&policy, &crate::keys::Keyring::empty(), &mut State::default(), batch);
+    assert!(matches!(outcome, Outcome::Clean { .. }));
+}
+
+#[test]
+fn a_policy_looser_than_its_clauses_is_refused_where_it_is() {
+    let text = SHOP
+        .replace("retention: { ttl: 90d", "retention: { ttl: 91d")
+        .replace("regions: [eea]\n    entities:", "regions: [eea, us]\n    entities:")
+        .replace("ipv4: { truncate: { ipv4: 16 }, cites", "ipv4: { truncate: { ipv4: 25 }, cites")
+        .replace("    when: {", "    # when: {");
+    let line = |what: &str| text.lines().position(|line| line.contains(what)).expect("it is there") + 1;
+    let faults = Policy::parse("p.yaml", &text).expect_err("it is looser").faults;
+    for (at, expected) in [
+        (line("ttl: 91d"), "lets access live 91d, and clause \"1\" allows 90d; write 90d or less"),
+        (line("regions: [eea, us]"), "lets access go further than eea, which clause \"1\" allows"),
+        (line("ipv4: 25"), "is less than clause \"1\" asks for: truncate: { ipv4: 24, ipv6: 48 }"),
+        (line("dnt: anonymize"), "clause \"3\" needs `when: { dnt: anonymize }` in class access"),
+    ] {
+        let found = faults
+            .iter()
+            .any(|fault| fault.starts_with(&format!("p.yaml:{at}: ")) && fault.contains(expected));
+        assert!(found, "{at}: {expected}\n{faults:#?}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let faulty = r#"
+policy: p
+own_classes: [app, "Mail"]
+declare:
+  ticket: { pattern: '[', anchors: ['TK-'] }
+"#;
+    check_refused(faulty, &["p.yaml:5: declare.ticket: "]);
+    let faulty = r#"
+policy: p
+effective_from: tomorrow
+own_classes: [app, "Mail"]
+clauses:
+  - { id: a, promise: x }
+  - { id: b, promise: x, not_enforceable: no log, bounds: { retention: 1d } }
+  - { id: c, promise: x, not_enforceable: no log }
+classes:
+  app:
+    retention: { ttl: 90d, cites: [z] }
+    regions: []
+    entities: { email: { redact: , cites: [c] } }
+    fields:
+      note: redact
+      user.note: keep
+      build: drop_field
+    only: { fields: [build], others: keep }
+    allow: { networks: [10.0.0.0/99], fields: [build] }
+    when: { dnt: { entities: { email: pseudonymize } } }
+"#;
+    check_refused(
+        faulty,
+        &[
+            "p.yaml:3: effective_from: holds \"tomorrow\", and may hold a day such as 2026-12-01",
+            "p.yaml:4: own_classes[0]: names app again",
+            "p.yaml:4: own_classes[1]: holds \"Mail\", and may hold up to 32 of a-z, 0-9 and _",
+            "p.yaml:6: clauses[0]: clause \"a\" is kept by nothing",
+            "p.yaml:7: clauses[1].bounds: stand beside not_enforceable",
+            "p.yaml:11: classes.app.retention.cites: cites \"z\", which is none of the clauses",
+            "p.yaml:12: classes.app.regions: names no region",
+            "p.yaml:13: classes.app.entities.email: cites clause \"c\", which is said to be not enforceable",
+            "p.yaml:16: classes.app.fields.user.note: never holds: note in line 15",
+            "p.yaml:18: classes.app.only.others: others may be drop_field, redact or drop_record",
+            "p.yaml:19: classes.app.allow.networks[0]: holds \"10.0.0.0/99\"",
+            "p.yaml:19: classes.app.allow.fields[0]: lets build stand, and line 17 says drop_field for build",
+            "p.yaml:20: classes.app.when.dnt.entities.email: pseudonymize lets a record that asks not to be tracked be linked",
+        ],
+    );
 }

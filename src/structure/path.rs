@@ -120,7 +120,8 @@ impl Pattern {
                 _ => segments.push(Segment::One(segment)),
             }
         }
-        (segments.len() <= FIELD_DEPTH_MAX && segments.last() != Some(&Segment::Any)).then_some(Pattern { segments })
+        (segments.len() <= FIELD_DEPTH_MAX && segments.last() != Some(&Segment::Any))
+            .then_some(Pattern { segments })
     }
 
     /// The same for whole paths alone.
@@ -264,7 +265,8 @@ mod tests {
 
     #[test]
     fn spelling_does_not_matter() {
-        for key in ["user_email", "user-email", "USER_EMAIL", "userEmail", "%75ser_email", "\\u0075ser_email"] {
+        for key in ["user_email", "user-email", "USER_EMAIL", "userEmail", "%75ser_email", "\\u0075ser_email"]
+        {
             check("user_email", &[key], true);
         }
         let long = "a".repeat(1000);
@@ -282,7 +284,8 @@ mod tests {
 
     #[test]
     fn knows_what_may_come_below() {
-        let below = |pattern: &str, keys: &[&str]| Pattern::parse(pattern).unwrap().may_match_below(&path(keys));
+        let below =
+            |pattern: &str, keys: &[&str]| Pattern::parse(pattern).unwrap().may_match_below(&path(keys));
         assert!(below("$.user.id", &["user"]));
         assert!(!below("$.user.id", &["other"]));
         assert!(!below("$.user", &["user"]));
@@ -291,7 +294,8 @@ mod tests {
 
     #[test]
     fn knows_what_covers_another() {
-        let covers = |one: &str, other: &str| Pattern::parse(one).unwrap().covers(&Pattern::parse(other).unwrap());
+        let covers =
+            |one: &str, other: &str| Pattern::parse(one).unwrap().covers(&Pattern::parse(other).unwrap());
         assert!(covers("email", "email"));
         assert!(covers("email", "user.email"));
         assert!(covers("*", "email"));

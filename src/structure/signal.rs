@@ -44,7 +44,8 @@ pub fn asks_not_to_be_tracked(text: &[u8]) -> bool {
     ends().find_iter(text).any(|end| {
         let key = key_at(text, end.end());
         key.is_some_and(|key| {
-            is_name(&text[key.name.range()]) && matches!(value(text, key, &mut run), Some(value) if is_set(value))
+            is_name(&text[key.name.range()])
+                && matches!(value(text, key, &mut run), Some(value) if is_set(value))
         })
     })
 }

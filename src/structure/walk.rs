@@ -227,7 +227,9 @@ pub fn logfmt(text: &[u8], mut each: impl FnMut(Span, Value)) -> bool {
 
 /// The pair at `at`: key, value without quotes, and where it ends.
 fn pair(text: &[u8], at: usize) -> Option<(Span, Span, usize)> {
-    let is_key = |b: &&u8| b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b'\'' | b'{' | b'[' | b']' | b',' | b'&' | b'?');
+    let is_key = |b: &&u8| {
+        b.is_ascii_graphic() && !matches!(b, b'=' | b'"' | b'\'' | b'{' | b'[' | b']' | b',' | b'&' | b'?')
+    };
     let len = text[at..].iter().take_while(is_key).count();
     let key = Span::new(at, at + len);
     if len == 0 || text.get(key.end) != Some(&b'=') {
@@ -303,7 +305,8 @@ mod tests {
     #[test]
     fn finds_values_by_their_paths() {
         let text = r#" { "a" : {"b":[1,{"c":"x\"y"}],"d":{}} , "e":null,"b":"z" } "#;
-        let check = |pattern, expected: &[&str]| assert_eq!(found(text, pattern).unwrap(), expected, "{pattern}");
+        let check =
+            |pattern, expected: &[&str]| assert_eq!(found(text, pattern).unwrap(), expected, "{pattern}");
         check("$.a.b.c", &[r#"x\"y"#]);
         check("b", &[r#"[1,{"c":"x\"y"}]"#, "1", r#"{"c":"x\"y"}"#, "z"]);
         check("$.e", &["null"]);
@@ -313,8 +316,24 @@ mod tests {
     #[test]
     fn says_when_a_text_is_not_all_json() {
         for text in [
-            "", "x", "1", r#""x""#, "{", "{}x", r#"{"a":1} jane"#, r#"{"a" 1}"#, r#"{"a":}"#, r#"{"a":1,}"#, "[1,]", "[1 2]",
-            r#"{"a":1]"#, r#"{"a":"x}"#, r#"{a:1}"#, "{}{}", r#"{"a":"\"#, "[[]",
+            "",
+            "x",
+            "1",
+            r#""x""#,
+            "{",
+            "{}x",
+            r#"{"a":1} jane"#,
+            r#"{"a" 1}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            "[1,]",
+            "[1 2]",
+            r#"{"a":1]"#,
+            r#"{"a":"x}"#,
+            r#"{a:1}"#,
+            "{}{}",
+            r#"{"a":"\"#,
+            "[[]",
         ] {
             assert!(found(text, "a").is_none(), "{text}");
         }
@@ -339,7 +358,9 @@ mod tests {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let expected = vec![pair("a", "1"), pair("b", r#"x \"y"#), pair("c", "")];
         assert_eq!(pairs(r#" a=1 b="x \"y" c= "#), Some(expected));
-        for text in ["", " ", "a", "a=1 b", r#"a="x"#, r#"a="x"y"#, r#"a=x"y"#, "hello a=1", r#"{"a":1}"#, "a==1 b"] {
+        for text in
+            ["", " ", "a", "a=1 b", r#"a="x"#, r#"a="x"y"#, r#"a=x"y"#, "hello a=1", r#"{"a":1}"#, "a==1 b"]
+        {
             assert_eq!(pairs(text), None, "{text}");
         }
     }

@@ -12,7 +12,10 @@ fn rules() -> Rules {
 fn line(rules: &Rules, pattern: &str, verdict: Option<Whole>) -> FieldLine {
     let (rule, entity) = ids(rules, "line", "internal");
     let pattern = Pattern::parse(pattern).expect("a pattern");
-    FieldLine { pattern, verdict: verdict.map_or(Verdict::Stands, |whole| Verdict::Found { rule, entity, whole }) }
+    FieldLine {
+        pattern,
+        verdict: verdict.map_or(Verdict::Stands, |whole| Verdict::Found { rule, entity, whole }),
+    }
 }
 
 fn ids(rules: &Rules, rule: &str, entity: &str) -> (RuleId, Entity) {
@@ -40,7 +43,8 @@ fn marked(rules: &Rules, overrule: &Overrule, text: &str) -> String {
 #[test]
 fn a_field_is_found_by_its_name_in_every_notation() {
     let rules = rules();
-    let overrule = Overrule { fields: vec![line(&rules, "x-*-ref", Some(Whole::Yes))], ..Overrule::default() };
+    let overrule =
+        Overrule { fields: vec![line(&rules, "x-*-ref", Some(Whole::Yes))], ..Overrule::default() };
     for (text, expected) in [
         ("a=1 x_order_ref=ab b=2", "a=1 x_order_ref=«ab» b=2"),
         ("X-Order-Ref: ab", "X-Order-Ref: «ab»"),
@@ -60,7 +64,8 @@ fn a_field_is_found_by_its_name_in_every_notation() {
 #[test]
 fn a_path_tells_two_fields_of_one_name_apart() {
     let rules = rules();
-    let overrule = Overrule { fields: vec![line(&rules, "$.customer.ref", Some(Whole::No))], ..Overrule::default() };
+    let overrule =
+        Overrule { fields: vec![line(&rules, "$.customer.ref", Some(Whole::No))], ..Overrule::default() };
     let text = r#"{"customer":{"ref":["a",{"b":2}]},"order":{"ref":"c"},"ref":"d"}"#;
     let expected = r#"{"customer":{"ref":["«a»",{"b":«2»}]},"order":{"ref":"c"},"ref":"d"}"#;
     assert_eq!(marked(&rules, &overrule, text), expected);
@@ -94,7 +99,9 @@ fn values_networks_and_cards_are_left_alone() {
     let rules = rules();
     let stand = Stand {
         values: vec![b"noreply@example.com"[..].into()],
-        networks: ["10.0.0.0/8", "2001:db8::/32"].map(|text| Network::parse(text).expect("a network")).to_vec(),
+        networks: ["10.0.0.0/8", "2001:db8::/32"]
+            .map(|text| Network::parse(text).expect("a network"))
+            .to_vec(),
         cards: vec![b"4242424242424242"[..].into()],
     };
     let overrule = Overrule { stand, ..Overrule::default() };
@@ -114,7 +121,8 @@ fn what_is_left_alone_is_told() {
     let rules = rules();
     let networks = vec![Network::parse("10.0.0.0/8").expect("a network")];
     let stand = Stand { networks, ..Stand::default() };
-    let wanted = Wanted::new(vec![4; rules.entities().len()]).overruled(Overrule { stand, ..Overrule::default() });
+    let wanted =
+        Wanted::new(vec![4; rules.entities().len()]).overruled(Overrule { stand, ..Overrule::default() });
     let misses = rules.near_misses(&wanted, b"10.1.2.3 11.1.2.3");
     let allowed: Vec<Span> = misses
         .iter()
@@ -149,7 +157,10 @@ fn only_listed_fields_pass() {
     for (text, expected) in [
         (r#"{"status":200,"note":"x","n":7}"#, r#"{"status":200,"note":"«x»","n":«7»}"#),
         (r#"{"tags":["a",{"b":1}],"other":["a"]}"#, r#"{"tags":["a",{"b":1}],"other":«["a"]»}"#),
-        (r#"{"http":{"path":"/a","host":"h"},"x":{"path":"/b"}}"#, r#"{"http":{"path":"/a","host":"«h»"},"x":«{"path":"/b"}»}"#),
+        (
+            r#"{"http":{"path":"/a","host":"h"},"x":{"path":"/b"}}"#,
+            r#"{"http":{"path":"/a","host":"«h»"},"x":«{"path":"/b"}»}"#,
+        ),
         (r#"{"http.path":"/a","path":"/b"}"#, r#"{"http.path":"/a","path":"«/b»"}"#),
         ("status=200 user=jane note=\"a b\"", "status=200 user=«jane» note=\"«a b»\""),
         (r#"{"status":"a@example.com"}"#, r#"{"status":"«a@example.com»"}"#),
