@@ -24,6 +24,9 @@ pub enum Error {
         /// Its size.
         bytes: usize,
     },
+    /// Somebody else takes records out.
+    #[error("another program takes records out of the archive just now; try again when it has ended")]
+    Rewriting,
     /// The compressor's own error: never seen.
     #[error("records could not be compressed or encrypted")]
     Seal,

@@ -9,7 +9,8 @@ archive/access/2026-11-22T10.key    the partition's key, wrapped; destroyed firs
 
 [`Archive`] writes and sweeps, for the program that holds the data directory.
 A [`Reader`] needs the key-encryption key alone and stands next to it. [`purge`]
-is an operator's hand.
+and [`rewrite`], which takes single records out, are an operator's hand; they
+change files next to a running program, one at a time by a lock.
 
 What deliberately is not here: an index file. The headers of blocks say how many
 records of which time follow; skipping one costs one small read.
@@ -17,10 +18,12 @@ records of which time follow; skipping one costs one small read.
 
 mod block;
 mod error;
+mod lock;
 mod name;
 mod partition;
 mod reader;
 mod record;
+mod rewrite;
 mod sweep;
 mod writer;
 
@@ -29,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::Error;
 pub use reader::{Go, Listed, Read, Reader, Selection, Standing};
+pub use rewrite::{Rewritten, rewrite};
 pub use sweep::{Purge, Purged, Surveyed, purge, survey};
 
 use crate::act::Redacted;
@@ -77,9 +81,12 @@ pub struct Swept {
 impl Archive {
     /// Opens the archive of a directory that this program holds. Partitions are looked into when they are written to.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Archive, Error> {
+        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+        // A disk that cannot end now what was half made can later: the sweep tries again.
+        let at = vault::high_water(&dir)?.map_or(Timestamp::UNIX_EPOCH, |mark| mark.high);
+        let _ = rewrite::settle(&dir, &Destruction { evidence: &evidence, disk: dir.disk(), at });
         vault::destroy_leftovers(&dir, "archive")?;
         let root = dir.join("archive");
-        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
         let writer = Mutex::new(writer::Writer::new()?);
         Ok(Archive { dir, kek, root, evidence, writer, known: Mutex::default() })
     }
@@ -89,6 +96,7 @@ impl Archive {
     pub fn append(&self, batches: &[Arc<Redacted>], now: Timestamp) -> Result<Appended, Error> {
         // Every path through an append leaves files and positions whole, a panic's included: it drops what it took out.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lock = lock::change(&self.dir)?;
         writer.append(self, batches, now)
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::block::{FILE_HEADER, Header, Sealer, Step, is_newer, sealed, step};
 use super::name::Name;
+use super::rewrite;
 use crate::vault::{self, Destruction, Disk, Kek, KeyFile, Kind, Purpose};
 
 /// A partition's file, positioned after its last good block.
@@ -58,6 +59,7 @@ impl Partition {
             }
             return Partition::make(name, opening, disk);
         }
+        rewrite::finish(destruction, opening.root, name)?;
         let key_file = match KeyFile::read(&key_path) {
             Ok(key_file) => key_file,
             Err(vault::Error::Io { source, path }) => return Err(vault::Error::Io { source, path }.into()),

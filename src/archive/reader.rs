@@ -13,11 +13,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Error;
 use super::block::{FILE_HEADER, HEADER_BYTES, Header, Sealer, Step, is_newer, sealed, step};
 use super::name::Name;
 use super::record::decode;
 use super::sweep::{Known, due, refresh};
+use super::{Error, lock};
 use crate::act::Envelope;
 use crate::clock::Timestamp;
 use crate::vault::{self, DataDir, Kek, KeyFile, State, Timekeeper};
@@ -25,6 +25,7 @@ use crate::vault::{self, DataDir, Kek, KeyFile, State, Timekeeper};
 /// The archive, to read from.
 #[derive(Debug)]
 pub struct Reader {
+    dir: PathBuf,
     root: PathBuf,
     kek: Arc<Kek>,
     state: State,
@@ -119,7 +120,8 @@ impl Read {
 impl Reader {
     /// Opens the archive of a directory to read.
     pub fn open(dir: &DataDir, kek: Arc<Kek>) -> Result<Reader, Error> {
-        Ok(Reader { root: dir.join("archive"), kek, state: State::read(dir)? })
+        let (root, state) = (dir.join("archive"), State::read(dir)?);
+        Ok(Reader { dir: dir.path().to_owned(), root, kek, state })
     }
 
     /// The partitions of a class or of all, oldest first. Reads headers only.
@@ -201,7 +203,7 @@ impl Reader {
         let mut classes: BTreeMap<String, Vec<Place>> = BTreeMap::new();
         for (path, name, key) in self.partitions(selection)? {
             let due = due(&name, key.as_ref(), self.state.ttl(&name.class));
-            classes.entry(name.class.clone()).or_default().push(Place { name, path, key, due });
+            classes.entry(name.class.clone()).or_default().push(Place { name, path, due });
         }
         for places in classes.values_mut() {
             // Taken from the end.
@@ -233,7 +235,6 @@ struct Place {
     name: Name,
     /// Of the key file.
     path: PathBuf,
-    key: Option<KeyFile>,
     due: Option<Timestamp>,
 }
 
@@ -384,8 +385,11 @@ fn open_place(
     time: &Timekeeper,
     read: &mut Read,
 ) -> Result<Option<Open>, Error> {
-    let Place { name, path, key, due } = place;
+    let Place { name, path, due } = place;
     let data = path.with_extension("lva");
+    // Key and data belong together: nobody puts others in their place meanwhile.
+    let _lock = lock::look(&reader.dir);
+    let key = KeyFile::read(&path).ok();
     let file = match File::open(&data) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(vault::Error::io(&data))?,

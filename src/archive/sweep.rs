@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::name::Name;
-use super::{Archive, Error, Selection, Swept};
+use super::{Archive, Error, Selection, Swept, lock, rewrite};
 use crate::clock::Timestamp;
 use crate::keys::belief::{Moments, add};
 use crate::keys::schedule::deadline;
@@ -30,6 +30,7 @@ impl Archive {
             Ok(state) => (state, Ok(())),
             Err(error) => (State::default(), Err(Error::from(error))),
         };
+        first = first.and(rewrite::settle(&self.dir, &self.destruction(moments.now)));
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         refresh(&self.root, &mut known)?;
         let mut swept = Swept::default();
@@ -71,6 +72,8 @@ impl Archive {
         moments: &Moments,
     ) -> Result<bool, Error> {
         let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _lock = lock::change(&self.dir)?;
+        rewrite::finish(&self.destruction(moments.now), &self.root, name)?;
         *key = KeyFile::read(path).ok();
         let Some(due) = due(name, key.as_ref(), ttl).filter(|due| ends(key.as_ref(), *due, moments)) else {
             return Ok(false);
@@ -92,6 +95,12 @@ impl Archive {
         let life = Duration::from_secs(key.ttl_s);
         let latest = deadline(now, ttl.map_or(life, |ttl| ttl.min(life)));
         if key.is_destroyed() || key.from <= add(now, STEP_TOLERANCE) || key.destroy_at <= latest {
+            return Ok(());
+        }
+        let _lock = lock::change(&self.dir)?;
+        // What was read earlier may have been written anew since.
+        *key = KeyFile::read(path)?;
+        if key.is_destroyed() {
             return Ok(());
         }
         key.shorten(&self.kek, path, latest)?;
@@ -173,6 +182,11 @@ pub fn purge(dir: &DataDir, what: &Purge, moments: &Moments) -> Result<Purged, E
             }
         };
         if begun || chosen {
+            let _lock = lock::change(dir)?;
+            let written_anew = rewrite::finish(&destruction, &root, &name)?;
+            if written_anew && !chosen {
+                continue;
+            }
             destroy(&destruction, &name, path, &root, due)?;
             purged.destroyed += 1;
         } else {

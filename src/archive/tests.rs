@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::act::Envelope;
 use crate::clock::{Clock, ManualClock};
 use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::pipeline::{Outcome, State as Worker, process};
@@ -18,35 +19,35 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A data directory with everything that writes and reads it.
-struct Bench {
+pub(super) struct Bench {
     root: tempfile::TempDir,
-    clock: Arc<ManualClock>,
+    pub(super) clock: Arc<ManualClock>,
     policy: Policy,
 }
 
 /// A running program.
-struct Running {
-    vault: Vault,
-    archive: Archive,
-    time: Timekeeper,
+pub(super) struct Running {
+    pub(super) vault: Vault,
+    pub(super) archive: Archive,
+    pub(super) time: Timekeeper,
     classes: Vec<(String, Ttl)>,
 }
 
 impl Bench {
-    fn new(retention: &str) -> Bench {
+    pub(super) fn new(retention: &str) -> Bench {
         let clock = Arc::new(ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap()));
         Bench { root: tempfile::tempdir().unwrap(), clock, policy: policy(retention) }
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub(super) fn data(&self) -> std::path::PathBuf {
         self.root.path().join("data")
     }
 
-    fn run(&self) -> Running {
+    pub(super) fn run(&self) -> Running {
         self.run_on(Disk::real())
     }
 
-    fn run_on(&self, disk: Disk) -> Running {
+    pub(super) fn run_on(&self, disk: Disk) -> Running {
         let dir = Arc::new(DataDir::open_on(disk, &self.data()).unwrap());
         let kek = Arc::new(Kek::beside(&dir).unwrap());
         let time = Timekeeper::new(self.clock.clone(), high_water(&dir).unwrap());
@@ -55,7 +56,7 @@ impl Bench {
         Running { vault: Vault::open(dir, kek).unwrap(), archive, time, classes }
     }
 
-    fn batch(&self, received: Timestamp, app: &str, messages: &[&[u8]]) -> Arc<Redacted> {
+    pub(super) fn batch(&self, received: Timestamp, app: &str, messages: &[&[u8]]) -> Arc<Redacted> {
         let mut raw = Raw::default();
         let app = raw.push(app.as_bytes());
         let records =
@@ -70,17 +71,17 @@ impl Bench {
     }
 
     /// What a reader without any configuration is shown.
-    fn cat(&self) -> (Vec<String>, Read) {
+    pub(super) fn cat(&self) -> (Vec<String>, Read) {
         cat(&self.data(), self.clock.clone(), &Selection::default())
     }
 }
 
 impl Running {
-    fn append(&self, batches: &[Arc<Redacted>]) -> Result<Appended, Error> {
+    pub(super) fn append(&self, batches: &[Arc<Redacted>]) -> Result<Appended, Error> {
         self.archive.append(batches, self.time.now())
     }
 
-    fn tend(&mut self) -> Swept {
+    pub(super) fn tend(&mut self) -> Swept {
         let tended = self.vault.tend("test@1", &self.classes, &self.time).unwrap();
         self.archive.sweep(&tended.moments).unwrap()
     }
@@ -154,7 +155,9 @@ fn gives_back_every_field_byte_for_byte() {
     let reader = Reader::open(&dir, Arc::new(Kek::beside(&dir).unwrap())).unwrap();
     let mut expected = batch.iter();
     let read = reader.cat(&Selection::default(), &running.time, |envelope| {
-        assert_eq!(*envelope, expected.next().unwrap());
+        // The id is for sinks that send again; it is not kept.
+        let id = crate::record::RecordId::default();
+        assert_eq!(*envelope, Envelope { id, ..expected.next().unwrap() });
         assert_eq!(envelope.class, "access");
         Go::On
     });
@@ -586,7 +589,6 @@ fn a_purge_by_hand_stands_next_to_a_running_program() {
     assert_eq!(purge(&dir, &chosen(end), &running.time.look()).unwrap().destroyed, 1);
     assert_eq!(bench.cat().0, ["other"]);
     let late = bench.batch(bench.clock.now().checked_sub(2 * HOUR).unwrap(), "nginx", &[b"late"]);
-    assert!(running.append(std::slice::from_ref(&late)).is_err(), "the file has no name any more");
     running.append(&[late]).unwrap();
     assert_eq!(bench.cat().0, ["other", "late"]);
 }

@@ -13,7 +13,7 @@ use super::block::{Pending, compressor};
 use super::name::Name;
 use super::partition::{Opened, Opening, Partition, purpose};
 use super::record::encode;
-use super::{Appended, Archive, Error};
+use super::{Appended, Archive, Error, rewrite};
 use crate::act::Redacted;
 use crate::clock::Timestamp;
 use crate::keys::schedule::Schedule;
@@ -60,6 +60,7 @@ impl Writer {
         batches: &[Arc<Redacted>],
         now: Timestamp,
     ) -> Result<Appended, Error> {
+        self.close_replaced(archive, now)?;
         let mut groups = Vec::new();
         let mut appended = Appended::default();
         let written = self
@@ -76,6 +77,20 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Closes what a verb by hand purged or wrote anew: it would be appended to a file that nobody reads.
+    fn close_replaced(&mut self, archive: &Archive, now: Timestamp) -> Result<(), Error> {
+        let mut at = 0;
+        while let Some(partition) = self.open.get(at) {
+            let name = &partition.name;
+            if rewrite::finish(&archive.destruction(now), &archive.root, name)? || !partition.is_linked() {
+                self.open.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Encodes every record into the group of its partition.
@@ -267,14 +282,14 @@ enum Place {
 }
 
 impl Pending {
-    fn count(&mut self, received: i64) {
+    pub(crate) fn count(&mut self, received: i64) {
         let first = self.count == 0;
         self.min = if first { received } else { self.min.min(received) };
         self.max = if first { received } else { self.max.max(received) };
         self.count += 1;
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.raw.clear();
         self.count = 0;
     }

@@ -7,10 +7,14 @@ DIR/
   kek                         the key-encryption key, unless the configuration names another place
   state                       high-water marks and the limits in force
   evidence                    one hash-chained line per destroyed key
+  audit requests incidents suppressions
+                              one hash-chained line per act, request, incident, suppressed subject; NAME.seal seals its end
   clock-confirmed             an operator's word that the clock is right and what it showed, until it is taken in
   keys/CLASS/NAME.key         pseudonym keys, wrapped
   archive/CLASS/NAME.key      wrapped keys of partitions
   archive/CLASS/NAME.lva      partitions
+  archive.lock                held for the moments in which somebody changes files of the archive
+  erase.lock                  held while somebody takes single records out of the archive
 ```
 */
 
@@ -57,10 +61,13 @@ impl DataDir {
 
     /// Opens the directory to read in it, also while another program writes.
     pub fn open_to_read(path: &Path) -> Result<DataDir, Error> {
+        DataDir::open_beside(Disk::real(), path)
+    }
+
+    /// As [`DataDir::open_to_read`], on a disk that a test may break.
+    pub(crate) fn open_beside(disk: Disk, path: &Path) -> Result<DataDir, Error> {
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => {
-                Ok(DataDir { path: path.to_owned(), disk: Disk::real(), lock: None })
-            }
+            Ok(found) if found.is_dir() => Ok(DataDir { path: path.to_owned(), disk, lock: None }),
             Ok(_) => Err(Error::io(path)(std::io::ErrorKind::NotADirectory.into())),
             Err(error) => Err(Error::io(path)(error)),
         }

@@ -180,6 +180,13 @@ impl Disk {
         }
     }
 
+    /// Gives a file another name, which may be one that is there, durable on return.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(Needs::Nothing)?;
+        fs::rename(from, to)?;
+        to.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
+    }
+
     /// Appends to an open file.
     pub fn append(&self, file: &mut File, content: &[u8]) -> io::Result<()> {
         self.step(Needs::Space)?;

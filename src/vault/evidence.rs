@@ -115,6 +115,11 @@ pub(crate) struct Destruction<'a> {
 }
 
 impl Destruction<'_> {
+    /// Says that a key is gone, unless that was said.
+    pub(crate) fn say(&self, key: &KeyFile, due: Timestamp) -> Result<(), Error> {
+        self.evidence.append(key, self.at, due, Once::IfAbsent)
+    }
+
     /// Carries it out for the key in `path`, which was due at `due`, and its data, if it has any.
     pub(crate) fn carry_out(
         &self,
