@@ -273,3 +273,12 @@ pub const STORE_WAIT: Duration = Duration::from_secs(20);
 
 /// How late a rotation of files may be: a job that runs each hour, and its work.
 pub const ROTATION_SLACK: Duration = Duration::from_secs(3600);
+
+/// A text in the audit log or a register (a name, a reason), in bytes: a sentence.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 256;
+
+/// Value that a subject may be looked for by, in bytes: a long token.
+pub const SUBJECT_VALUE_BYTES_MAX: usize = 8 * 1024;
+
+/// Values that one request may name: all addresses and devices of one person.
+pub const SUBJECT_VALUES_MAX: usize = 64;

@@ -110,6 +110,22 @@ impl<T: Entry> ChainFile<T> {
         self.write(&mut file, chain, said)
     }
 
+    /// As [`ChainFile::append_after`], and lets `then` have the new end before anybody else may append.
+    pub(crate) fn append_after_then<S>(
+        &self,
+        mut seen: S,
+        mut see: impl FnMut(&mut S, Line<T>),
+        say: impl FnOnce(&mut S, &Chain) -> Result<Option<T>, Error>,
+        then: impl FnOnce(&Chain) -> Result<(), Error>,
+    ) -> Result<(S, Chain), Error> {
+        let mut file = self.open_locked()?;
+        let chain = self.read_through(&mut file, &mut |line| see(&mut seen, line))?;
+        let Some(said) = say(&mut seen, &chain)? else { return Ok((seen, chain)) };
+        let chain = self.write(&mut file, chain, said)?;
+        then(&chain)?;
+        Ok((seen, chain))
+    }
+
     /// Reads and checks the whole chain, lets `see` gather from each line into `seen`, and then appends what `say`
     /// decides, all under one lock: nobody comes in between. `None` appends nothing.
     pub fn append_after<S>(

@@ -115,6 +115,22 @@ pub enum Error {
         /// 1-based.
         line: u64,
     },
+    /// A chained file does not end as its seal says.
+    #[error("{}: does not agree with its seal: lines were changed or cut off at its end, or the seal was; compare both with a copy, `logveil audit verify-log` checks them", .path.display())]
+    Unsealed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The seal was made with another key-encryption key.
+    #[error("{}: was sealed under the key-encryption key with check value {made}, but the one given has {given}; give the right one", .path.display())]
+    SealedByOther {
+        /// The file.
+        path: PathBuf,
+        /// Check value of the one that sealed it.
+        made: String,
+        /// Check value of the one at hand.
+        given: String,
+    },
     /// Longer than a line of a chained file may be.
     #[error("{}: a line of {bytes} bytes is longer than {CHAIN_LINE_BYTES_MAX}, and is not written", .path.display())]
     LineTooLong {

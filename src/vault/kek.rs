@@ -115,6 +115,15 @@ impl Kek {
         check_value(self.secret.expose())
     }
 
+    /// A seal over `what` that only the holder of this key can make: HMAC-SHA-256.
+    pub(crate) fn seal(&self, what: &[u8]) -> [u8; 32] {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.secret.expose())
+            .expect("HMAC takes keys of any length");
+        mac.update(b"logveil seal\0");
+        mac.update(what);
+        mac.finalize().into_bytes().into()
+    }
+
     /// Wraps a key; `bound` is authenticated with it.
     pub(crate) fn wrap(&self, key: &[u8; KEY_BYTES], bound: &[u8]) -> Result<Vec<u8>, Error> {
         let mut nonce = [0; NONCE_BYTES];

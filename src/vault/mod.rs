@@ -10,6 +10,7 @@ What deliberately is not here: a long-lived secret from which keys are derived. 
 would bring every destroyed key back.
 */
 
+mod audit;
 mod chain;
 mod command;
 mod dir;
@@ -19,6 +20,8 @@ mod evidence;
 mod kek;
 mod keyfile;
 mod rewrap;
+mod live;
+mod sealed;
 mod state;
 mod timekeeper;
 
@@ -32,6 +35,7 @@ use std::time::Duration;
 use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
+pub use audit::{Act, AuditLog, Outcome};
 pub use chain::{Chain, ChainFile, Entry, Line as ChainLine};
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
@@ -46,6 +50,8 @@ pub use kek::{Kek, KekPlace, Placement};
 pub(crate) use keyfile::Purpose;
 pub use keyfile::{KeyFile, Kind};
 pub use rewrap::{Rewrapped, destroy_unreadable, make_kek, rewrap};
+pub use live::{LiveKey, live_keys};
+pub use sealed::Sealed;
 pub use state::{State, high_water};
 pub use timekeeper::Timekeeper;
 
