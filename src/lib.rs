@@ -56,10 +56,12 @@ pub mod vault;
 // 8: the world
 pub mod archive;
 pub mod filter;
+pub mod leak;
 pub mod queue;
 pub mod retention;
 pub mod sink;
 pub mod source;
+pub mod subject;
 
 // 9: settings
 pub mod config;

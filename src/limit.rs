@@ -282,3 +282,18 @@ pub const SUBJECT_VALUE_BYTES_MAX: usize = 8 * 1024;
 
 /// Values that one request may name: all addresses and devices of one person.
 pub const SUBJECT_VALUES_MAX: usize = 64;
+
+/// How long after it was found an incident must be told (GDPR, article 33).
+pub const INCIDENT_TIME: Duration = Duration::from_secs(72 * 3600);
+
+/// Records of each class that a leak audit looks through unless told otherwise, spread over all there are.
+pub const AUDIT_RECORDS: u64 = 10_000;
+
+/// How often a running program looks whether somebody was suppressed.
+pub const SUPPRESSIONS_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Token of a role, in bytes: what cannot be guessed, and no longer than a header line may be.
+pub const ROLE_TOKEN_BYTES_MIN: usize = 16;
+
+/// The file of a role's token, in bytes.
+pub const ROLE_TOKEN_BYTES_MAX: u64 = 4096;

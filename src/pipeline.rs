@@ -127,6 +127,7 @@ fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> 
         wanted: policy.wanted(class),
         actions: policy.actions(class),
         key: keyring.key(policy.class_name(class), received),
+        suppressed: keyring.suppressed(),
     };
     let silent = |class| {
         let (wanted, actions) = policy.silent(class);

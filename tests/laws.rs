@@ -80,7 +80,14 @@ fn spliced(haystack: &[u8], findings: &[Finding], actions: &[Action]) -> Vec<u8>
     }
     let wanted = Wanted::new(table.iter().map(|action| action.strength()).collect());
     let key = key(b"k7f3a", 7);
-    let orders = Orders { class: ClassId(0), rules, wanted: &wanted, actions: &table, key: Some(&key) };
+    let orders = Orders {
+        class: ClassId(0),
+        rules,
+        wanted: &wanted,
+        actions: &table,
+        key: Some(&key),
+        suppressed: None,
+    };
     let mut out = b"before".to_vec();
     let (mut state, mut tally) = (State::default(), Tally::default());
     let fate = act::splice(&orders, &mut state, Part::Message, haystack, findings, &mut out, &mut tally);

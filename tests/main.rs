@@ -12,5 +12,6 @@ mod real;
 mod retention;
 mod run;
 mod sources;
+mod subject;
 mod support;
 mod tidy;

@@ -28,7 +28,7 @@ pub use envelope::push_json_string;
 pub use redacted::{Envelope, Redacted};
 pub use state::State;
 pub use tally::Tally;
-pub use trace::{Certainty, Trace, open, trace};
+pub use trace::{Certainty, Trace, open, suppression, trace};
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ use crate::action::Action;
 use crate::clock::Timestamp;
 use crate::detect::{Finding, Rules, Wanted};
 use crate::entity::Entity;
-use crate::keys::EpochKey;
+use crate::keys::{EpochKey, Suppressed};
 use crate::mark;
 use crate::record::{ClassId, Names, Record, Tracking};
 use crate::secret::Raw;
@@ -58,6 +58,8 @@ pub struct Orders<'a> {
     pub actions: &'a [Action],
     /// The class's key in this epoch. Without one, what would be pseudonymised or encrypted is redacted.
     pub key: Option<&'a EpochKey>,
+    /// Whose values are redacted where they would be pseudonymised or encrypted.
+    pub suppressed: Option<&'a Suppressed>,
 }
 
 impl<'a> Orders<'a> {

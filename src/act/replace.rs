@@ -177,6 +177,9 @@ impl Replacer<'_> {
         if card::may_be(text) && card::is_card(self.plain(finding, plain)) && !cards.may_be_pseudonymized() {
             return false;
         }
+        if self.is_suppressed(finding, plain, other) {
+            return false;
+        }
         let make = |out: &mut Vec<u8>| {
             let (entities, plain) = (self.orders.rules.entities(), self.plain(finding, plain));
             let (entity, percent) = (finding.entity, finding.form.percent);
@@ -184,6 +187,13 @@ impl Replacer<'_> {
         };
         memory.recall((self.orders.class, key), (finding, text), keyed, out, make);
         true
+    }
+
+    fn is_suppressed(&self, finding: &Finding, plain: &mut Vec<u8>, canonical: &mut Vec<u8>) -> bool {
+        let Some(suppressed) = self.orders.suppressed else { return false };
+        let plain = self.plain(finding, plain);
+        let entity = super::canonical::canonical(finding.entity, self.name(finding.entity), plain, canonical);
+        suppressed.holds(self.name(entity), canonical)
     }
 
     fn text(&self, finding: &Finding) -> &[u8] {

@@ -34,8 +34,14 @@ fn spliced(
     }
     let wanted = Wanted::new(table.iter().map(|action| action.strength()).collect());
     let key = EpochKey::new(KeyId(*b"k7f3a"), &Secret::new(vec![7; 32]));
-    let orders =
-        Orders { class: ClassId(0), rules: &rules, wanted: &wanted, actions: &table, key: Some(&key) };
+    let orders = Orders {
+        class: ClassId(0),
+        rules: &rules,
+        wanted: &wanted,
+        actions: &table,
+        key: Some(&key),
+        suppressed: None,
+    };
     let mut at = 0;
     let finding = |&(value, entity, form): &(&str, Entity, Form)| {
         let start = at + haystack[at..].find(value).expect("values are in order");

@@ -5,10 +5,11 @@ under a key, and what an encrypted value holds. Pure; who may ask is not asked h
 
 use zeroize::Zeroizing;
 
+use super::canonical::canonical;
 use super::pseudonym::{Keyed, Value};
 use crate::action::{Action, Shape};
 use crate::entity::{Entities, Entity};
-use crate::keys::EpochKey;
+use crate::keys::{EpochKey, Suppressed, ValueDigest};
 use crate::mark;
 
 /// How sure it is that a text found in a store stands for the value that is looked for.
@@ -55,6 +56,18 @@ pub fn open(entities: &Entities, key: &EpochKey, text: &[u8]) -> Option<(Entity,
         return None;
     }
     Some((sealed.entity, key.decrypt(entities.name(sealed.entity), &sealed.encrypted)?))
+}
+
+/// What a value is as an entity, by the entity's canonical form, and its digest in a set of suppressed values.
+pub fn suppression(
+    entities: &Entities,
+    entity: Entity,
+    value: &[u8],
+    suppressed: &Suppressed,
+) -> (Entity, ValueDigest) {
+    let mut spare = Zeroizing::new(Vec::new());
+    let entity = canonical(entity, entities.name(entity), value, &mut spare);
+    (entity, suppressed.digest(entities.name(entity), &spare))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ The admin listener: health, metrics and reload, on loopback unless told otherwis
 | `GET /metrics` | Prometheus text |
 | `POST /-/reload` | 200 with what needs a restart, or 400 with the errors; the old configuration stays |
 
-It reads no bodies and repeats nothing of a request.
+It reads no bodies and repeats nothing of a request. Where a role with a token may `reload` or read
+`metrics`, that needs the token of such a role, `Authorization: Bearer …`: 401 without one, 403 with another's.
+Health is for everybody.
 */
 
 use std::convert::Infallible;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use hyper::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -26,9 +28,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::app::{Health, Reloader};
+use crate::app::{By, Health, Reloader};
+use crate::config::{May, Role};
 use crate::limit::{ADMIN_CONNECTIONS_MAX, ADMIN_WAIT};
 use crate::telemetry::Metrics;
+use crate::vault::Outcome;
 
 /// What the listener tells about and acts on.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub struct Admin {
     pub health: Arc<Health>,
     /// Told at `/-/reload`.
     pub reloader: Arc<Reloader>,
+    /// Who may do what.
+    pub roles: Arc<[Role]>,
 }
 
 /// Serves until it is dropped, and its connections with it.
@@ -83,10 +89,20 @@ async fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Byt
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/livez") => json(StatusCode::OK, r#"{"live":true}"#.into()),
         (&Method::GET | &Method::HEAD, "/readyz") => ready(&admin.health),
-        (&Method::GET | &Method::HEAD, "/metrics") => {
-            respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", admin.metrics.encode())
-        }
-        (&Method::POST, "/-/reload") => reload(&admin.reloader).await,
+        (&Method::GET | &Method::HEAD, "/metrics") => match permit(&admin.roles, May::Metrics, request) {
+            Ok(_) => {
+                respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", admin.metrics.encode())
+            }
+            Err(refused) => refused.answer(),
+        },
+        (&Method::POST, "/-/reload") => match permit(&admin.roles, May::Reload, request) {
+            Ok(role) => reload(&admin.reloader, &By::admin(role)).await,
+            Err(refused) => {
+                let tell = || admin.reloader.audited(&By::admin(None), "reload", Outcome::Refused);
+                tokio::task::block_in_place(tell);
+                refused.answer()
+            }
+        },
         (_, "/livez" | "/readyz" | "/metrics") => other_method("GET"),
         (_, "/-/reload") => other_method("POST"),
         (_, _) => json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#.into()),
@@ -99,8 +115,54 @@ fn ready(health: &Health) -> Response<Full<Bytes>> {
     json(status, serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons }).to_string())
 }
 
-async fn reload(reloader: &Reloader) -> Response<Full<Bytes>> {
-    match reloader.reload().await {
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// No token, or nobody's.
+    Unknown,
+    /// The token of a role that may not.
+    Other,
+}
+
+impl Refused {
+    fn answer(self) -> Response<Full<Bytes>> {
+        match self {
+            Refused::Unknown => {
+                let mut response = json(StatusCode::UNAUTHORIZED, r#"{"error":"needs a token"}"#.into());
+                let bearer = hyper::header::HeaderValue::from_static("Bearer");
+                response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+                response
+            }
+            Refused::Other => json(StatusCode::FORBIDDEN, r#"{"error":"the role may not"}"#.into()),
+        }
+    }
+}
+
+/// The role in which a request may be answered; none where no role with a token is named for it. A token's file that
+/// cannot be read is nobody's.
+fn permit<B>(roles: &[Role], may: May, request: &Request<B>) -> Result<Option<Arc<str>>, Refused> {
+    let with_token = |role: &&Role| role.token.is_some();
+    if !roles.iter().filter(with_token).any(|role| role.may.contains(&may)) {
+        return Ok(None);
+    }
+    let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    let given = given.and_then(|value| value.strip_prefix(b"Bearer ")).ok_or(Refused::Unknown)?;
+    let mut refused = Refused::Unknown;
+    // Every role is asked, so that an answer takes the same time whoever's token it is.
+    let mut found = None;
+    for role in roles.iter().filter(with_token) {
+        if role.has_token(given).unwrap_or(false) {
+            match role.may.contains(&may) {
+                true => found = Some(Arc::clone(&role.name)),
+                false => refused = Refused::Other,
+            }
+        }
+    }
+    found.map(Some).ok_or(refused)
+}
+
+async fn reload(reloader: &Reloader, by: &By) -> Response<Full<Bytes>> {
+    match reloader.reload(by).await {
         Ok(reloaded) => {
             let body = serde_json::json!({ "applied": true, "needs_restart": reloaded.needs_restart });
             json(StatusCode::OK, body.to_string())

@@ -11,17 +11,25 @@ use crate::act::Redacted;
 use crate::archive::{self, Archive};
 use crate::clock::Clock;
 use crate::config::{Settings, SinkKind};
-use crate::keys::Keyring;
+use crate::keys::{Keyring, Suppressed};
+use crate::leak::Incidents;
 use crate::policy::Policy;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
+use crate::subject::Register;
 use crate::telemetry::{Metrics, SinkError};
-use crate::vault::{self, DataDir, Kek, Tended, Timekeeper, Vault};
+use crate::vault::{self, Act, AuditLog, DataDir, Kek, Suppressions, Tended, Timekeeper, Vault};
 
 /// Holds the data directory.
 pub struct Keeper {
     time: Arc<Timekeeper>,
     vault: Mutex<Vault>,
     archive: Archive,
+    audit: AuditLog,
+    requests: Register,
+    incidents: Incidents,
+    suppressions: Suppressions,
+    /// Who was suppressed when the file was so long.
+    suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
     metrics: Arc<Metrics>,
     /// Whether the archive took what it was last given.
     archive_well: AtomicBool,
@@ -46,9 +54,26 @@ impl Keeper {
         let kek = Arc::new(Kek::open(settings.kek.as_ref(), &dir)?);
         let time = Arc::new(Timekeeper::new(clock, vault::high_water(&dir)?));
         let vault = Vault::open(Arc::clone(&dir), Arc::clone(&kek))?;
+        let audit = AuditLog::new(&dir, Arc::clone(&kek));
+        let requests = Register::new(&dir, Arc::clone(&kek));
+        let incidents = Incidents::new(&dir, Arc::clone(&kek));
+        let suppressions = Suppressions::new(&dir, Arc::clone(&kek));
+        let suppressed = Mutex::new((suppressions.mark(), suppressions.load()?.map(Arc::new)));
         let archive = Archive::open(dir, Arc::clone(&kek))?;
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
-        let keeper = Keeper { time, vault, archive, metrics, archive_well, warning: kek.warning() };
+        let keeper = Keeper {
+            time,
+            vault,
+            archive,
+            audit,
+            requests,
+            incidents,
+            suppressions,
+            suppressed,
+            metrics,
+            archive_well,
+            warning: kek.warning(),
+        };
         keeper.begin(&settings.policy)?;
         Ok(keeper)
     }
@@ -92,12 +117,67 @@ impl Keeper {
         let names = policy.names();
         let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
         vault.prepare(&names.policy, &names.classes, &self.time)?;
-        Ok(vault.keyring())
+        drop(vault);
+        Ok(self.keyring())
     }
 
-    /// The live keys.
+    /// The live keys, with whose values get no pseudonym.
     pub fn keyring(&self) -> Arc<Keyring> {
-        self.vault.lock().unwrap_or_else(PoisonError::into_inner).keyring()
+        let keys = self.vault.lock().unwrap_or_else(PoisonError::into_inner).keyring();
+        let suppressed = self.suppressed.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        match suppressed {
+            Some(suppressed) => Arc::new((*keys).clone().with_suppressed(Some(suppressed))),
+            None => keys,
+        }
+    }
+
+    /// Says in the audit log what was done. A log that cannot be written hinders nobody from mending a running program.
+    pub fn audited(&self, act: Act) {
+        if let Err(error) = self.audit.say(act) {
+            tracing::error!(%error, "cannot write to the audit log");
+        }
+    }
+
+    /// Counts what must be answered or told, and by when.
+    pub fn count_registers(&self) {
+        let now = self.time.now();
+        match self.requests.list() {
+            Ok(requests) => {
+                let open = requests.iter().filter(|request| request.closed.is_none()).count();
+                let overdue = requests.iter().filter(|request| request.is_overdue(now)).count();
+                self.metrics.requests_open.set(open as i64);
+                self.metrics.requests_overdue.set(overdue as i64);
+            }
+            Err(error) => tracing::error!(%error, "cannot read the register of requests"),
+        }
+        match self.incidents.list() {
+            Ok(incidents) => {
+                let open = incidents.iter().filter(|incident| incident.closed.is_none()).count();
+                let overdue = incidents.iter().filter(|incident| incident.is_overdue(now)).count();
+                self.metrics.incidents_open.set(open as i64);
+                self.metrics.incidents_overdue.set(overdue as i64);
+            }
+            Err(error) => tracing::error!(%error, "cannot read the register of incidents"),
+        }
+    }
+
+    /// Reads who is suppressed, if the file changed since; says whether it did. What cannot be read changes nothing.
+    pub fn heed_suppressions(&self) -> bool {
+        let mut known = self.suppressed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = self.suppressions.mark();
+        if mark == known.0 {
+            return false;
+        }
+        match self.suppressions.load() {
+            Ok(suppressed) => {
+                *known = (mark, suppressed.map(Arc::new));
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot read who is suppressed; those who were before still are");
+                false
+            }
+        }
     }
 
     /// Destroys the partitions that are due.

@@ -25,7 +25,7 @@ mod states;
 pub mod stores;
 
 pub use keeper::Error as KeeperError;
-pub use reload::{Reloaded, Reloader};
+pub use reload::{By, Reloaded, Reloader};
 pub use start::{Error, Listening, start};
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::limit::{DRAIN_WAIT, TEND_EVERY};
+use crate::limit::{DRAIN_WAIT, SUPPRESSIONS_LOOK_EVERY, TEND_EVERY};
 use crate::telemetry::Metrics;
 
 use intake::Intake;
@@ -141,7 +141,7 @@ impl App {
                 next = signal() => match next {
                     Signal::Stop => return None,
                     // Told in the log by the reloader.
-                    Signal::Reload => drop(self.reloader.reload().await),
+                    Signal::Reload => drop(self.reloader.reload(&By::signal()).await),
                 },
                 Some(_) = self.sources.join_next() => break Part::Source,
                 Some(_) = self.sinks.join_next() => break Part::Sink,
@@ -212,6 +212,23 @@ async fn care(keeper: Arc<Keeper>, now: Now, keys_wanted: Arc<Notify>) {
     }
 }
 
+/// Looks each [`SUPPRESSIONS_LOOK_EVERY`] whether somebody is to get no pseudonyms from now on.
+async fn heed(keeper: Arc<Keeper>, now: Now) {
+    loop {
+        tokio::time::sleep(SUPPRESSIONS_LOOK_EVERY).await;
+        let (keeper, now) = (Arc::clone(&keeper), now.clone());
+        let heeded = tokio::task::spawn_blocking(move || {
+            let _turn = now.turn();
+            if keeper.heed_suppressions() {
+                now.rekey(keeper.keyring());
+            }
+        });
+        if heeded.await.is_err() {
+            tracing::error!("looking for who is suppressed failed on a fault of our own; trying again");
+        }
+    }
+}
+
 /// One round of care: keys first, then partitions, whatever becomes of the keys. Blocks.
 fn round(keeper: &Keeper, now: &Now) {
     let turn = now.turn();
@@ -219,6 +236,7 @@ fn round(keeper: &Keeper, now: &Now) {
     now.rekey(keeper.keyring());
     drop(turn);
     keeper.sweep();
+    keeper.count_registers();
 }
 
 /// What a sink and the admin page need of the surroundings.

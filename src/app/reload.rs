@@ -9,8 +9,10 @@ use tokio::sync::Mutex;
 
 use super::keeper::Keeper;
 use super::live::{Live, Now, wants};
+use crate::clock::Clock;
 use crate::config::{Error, Settings};
 use crate::telemetry::Metrics;
+use crate::vault::{Act, Outcome};
 
 /// Reads the configuration again and swaps what can be swapped.
 pub struct Reloader {
@@ -23,6 +25,25 @@ pub struct Reloader {
     metrics: Arc<Metrics>,
     /// One reload at a time.
     turn: Mutex<()>,
+}
+
+/// Who gives an order to the running program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    who: &'static str,
+    role: Option<Arc<str>>,
+}
+
+impl By {
+    /// Whoever may send signals to the process.
+    pub fn signal() -> By {
+        By { who: "signal", role: None }
+    }
+
+    /// Whoever reaches the admin listener, with the role of their token.
+    pub fn admin(role: Option<Arc<str>>) -> By {
+        By { who: "admin listener", role }
+    }
 }
 
 /// What a reload did.
@@ -46,9 +67,14 @@ impl Reloader {
     }
 
     /// Applies the configuration as it is now. A bad one changes nothing.
-    pub async fn reload(&self) -> Result<Reloaded, Error> {
+    pub async fn reload(&self, by: &By) -> Result<Reloaded, Error> {
         let _turn = self.turn.lock().await;
-        let reloaded = tokio::task::block_in_place(|| self.apply());
+        let reloaded = tokio::task::block_in_place(|| {
+            let reloaded = self.apply();
+            let outcome = if reloaded.is_ok() { Outcome::Done } else { Outcome::Refused };
+            self.audited(by, "reload", outcome);
+            reloaded
+        });
         let outcome = if reloaded.is_ok() { "applied" } else { "refused" };
         self.metrics.reloads.with_label_values(&[outcome]).inc();
         match &reloaded {
@@ -66,6 +92,12 @@ impl Reloader {
             }
         }
         reloaded
+    }
+
+    /// Says in the audit log that an operator did something. Blocks.
+    pub fn audited(&self, by: &By, what: &str, outcome: Outcome) {
+        let act = Act::new(self.keeper.time().now(), by.who, what).as_role(by.role.as_deref());
+        self.keeper.audited(act.ended(outcome));
     }
 
     fn apply(&self) -> Result<Reloaded, Error> {

@@ -15,7 +15,7 @@ use super::drive::drive;
 use super::intake::{Ids, Intake};
 use super::keeper::{self, ArchiveSink, Keeper};
 use super::live::{Live, Now, wants};
-use super::{App, Health, Reloader, Surroundings, care};
+use super::{App, Health, Reloader, Surroundings, care, heed};
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{Settings, Sink, SinkKind, Source};
@@ -111,13 +111,15 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let keeps = keeper::keeps(&settings);
     let draining = AtomicBool::new(false);
     let health = Arc::new(Health { now: now.clone(), keeper: Arc::clone(&keeper), draining, keeps });
+    let roles = settings.roles.clone().into();
     let reloader = Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics));
     let reloader = Arc::new(reloader);
     let mut services = JoinSet::new();
+    services.spawn(heed(Arc::clone(&keeper), now.clone()));
     services.spawn(care(keeper, now, keys_wanted));
     services.spawn(admin::serve(
         admin,
-        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader) },
+        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader), roles },
     ));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, services, waiting })
 }

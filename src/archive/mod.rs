@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use error::Error;
 pub use reader::{Go, Listed, Read, Reader, Selection, Standing};
-pub use rewrite::{Rewritten, rewrite};
+pub use rewrite::{Rewritten, Still, hold_still, rewrite};
 pub use sweep::{Purge, Purged, Surveyed, purge, survey};
 
 use crate::act::Redacted;

@@ -86,6 +86,21 @@ pub fn rewrite(
     Ok(done)
 }
 
+/// Nobody takes records out for as long as this lives.
+#[derive(Debug)]
+pub struct Still {
+    _turn: lock::Guard,
+}
+
+/// Ends what was half made, and keeps others from taking records out: to wrap every key anew, all of them must lie still.
+pub fn hold_still(dir: &DataDir, at: Timestamp) -> Result<Still, Error> {
+    let Some(turn) = lock::rewrite(dir)? else { return Err(Error::Rewriting) };
+    let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+    let _lock = lock::change(dir)?;
+    settle_all(&Destruction { evidence: &evidence, disk: dir.disk(), at }, &dir.join("archive"))?;
+    Ok(Still { _turn: turn })
+}
+
 /// Ends or throws away what was half made when a rewriting was stopped, unless one is going on.
 pub(crate) fn settle(dir: &DataDir, destruction: &Destruction<'_>) -> Result<(), Error> {
     let Some(_turn) = lock::rewrite(dir)? else { return Ok(()) };
@@ -166,7 +181,7 @@ impl Work<'_> {
             self.open(name)?
         };
         let mut source = match opened {
-            Opened::Source(source) => source,
+            Opened::Source(source) => *source,
             Opened::Nothing => return Ok(()),
             Opened::Unreadable => {
                 done.unreadable += 1;
@@ -217,7 +232,7 @@ impl Work<'_> {
             return Ok(Opened::Unreadable);
         }
         let (class, sealer) = (name.class.clone(), Sealer::new(&secret, name.id()));
-        Ok(Opened::Source(Source { file, path, key, class, sealer, at: FILE_HEADER.len() as u64 }))
+        Ok(Opened::Source(Box::new(Source { file, path, key, class, sealer, at: FILE_HEADER.len() as u64 })))
     }
 
     /// Steps 1 to 5. Gives the number of records that are gone.
@@ -270,7 +285,7 @@ impl Work<'_> {
 }
 
 enum Opened {
-    Source(Source),
+    Source(Box<Source>),
     /// There is no such partition, or nothing in it.
     Nothing,
     Unreadable,

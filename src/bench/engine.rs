@@ -282,6 +282,7 @@ impl<'a> Bench<'a> {
             wanted: policy.wanted(class),
             actions: policy.actions(class),
             key: keyring.key(policy.class_name(class), self.origin.received),
+            suppressed: keyring.suppressed(),
         };
         policy.classes().map(of).collect()
     }

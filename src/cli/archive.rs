@@ -4,15 +4,17 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::operator::{Permit, Who, audited};
 use super::output::{Output, counted, grouped, sized};
-use super::{Error, Exit, complain};
+use super::{Error, Exit, choice, complain};
 use crate::act::Envelope;
-use crate::archive::{self, Go, Listed, Purge, Read, Reader, Selection, Standing};
+use crate::archive::{self, Go, Listed, Purge, Purged, Read, Reader, Selection, Standing};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::Settings;
+use crate::config::{May, Role, Settings};
+use crate::policy::{Policy, builtin_rules};
 use crate::sink::push_one_line;
 use crate::ttl::Ttl;
-use crate::vault::{self, DataDir, Evidence, Kek, KekPlace, Timekeeper, Vault};
+use crate::vault::{self, Act, DataDir, Evidence, Kek, KekPlace, Timekeeper, Vault};
 
 /// Bytes of output that are gathered before they are written.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -61,6 +63,8 @@ enum Verb {
     Purge {
         #[command(flatten)]
         place: Place,
+        #[command(flatten)]
+        permit: Permit,
         /// The wall clock is right: destroy by it at once, without waiting an hour for it to prove itself.
         #[arg(long)]
         confirm: bool,
@@ -111,7 +115,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
         Verb::Ls { place, choice, format } => ls(&place, &choice, format),
         Verb::Cat { place, choice, format } => cat(&place, &choice, format),
         Verb::Verify { place } => verify(&place),
-        Verb::Purge { place, confirm, class, before } => purge(&place, confirm, class, before),
+        Verb::Purge { place, permit, confirm, class, before } => {
+            purge(&place, &permit, confirm, class, before)
+        }
     }
 }
 
@@ -150,6 +156,29 @@ impl Place {
         let dir = DataDir::open(&path).map_err(Error::usage)?;
         let kek = open_kek(&dir, kek)?;
         Ok((dir, kek))
+    }
+
+    /// The directory, beside the program that may hold it, with its key and the time.
+    pub(super) fn beside(&self) -> Result<(DataDir, Arc<Kek>, Timekeeper), Error> {
+        let Opened { dir, kek, time } = self.open()?;
+        Ok((dir, kek, time))
+    }
+
+    /// The roles of the configuration; none without one.
+    pub(super) fn roles(&self) -> Result<Vec<Role>, Error> {
+        match &self.config {
+            Some(config) => Ok(Settings::load(config).map_err(Error::usage)?.roles),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The policy that is named, or that of the configuration, or `default`.
+    pub(super) fn policy(&self, named: Option<&str>) -> Result<Arc<Policy>, Error> {
+        match (named, &self.config) {
+            (Some(named), _) => choice::policy("--policy", named, builtin_rules()).map(Arc::new),
+            (None, Some(config)) => Ok(Settings::load(config).map_err(Error::usage)?.policy),
+            (None, None) => Ok(Settings::default().policy),
+        }
     }
 
     fn open(&self) -> Result<Opened, Error> {
@@ -334,7 +363,32 @@ fn verify(place: &Place) -> Result<Exit, Error> {
     Ok(if faults.is_empty() { Exit::Done } else { Exit::Found })
 }
 
-fn purge(place: &Place, confirm: bool, class: Option<String>, before: Option<String>) -> Result<Exit, Error> {
+/// Destroying needs no key, and telling of it does: where that is not to be had, the evidence alone tells.
+fn tell_purge(
+    dir: &DataDir,
+    kek: Option<KekPlace>,
+    who: &Who,
+    purged: &Purged,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Ok(kek) = open_kek(dir, kek) else {
+        complain(
+            "the key-encryption key cannot be read: the evidence tells of this purge, the audit log does not",
+        );
+        return Ok(());
+    };
+    let act = Act::new(now, &who.name, "archive purge").as_role(who.role.as_deref());
+    audited(dir, &Arc::new(kek), act.count("partitions", purged.destroyed as u64))
+}
+
+fn purge(
+    place: &Place,
+    permit: &Permit,
+    confirm: bool,
+    class: Option<String>,
+    before: Option<String>,
+) -> Result<Exit, Error> {
+    let who = permit.of(place, May::Purge)?;
     let (path, kek) = place.settle()?;
     place.dir()?;
     // Next to a running program it works without the directory's lock, and leaves that program's keys to it.
@@ -352,6 +406,7 @@ fn purge(place: &Place, confirm: bool, class: Option<String>, before: Option<Str
         _ => Purge::Due(moments.destroyable),
     };
     let purged = archive::purge(&dir, &what, &moments).map_err(failed)?;
+    tell_purge(&dir, kek.clone(), &who, &purged, moments.now)?;
     let mut keys = 0;
     if dir.is_held() && matches!(what, Purge::Due(_)) {
         let kek = Arc::new(open_kek(&dir, kek)?);

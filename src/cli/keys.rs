@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::archive::{Place, timekeeper};
+use super::operator::{audited, user};
 use super::output::counted;
-use super::{Error, Exit};
+use super::{Error, Exit, complain};
+use crate::archive;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::policy::Policy;
-use crate::vault::{self, DataDir, Evidence, Kek, KekPlace, Vault};
+use crate::vault::{self, Act, DataDir, Evidence, Kek, KekPlace, Vault};
 
 /// Make, list, rotate, rewrap and destroy the pseudonym keys of a data directory.
 #[derive(Debug, clap::Args)]
@@ -122,6 +124,8 @@ fn init(place: &Place, accept_missing: bool) -> Result<Exit, Error> {
     let mut vault = Vault::open(Arc::new(dir), Arc::new(kek)).map_err(Error::usage)?;
     let names = policy.names();
     let tended = vault.tend(&names.policy, &names.classes, &time).map_err(Error::failure)?;
+    let act = Act::new(time.now(), &user(), "keys init").count("keys", tended.created as u64);
+    audited(vault.dir(), vault.kek(), act)?;
     tell(&format!("made {}; {} in all", counted(tended.created as u64, "key"), tended.live))
 }
 
@@ -141,6 +145,8 @@ fn rotate(place: &Place, class: Option<&str>) -> Result<Exit, Error> {
     }
     let mut vault = Vault::open(Arc::new(dir), Arc::new(kek)).map_err(Error::usage)?;
     let made = vault.rotate(&names.policy, &classes, &time).map_err(Error::failure)?;
+    let act = Act::new(time.now(), &user(), "keys rotate").count("keys", made as u64);
+    audited(vault.dir(), vault.kek(), act)?;
     tell(&format!("made {}", counted(made as u64, "key")))
 }
 
@@ -169,7 +175,13 @@ fn rewrap(place: &Place, to: To) -> Result<Exit, Error> {
         (None, command) => KekPlace::Command(command.unwrap_or_default()),
     };
     let kek = new.read().map_err(Error::usage)?;
+    let now = timekeeper(&dir)?.now();
+    let _still = archive::hold_still(&dir, now).map_err(Error::usage)?;
+    vault::reseal(&dir, || Kek::open(old.as_ref(), &dir), &kek).map_err(Error::failure)?;
     let done = vault::rewrap(&dir, || Kek::open(old.as_ref(), &dir), &kek).map_err(Error::failure)?;
+    let kek = Arc::new(kek);
+    let act = Act::new(now, &user(), "keys rewrap").count("keys", done.rewrapped as u64);
+    audited(&dir, &kek, act)?;
     let kept = if done.kept > 0 { format!(", {} were already", done.kept) } else { String::new() };
     tell(&format!(
         "wrapped {} with the key-encryption key {} from {new}{kept}; name it in keyring.kek",
@@ -200,6 +212,7 @@ fn destroy(place: &Place, id: &str) -> Result<Exit, Error> {
             "{id:?}: there is no such key; `logveil keys list` tells which there are"
         )));
     }
+    audited(vault.dir(), vault.kek(), Act::new(now, &user(), "keys destroy").on(id))?;
     tell(&format!("destroyed {id}"))
 }
 
@@ -213,8 +226,14 @@ fn destroy_unreadable(place: &Place) -> Result<Exit, Error> {
         return Err(Error::Usage(text.to_owned()));
     };
     let now = timekeeper(&dir)?.now();
-    let destroyed = vault::destroy_unreadable(&dir, &kek.read().map_err(Error::usage)?, now);
-    tell(&format!("destroyed {}", counted(destroyed.map_err(Error::failure)? as u64, "key")))
+    let kek = Arc::new(kek.read().map_err(Error::usage)?);
+    let _still = archive::hold_still(&dir, now).map_err(Error::usage)?;
+    let destroyed = vault::destroy_unreadable(&dir, &kek, now).map_err(Error::failure)? as u64;
+    for name in vault::set_aside_sealed(&dir, &kek).map_err(Error::failure)? {
+        complain(&format!("{name}: was sealed under the lost key and is set aside; it begins anew"));
+    }
+    audited(&dir, &kek, Act::new(now, &user(), "keys destroy --unreadable").count("keys", destroyed))?;
+    tell(&format!("destroyed {}", counted(destroyed, "key")))
 }
 
 fn export_public(place: &Place) -> Result<Exit, Error> {

@@ -9,13 +9,16 @@ standard output is no error: the reader has what it wanted.
 */
 
 mod archive;
+mod audit;
 mod bench;
 mod check;
 mod choice;
 mod completions;
 mod explain;
 mod guard;
+mod incident;
 mod keys;
+mod operator;
 mod output;
 mod packs;
 mod pattern;
@@ -25,6 +28,7 @@ mod redact;
 mod retention;
 mod run;
 mod scan;
+mod subject;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -57,6 +61,9 @@ enum Verb {
     Keys(keys::Arguments),
     Archive(archive::Arguments),
     Retention(retention::Arguments),
+    Subject(subject::Arguments),
+    Audit(audit::Arguments),
+    Incident(incident::Arguments),
     Pattern(pattern::Arguments),
     Bench(bench::Arguments),
     Completions(completions::Arguments),
@@ -73,6 +80,9 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
         Verb::Retention(arguments) => retention::run(arguments),
+        Verb::Subject(arguments) => subject::run(arguments),
+        Verb::Audit(arguments) => audit::run(arguments),
+        Verb::Incident(arguments) => incident::run(arguments),
         Verb::Pattern(arguments) => pattern::run(arguments),
         Verb::Bench(arguments) => bench::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),

@@ -12,6 +12,7 @@ mod expand;
 mod packs;
 mod read;
 mod remotes;
+mod roles;
 mod sinks;
 mod sources;
 mod stores;
@@ -20,6 +21,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use roles::{May, Role, read_token};
 
 use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::policy::Policy;
@@ -50,6 +53,8 @@ pub struct Settings {
     pub stores: Vec<retention::Store>,
     /// Where the key-encryption key is; without a place it lies next to the data.
     pub kek: Option<KekPlace>,
+    /// Who may do what; where there are none, everybody who can read the key-encryption key may do all but reveal.
+    pub roles: Vec<Role>,
     /// Address of health and metrics. Default 127.0.0.1:9598.
     pub admin: SocketAddr,
 }
@@ -126,6 +131,7 @@ impl Default for Settings {
             policy: Arc::new(policy),
             sinks,
             kek: None,
+            roles: Vec::new(),
             admin: local(9598),
         }
     }
@@ -201,6 +207,7 @@ impl Settings {
             ("queue", self.queue_bytes_max != other.queue_bytes_max),
             ("sinks", kinds(self) != kinds(other)),
             ("keyring", self.kek != other.kek),
+            ("roles", self.roles != other.roles),
             ("admin", self.admin != other.admin),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::expand::{expand, file_path, read};
 use super::packs::Packs;
+use super::roles::role;
 use super::sinks::{only_once, sink};
 use super::sources::source;
 use super::stores::stores;
@@ -24,7 +25,10 @@ use crate::yaml::{Field, nearest};
 pub(super) const TABLES: &[(&str, &[&str])] = &[
     (
         "root",
-        &["data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "stores", "keyring", "admin"],
+        &[
+            "data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "stores", "keyring",
+            "roles", "admin",
+        ],
     ),
     ("source_syslog", &["kind", "tcp", "udp"]),
     ("source_http", &["kind", "listen"]),
@@ -51,6 +55,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("store_files", &["kind", "on_unverified", "classes", "path", "rotated"]),
     ("keyring", &["kek"]),
     ("kek", &["command"]),
+    ("role", &["may", "users", "token"]),
     ("admin", &["listen"]),
 ];
 
@@ -93,6 +98,9 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
     settings.stores = stores(table.find("stores"), &settings.sinks, &settings.policy);
     if let Some(bytes) = table.find("queue").and_then(queue) {
         settings.queue_bytes_max = bytes;
+    }
+    if let Some(field) = table.find("roles") {
+        settings.roles = named(field, role).unwrap_or_default();
     }
     settings.kek = table.find("keyring").and_then(kek);
     if let Some(field) = table.find("admin").and_then(|field| field.table(keys("admin"))) {

@@ -11,6 +11,7 @@ time is.
 pub mod belief;
 pub mod schedule;
 mod subkey;
+mod suppressed;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use sha2::Sha256;
 
 use subkey::Subkeys;
 pub use subkey::{DIGITS_MAX, DIGITS_MIN, IV_BYTES};
+pub use suppressed::{Suppressed, ValueDigest};
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -106,6 +108,8 @@ pub struct Keyring {
     keys: HashMap<String, Vec<Live>>,
     /// One key for every class and epoch: the filter's, which lives as long as the run.
     run: Option<Arc<EpochKey>>,
+    /// Whose values get no pseudonym under any key.
+    suppressed: Option<Arc<Suppressed>>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,7 +127,7 @@ impl Keyring {
 
     /// A keyring of one key for everything, for as long as a filter runs.
     pub fn for_run(key: EpochKey) -> Keyring {
-        Keyring { keys: HashMap::new(), run: Some(Arc::new(key)) }
+        Keyring { run: Some(Arc::new(key)), ..Keyring::default() }
     }
 
     /// Adds a class's key for a day.
@@ -150,6 +154,17 @@ impl Keyring {
     pub fn keys_of(&self, class: &str) -> impl Iterator<Item = &EpochKey> + '_ {
         let lives = self.keys.get(class).into_iter().flatten();
         lives.map(|live| &live.key).chain(&self.run).map(Arc::as_ref)
+    }
+
+    /// The same keys, with whose values get no pseudonym.
+    pub fn with_suppressed(mut self, suppressed: Option<Arc<Suppressed>>) -> Keyring {
+        self.suppressed = suppressed;
+        self
+    }
+
+    /// Whose values get no pseudonym; `None` if that is nobody.
+    pub fn suppressed(&self) -> Option<&Suppressed> {
+        self.suppressed.as_deref().filter(|suppressed| !suppressed.is_empty())
     }
 
     /// Every live key's class and name.

@@ -88,6 +88,10 @@ metrics! {
     keys_live: IntGauge "logveil_keys_live" [] "Pseudonym keys in the keyring.";
     keys_overdue: IntGauge "logveil_keys_overdue" [] "Pseudonym keys that are due and not destroyed yet; nothing uses them.";
     keys_destroyed: IntCounter "logveil_keys_destroyed_total" [] "Pseudonym keys destroyed since the start.";
+    requests_open: IntGauge "logveil_subject_requests_open" [] "Requests of data subjects that are not closed.";
+    requests_overdue: IntGauge "logveil_subject_requests_overdue" [] "Requests of data subjects that are not closed and past their deadline.";
+    incidents_open: IntGauge "logveil_incidents_open" [] "Incidents that are not closed.";
+    incidents_overdue: IntGauge "logveil_incidents_overdue" [] "Incidents that are not closed and were found 72 hours ago or earlier.";
     clock_believed: IntGauge "logveil_clock_believed" [] "1 once the clock is believed, so that what is overdue is destroyed; else 0.";
 }
 

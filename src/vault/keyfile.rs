@@ -32,6 +32,8 @@ pub enum Kind {
     Epoch,
     /// One partition of the archive.
     Partition,
+    /// Digests of the values that are suppressed.
+    Suppression,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
         match self {
             Kind::Epoch => "epoch",
             Kind::Partition => "partition",
+            Kind::Suppression => "suppression",
         }
     }
 }

@@ -19,10 +19,11 @@ mod error;
 mod evidence;
 mod kek;
 mod keyfile;
-mod rewrap;
 mod live;
+mod rewrap;
 mod sealed;
 mod state;
+mod suppressions;
 mod timekeeper;
 
 use std::collections::BTreeMap;
@@ -49,10 +50,11 @@ pub(crate) use kek::{KEY_BYTES, random};
 pub use kek::{Kek, KekPlace, Placement};
 pub(crate) use keyfile::Purpose;
 pub use keyfile::{KeyFile, Kind};
-pub use rewrap::{Rewrapped, destroy_unreadable, make_kek, rewrap};
 pub use live::{LiveKey, live_keys};
-pub use sealed::Sealed;
+pub use rewrap::{Rewrapped, destroy_unreadable, make_kek, rewrap};
+pub use sealed::{Sealed, reseal, set_aside_sealed};
 pub use state::{State, high_water};
+pub use suppressions::{Suppression, Suppressions};
 pub use timekeeper::Timekeeper;
 
 use crate::clock::Timestamp;

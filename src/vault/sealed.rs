@@ -112,15 +112,6 @@ impl<T: Entry> Sealed<T> {
         Ok(chain)
     }
 
-    /// Seals the file as it is under another key-encryption key, after it was checked under this one.
-    pub fn reseal(&self, dir: &DataDir, kek: Arc<Kek>) -> Result<(), Error> {
-        let chain = self.verify(|_| ())?;
-        if chain.lines == 0 {
-            return Ok(());
-        }
-        Sealed::<T>::new(dir, &self.name, kek).write_seal(&chain)
-    }
-
     fn settle(&self, seal: Option<&Seal>, agrees: bool, chain: &Chain) -> Result<(), Error> {
         let holds = match seal {
             // The very first line, and a crash before its seal.
@@ -132,40 +123,92 @@ impl<T: Entry> Sealed<T> {
     }
 
     fn read_seal(&self) -> Result<Option<Seal>, Error> {
-        let content = match read_bounded(&self.seal, VAULT_FILE_BYTES_MAX) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            content => content.map_err(Error::io(&self.seal))?,
-        };
-        format_of(&self.seal, &content, FORMAT)?;
-        let seal: Seal =
-            serde_json::from_slice(&content).map_err(|error| Error::corrupt(&self.seal, &error))?;
-        if seal.kek != self.kek.check() {
-            let made = seal.kek.chars().filter(char::is_ascii_hexdigit).take(6).collect();
-            return Err(Error::SealedByOther { path: self.path().to_owned(), made, given: self.kek.check() });
-        }
-        let mac = self.mac(seal.lines, &seal.head);
-        if !bool::from(mac.as_bytes().ct_eq(seal.mac.as_bytes())) {
-            return Err(Error::Unsealed { path: self.path().to_owned() });
-        }
-        Ok(Some(seal))
+        Seal::read(&self.seal, &self.name, &self.kek, self.path())
     }
 
     fn write_seal(&self, chain: &Chain) -> Result<(), Error> {
-        let seal = Seal {
+        Seal::write(&self.disk, &self.seal, &self.name, &self.kek, chain)
+    }
+}
+
+impl Seal {
+    /// The seal at `seal` of the file `name`, which is at `path`; refused if this key did not make it.
+    fn read(seal: &Path, name: &str, kek: &Kek, path: &Path) -> Result<Option<Seal>, Error> {
+        let content = match read_bounded(seal, VAULT_FILE_BYTES_MAX) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            content => content.map_err(Error::io(seal))?,
+        };
+        format_of(seal, &content, FORMAT)?;
+        let read: Seal = serde_json::from_slice(&content).map_err(|error| Error::corrupt(seal, &error))?;
+        if read.kek != kek.check() {
+            let made = read.kek.chars().filter(char::is_ascii_hexdigit).take(6).collect();
+            return Err(Error::SealedByOther { path: path.to_owned(), made, given: kek.check() });
+        }
+        let mac = mac(kek, name, read.lines, &read.head);
+        if !bool::from(mac.as_bytes().ct_eq(read.mac.as_bytes())) {
+            return Err(Error::Unsealed { path: path.to_owned() });
+        }
+        Ok(Some(read))
+    }
+
+    fn write(disk: &Disk, seal: &Path, name: &str, kek: &Kek, chain: &Chain) -> Result<(), Error> {
+        let written = Seal {
             format: FORMAT.to_owned(),
             lines: chain.lines,
             head: chain.head.clone(),
-            kek: self.kek.check(),
-            mac: self.mac(chain.lines, &chain.head),
+            kek: kek.check(),
+            mac: mac(kek, name, chain.lines, &chain.head),
         };
-        let mut content = serde_json::to_vec(&seal).expect("strings and numbers are always JSON");
+        let mut content = serde_json::to_vec(&written).expect("strings and numbers are always JSON");
         content.push(b'\n');
-        self.disk.replace(&self.seal, &content).map_err(Error::io(&self.seal))
+        disk.replace(seal, &content).map_err(Error::io(seal))
     }
+}
 
-    fn mac(&self, lines: u64, head: &str) -> String {
-        HEXLOWER.encode(&self.kek.seal(format!("{}\0{lines}\0{head}", self.name).as_bytes()))
+/// Seals every sealed file of the directory with another key-encryption key. A seal that the new one made already stays,
+/// so that this may be stopped and called again. To be called before the keys are wrapped anew.
+pub fn reseal(dir: &DataDir, from: impl Fn() -> Result<Kek, Error>, to: &Kek) -> Result<(), Error> {
+    let mut old = None;
+    for name in SEALED {
+        let (path, seal) = (dir.join(name), dir.join(&format!("{name}.seal")));
+        match Seal::read(&seal, name, to, &path) {
+            Ok(_) => continue,
+            Err(Error::SealedByOther { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let from = match &old {
+            Some(from) => from,
+            None => old.insert(from()?),
+        };
+        if let Some(Seal { lines, head, .. }) = Seal::read(&seal, name, from, &path)? {
+            Seal::write(dir.disk(), &seal, name, to, &Chain { lines, head })?;
+        }
     }
+    Ok(())
+}
+
+/// Sets every sealed file aside that another key-encryption key sealed, under a name that ends in that key's check value:
+/// once that key is lost nobody can go on with them, or tell whether they are whole. Gives their names.
+pub fn set_aside_sealed(dir: &DataDir, kek: &Kek) -> Result<Vec<&'static str>, Error> {
+    let mut aside = Vec::new();
+    for name in SEALED {
+        let (path, seal) = (dir.join(name), dir.join(&format!("{name}.seal")));
+        if let Err(Error::SealedByOther { made, .. }) = Seal::read(&seal, name, kek, &path) {
+            for (from, end) in [(path, ""), (seal, ".seal")] {
+                let to = dir.join(&format!("{name}.{made}{end}"));
+                dir.disk().rename(&from, &to).map_err(Error::io(&from))?;
+            }
+            aside.push(name);
+        }
+    }
+    Ok(aside)
+}
+
+/// The sealed files of a data directory.
+const SEALED: [&str; 4] = ["audit", "requests", "incidents", "suppressions"];
+
+fn mac(kek: &Kek, name: &str, lines: u64, head: &str) -> String {
+    HEXLOWER.encode(&kek.seal(format!("{name}\0{lines}\0{head}").as_bytes()))
 }
 
 /// Whether the line before this one is the one that the seal names: a line's `prev` is its hash.
@@ -266,11 +309,25 @@ mod tests {
         }
         let other = Sealed::<Note>::new(&dir, "others", Arc::clone(&bench.kek));
         assert!(matches!(other.verify(|_| ()), Err(Error::Unsealed { .. })));
-        let kek = Arc::new(Kek::parse(&[8; 32]).unwrap());
-        let under_other = Sealed::<Note>::new(&dir, "notes", Arc::clone(&kek));
+        let under_other = Sealed::<Note>::new(&dir, "notes", Arc::new(Kek::parse(&[8; 32]).unwrap()));
         assert!(matches!(under_other.verify(|_| ()), Err(Error::SealedByOther { .. })));
-        bench.file(Disk::real()).reseal(&dir, kek).unwrap();
-        assert_eq!(under_other.verify(|_| ()).unwrap().lines, 2);
+    }
+
+    #[test]
+    fn another_key_encryption_key_takes_the_seals_over() {
+        let bench = Bench::new(&[]);
+        let dir = DataDir::open_to_read(bench.root.path()).unwrap();
+        let file = |kek: &Arc<Kek>| Sealed::<Note>::new(&dir, "audit", Arc::clone(kek));
+        file(&bench.kek).append(Note { note: "one".into() }).unwrap();
+        let old = || Kek::parse(&[7; 32]);
+        let new = Arc::new(Kek::parse(&[8; 32]).unwrap());
+        assert!(reseal(&dir, || Kek::parse(&[9; 32]), &new).is_err(), "it is not the old one");
+        for _ in 0..2 {
+            reseal(&dir, old, &new).unwrap();
+            assert_eq!(file(&new).verify(|_| ()).unwrap().lines, 1);
+        }
+        assert!(file(&bench.kek).verify(|_| ()).is_err());
+        reseal(&dir, || panic!("the old one is lost"), &new).unwrap();
     }
 
     /// Whatever operation an append is stopped after: the line is there or not, the chain holds, and the next append works.

@@ -38,8 +38,14 @@ fn naive(haystack: &[u8], findings: &[Finding]) -> Vec<u8> {
 fn tag(value: &str, entity: Entity, key: &EpochKey, class: u16, state: &mut State) -> String {
     let table = vec![PSEUDONYMIZE; rules().entities().len()];
     let wanted = Wanted::new(table.iter().map(|action| action.strength()).collect());
-    let orders =
-        Orders { class: ClassId(class), rules: rules(), wanted: &wanted, actions: &table, key: Some(key) };
+    let orders = Orders {
+        class: ClassId(class),
+        rules: rules(),
+        wanted: &wanted,
+        actions: &table,
+        key: Some(key),
+        suppressed: None,
+    };
     let mut out = Vec::new();
     let findings = [finding(0..value.len(), entity, PLAIN)];
     let (text, tally) = (value.as_bytes(), &mut Tally::default());

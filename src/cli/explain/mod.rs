@@ -108,8 +108,14 @@ struct Explanation {
 
 fn explain<'a>(policy: &'a Policy, class: ClassId, key: &EpochKey, line: &'a [u8]) -> Explained<'a> {
     let wanted = policy.wanted(class);
-    let orders =
-        Orders { class, rules: policy.rules(), wanted, actions: policy.actions(class), key: Some(key) };
+    let orders = Orders {
+        class,
+        rules: policy.rules(),
+        wanted,
+        actions: policy.actions(class),
+        key: Some(key),
+        suppressed: None,
+    };
     let findings = find(policy, wanted, line);
     let clean = replaced(&orders, line, &findings).map(|(clean, _)| clean);
     let mut explanations: Vec<Explanation> =

@@ -1,0 +1,78 @@
+//! `logveil subject export`: all that is kept of somebody, as one JSON document.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::super::output::counted;
+use super::super::{Error, Exit, complain, reason};
+use super::asked::{Asked, Case};
+use super::failed;
+use super::find::{counts, reach_object};
+use crate::act::Envelope;
+use crate::clock::Clock;
+use crate::subject::{Hit, Searched, Store, Verb};
+use crate::vault::Outcome;
+
+pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
+    let mut out: Box<dyn Write> = match output {
+        Some(path) => {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create_new(true).mode(0o600).open(path);
+            Box::new(BufWriter::new(file.map_err(|error| {
+                Error::Usage(format!("--output {}: cannot be made: {}", path.display(), reason(&error)))
+            })?))
+        }
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+    };
+    let case = asked.begin(Verb::Export)?;
+    let searched = document(&case, &mut out)?;
+    out.flush().map_err(Error::output)?;
+    case.say("subject export", Outcome::Done, &counts(&searched))?;
+    case.close(&format!("exported {}", counted(searched.certain, "record")))?;
+    complain(&format!("{}; exported {}", case.headline(), counted(searched.certain, "record")));
+    if searched.unreadable > 0 {
+        complain(
+            "something cannot be read, and nobody can tell what is in there: the export may not be whole",
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// Written as it is found: a person's records need not fit into memory.
+fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
+    let head = json!({
+        "format": "logveil-export/1",
+        "request": case.request.id,
+        "at": case.time.now().to_string(),
+        "store": case.store().name(),
+    })
+    .to_string();
+    write!(out, "{},\"records\":[", &head[..head.len() - 1]).map_err(Error::output)?;
+    let mut written = Ok(());
+    let mut first = true;
+    let mut object = Vec::new();
+    let mut see = |envelope: &Envelope<'_>, hit: Hit| {
+        if hit == Hit::Certain && written.is_ok() {
+            object.clear();
+            object.extend_from_slice(if first { b"\n" } else { b",\n" });
+            first = false;
+            envelope.write_json(&mut object);
+            written = out.write_all(&object);
+        }
+    };
+    let searched = case.store().find(&case.sought, &mut see).map_err(failed)?;
+    written.map_err(Error::output)?;
+    let tail = json!({
+        "searched": searched.records,
+        "looks_alike": searched.alike,
+        "unreadable": searched.unreadable,
+        "reach": case.sought.reach().iter().map(reach_object).collect::<Vec<_>>(),
+    })
+    .to_string();
+    writeln!(out, "\n],{}", &tail[1..]).map_err(Error::output)?;
+    Ok(searched)
+}

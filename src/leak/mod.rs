@@ -1,0 +1,231 @@
+/*!
+The leak audit: what a store holds that should not be there.
+
+A record that was stored is searched again, twice: as its class's policy says, since
+what is found must be what the policy leaves (a label, a tag, a network, a mask), and for
+what no log should hold whatever a policy says: private keys, cards, tokens of vendors.
+A finding that the same policy would change again is a leak. Pseudonyms of other shapes
+are recognised where they can be; an address or number that one was shaped into cannot
+be told apart from a raw one, and is counted as unclear.
+
+[`Incidents`] is the register of what was found, with 72 hours for each.
+*/
+
+mod incidents;
+
+pub use incidents::{Incident, Incidents, Seen};
+
+use std::collections::BTreeMap;
+
+use crate::act::{Envelope, Orders, Part, State, Tally, splice};
+use crate::action::{Action, Shape};
+use crate::clock::Timestamp;
+use crate::detect::{Finding, Scratch, Wanted};
+use crate::entity::{Entities, Entity};
+use crate::keys::{EpochKey, KeyId};
+use crate::mark;
+use crate::policy::Policy;
+use crate::record::ClassId;
+use crate::secret::Secret;
+
+/// Values of one entity in one class that should not be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// The rule that found the first of them.
+    pub rule: String,
+    /// Records that hold one.
+    pub records: u64,
+    /// Receive time of the first such record.
+    pub first: Timestamp,
+    /// Receive time of the last.
+    pub last: Timestamp,
+}
+
+/// Class and entity, by name.
+pub type Kind = (String, String);
+
+/// Looks through records, one after the other.
+pub struct Audit<'a> {
+    policy: &'a Policy,
+    /// What no log should hold.
+    never: Wanted,
+    /// Nothing that it makes is kept: it shows what a policy would still change.
+    key: EpochKey,
+    scratch: Scratch,
+    state: State,
+    findings: Vec<Finding>,
+    again: Vec<u8>,
+    /// What the record in hand holds.
+    here: Vec<(Entity, String)>,
+    leaks: BTreeMap<Kind, Leak>,
+    unclear: u64,
+    records: u64,
+}
+
+/// What a finding in a stored record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Clean,
+    Unclear,
+    Leak,
+}
+
+impl<'a> Audit<'a> {
+    /// By this policy: the one that the store's records were handled by.
+    pub fn new(policy: &'a Policy) -> Audit<'a> {
+        let entities = policy.rules().entities();
+        let strength = entities.iter().map(|entity| u8::from(is_never_logged(entities.name(entity))));
+        Audit {
+            policy,
+            never: Wanted::new(strength.collect()),
+            key: EpochKey::new(KeyId(*b"kaaaa"), &Secret::new(vec![0; 32])),
+            scratch: Scratch::default(),
+            state: State::default(),
+            findings: Vec::new(),
+            again: Vec::new(),
+            here: Vec::new(),
+            leaks: BTreeMap::new(),
+            unclear: 0,
+            records: 0,
+        }
+    }
+
+    /// Looks through one stored record.
+    pub fn look(&mut self, envelope: &Envelope<'_>) {
+        self.records += 1;
+        self.here.clear();
+        let class = self.policy.class_named(envelope.class).unwrap_or(ClassId(0));
+        for (part, text) in [
+            (Part::Header, envelope.host),
+            (Part::Header, envelope.app),
+            (Part::Header, envelope.procid),
+            (Part::Header, envelope.msgid),
+            (Part::Structured, envelope.structured),
+            (Part::Message, envelope.message),
+        ] {
+            if !text.is_empty() {
+                self.look_in(class, part, text);
+            }
+        }
+        let received = envelope.received;
+        for (entity, rule) in std::mem::take(&mut self.here) {
+            let entity = self.policy.rules().entities().name(entity).to_owned();
+            let first = Leak { rule, records: 0, first: received, last: received };
+            let leak = self.leaks.entry((envelope.class.to_owned(), entity)).or_insert(first);
+            leak.records += 1;
+            (leak.first, leak.last) = (leak.first.min(received), leak.last.max(received));
+        }
+    }
+
+    /// What should not be there, by class and entity.
+    pub fn leaks(&self) -> &BTreeMap<Kind, Leak> {
+        &self.leaks
+    }
+
+    /// Values that may be pseudonyms or raw, and nobody can tell.
+    pub fn unclear(&self) -> u64 {
+        self.unclear
+    }
+
+    /// Records that were looked through.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    fn look_in(&mut self, class: ClassId, part: Part, text: &[u8]) {
+        let policy = self.policy;
+        for wanted in [policy.wanted(class), &self.never.clone()] {
+            let mut findings = std::mem::take(&mut self.findings);
+            findings.clear();
+            policy.rules().find(wanted, &mut self.scratch, text, &mut findings);
+            for finding in &findings {
+                let verdict = self.verdict(class, part, text, finding);
+                self.unclear += u64::from(verdict == Verdict::Unclear);
+                if verdict == Verdict::Leak && self.here.iter().all(|(entity, _)| *entity != finding.entity) {
+                    self.here.push((finding.entity, policy.rules().rule_name(finding.rule).to_owned()));
+                }
+            }
+            self.findings = findings;
+        }
+    }
+
+    fn verdict(&mut self, class: ClassId, part: Part, text: &[u8], finding: &Finding) -> Verdict {
+        let entities = self.policy.rules().entities();
+        let value = &text[finding.span.range()];
+        if is_own(entities, text, finding) {
+            return Verdict::Clean;
+        }
+        let action = self.policy.action(class, finding.entity);
+        match action {
+            Action::Keep if is_never_logged(entities.name(finding.entity)) => return Verdict::Leak,
+            Action::Keep => return Verdict::Clean,
+            Action::Pseudonymize { shape: Shape::Ip | Shape::Digits } => return Verdict::Unclear,
+            _ => {}
+        }
+        let orders = Orders {
+            class,
+            rules: self.policy.rules(),
+            wanted: self.policy.wanted(class),
+            actions: self.policy.actions(class),
+            key: Some(&self.key),
+            suppressed: None,
+        };
+        self.again.clear();
+        let one = std::slice::from_ref(finding);
+        splice(&orders, &mut self.state, part, text, one, &mut self.again, &mut Tally::default());
+        let stays = self.again == text;
+        if stays && !value.is_empty() { Verdict::Clean } else { Verdict::Leak }
+    }
+}
+
+impl std::fmt::Debug for Audit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit").field("leaks", &self.leaks).finish_non_exhaustive()
+    }
+}
+
+/// Whether a finding is something that this program wrote in a value's place.
+fn is_own(entities: &Entities, text: &[u8], finding: &Finding) -> bool {
+    let value = &text[finding.span.range()];
+    mark::is_ours(entities, text, finding.span)
+        || mark::parse_sealed(entities, value).is_some()
+        || is_shaped_email(value)
+        || is_shaped_uuid(value)
+}
+
+/// `k7f3a.TAG@DOMAIN.example`.
+fn is_shaped_email(value: &[u8]) -> bool {
+    let base32 = |b: &u8| matches!(b, b'a'..=b'z' | b'2'..=b'7');
+    let Some(at) = memchr::memchr(b'@', value) else { return false };
+    let (local, domain) = value.split_at(at);
+    let Some((id, tag)) = local.split_at_checked(KEY_ID_CHARS) else { return false };
+    domain.ends_with(b".example")
+        && id.first() == Some(&b'k')
+        && id.iter().all(base32)
+        && tag.len() == 1 + TAG_CHARS
+        && tag[0] == b'.'
+        && tag[1..].iter().all(base32)
+}
+
+const KEY_ID_CHARS: usize = 5;
+const TAG_CHARS: usize = 20;
+
+/// A UUID of version 8 (RFC 9562, section 5.8): others make none.
+fn is_shaped_uuid(value: &[u8]) -> bool {
+    let hyphens = [8, 13, 18, 23];
+    let fits = |(at, b): (usize, &u8)| match hyphens.contains(&at) {
+        true => *b == b'-',
+        false => b.is_ascii_hexdigit(),
+    };
+    value.len() == 36 && value.iter().enumerate().all(fits) && value[14] == b'8'
+}
+
+/// What no log should hold whatever its policy says, and what rules find by its own form: they are hardly ever wrong.
+fn is_never_logged(entity: &str) -> bool {
+    let named = ["card", "connection_string", "jwt", "password_hash", "private_key", "signed_url"];
+    let by_vendor = ["_key", "_token", "_secret"].iter().any(|end| entity.ends_with(end));
+    named.contains(&entity) || (by_vendor && entity != "api_key")
+}
+
+#[cfg(test)]
+mod tests;
