@@ -26,6 +26,9 @@ pub const DATAGRAM_BYTES: usize = 65_536;
 /// record that is worth spending to its end.
 pub const OCTET_COUNT_DIGITS_MAX: usize = 9;
 
+/// Levels of nesting in a JSON document that a protocol's envelope may have: what other parsers take too, and one bit each.
+pub const JSON_DEPTH_MAX: usize = 127;
+
 /// Bytes of a key that are looked at for its name.
 pub const KEY_BYTES_MAX: usize = 128;
 
@@ -297,3 +300,37 @@ pub const ROLE_TOKEN_BYTES_MIN: usize = 16;
 
 /// The file of a role's token, in bytes.
 pub const ROLE_TOKEN_BYTES_MAX: u64 = 4096;
+
+/// How often a tailed file is asked for more, and its name for whether it is the same file still: a stat each.
+pub const FILE_ASKED_EVERY: Duration = Duration::from_millis(250);
+
+/// How often the folders of a source of files are read for new ones.
+pub const FOLDERS_READ_EVERY: Duration = Duration::from_secs(1);
+
+/// Files that one source of files reads at the same time; more wait until one is gone.
+pub const FILES_MAX: usize = 4096;
+
+/// How long a file that has no name any more is still asked for more: programs that keep it open write on for a moment.
+pub const FILE_GONE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the rest of a record that a container's runtime has split may take.
+pub const PARTIAL_WAIT: Duration = Duration::from_secs(10);
+
+/// Batches of one file that wait to be confirmed.
+pub const FILE_BATCHES_MAX: usize = 4;
+
+/// Times that records of a file are sent again which no sink would confirm, before they are given up and counted.
+pub const FILE_TRIES_MAX: u32 = 5;
+
+/// Bytes at the head of a file that tell it from another one with its number.
+pub const FILE_HEAD_BYTES: usize = 256;
+
+/// How often the places up to which files are delivered are written down.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a source of files that stops waits to know of its last batches whether they are safe: less than
+/// [`DRAIN_WAIT`].
+pub const FILE_STOP_WAIT: Duration = Duration::from_secs(20);
+
+/// File of checkpoints, in bytes: more than [`FILES_MAX`] lines.
+pub const CHECKPOINT_BYTES_MAX: u64 = 1024 * 1024;

@@ -21,6 +21,8 @@ chroot coreutils
 curl curl
 gzip gzip
 logger bsdutils
+node nodejs
+npm npm
 python3 python3
 rsyslogd rsyslog
 unshare util-linux
@@ -67,6 +69,14 @@ make_venv() {
   cp tests/requirements.txt "$made"
 }
 
+make_node_modules() {
+  local made=tests/node/node_modules/package-lock.json
+  cmp -s tests/node/package-lock.json "$made" && return 0
+  say "making tests/node/node_modules"
+  npm ci --prefix tests/node --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+  cp tests/node/package-lock.json "$made"
+}
+
 # The static binary of deploy/Dockerfile, in the test profile: only the last
 # link differs, so it costs seconds.
 build_static() {
@@ -79,5 +89,6 @@ command -v cargo >/dev/null || fail "no cargo: install a Rust toolchain with htt
 command -v cc >/dev/null || fail "no C compiler: apt-get install gcc libc6-dev"
 install_packages
 make_venv
+make_node_modules
 build_static
 exec cargo test --locked "$@"

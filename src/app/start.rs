@@ -3,7 +3,7 @@ Start: bind, open, spawn, in this order.
 */
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -35,6 +35,9 @@ pub enum Error {
     /// A source's address is not to be had.
     #[error(transparent)]
     Source(#[from] source::Error),
+    /// A source's checkpoints are not to be had.
+    #[error(transparent)]
+    Checkpoints(#[from] source::files::Error),
     /// The admin address is not to be had.
     #[error(
         "admin: cannot listen on tcp {address}: {cause}; stop the program that has the port, or set admin.listen"
@@ -66,7 +69,11 @@ pub struct Listening {
 enum Bound {
     Syslog(source::syslog::Listener),
     Http(source::http::Listener),
+    Files(source::files::Settings),
 }
+
+/// The folder of the data directory in which sources of files keep their checkpoints.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Starts the program. `path` is where the settings came from, for reloads.
 pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clock>) -> Result<App, Error> {
@@ -106,7 +113,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         metrics: Arc::clone(&metrics),
         stop: stopped,
     };
-    let sources = spawn_sources(bound, &world);
+    let sources = spawn_sources(bound, &world, &settings.data_dir)?;
 
     let keeps = keeper::keeps(&settings);
     let draining = AtomicBool::new(false);
@@ -142,6 +149,7 @@ async fn bind(source: &Source, listening: &mut Vec<Listening>) -> Result<Bound, 
             told("syslog/udp", listener.udp_addr());
             Ok(Bound::Syslog(listener))
         }
+        Source::Files(settings) => Ok(Bound::Files(settings.clone())),
         Source::Http(settings) => {
             let listener = source::http::bind(settings.clone()).await?;
             told("http", listener.addr());
@@ -158,15 +166,20 @@ async fn bind_admin(address: SocketAddr, listening: &mut Vec<Listening>) -> Resu
     Ok(listener)
 }
 
-fn spawn_sources(bound: Vec<Bound>, world: &World) -> JoinSet<()> {
+fn spawn_sources(bound: Vec<Bound>, world: &World, data_dir: &Path) -> Result<JoinSet<()>, Error> {
     let mut sources = JoinSet::new();
     for source in bound {
         match source {
+            Bound::Files(settings) => {
+                let folder = data_dir.join(CHECKPOINTS);
+                let opened = tokio::task::block_in_place(|| source::files::open(settings, &folder))?;
+                sources.spawn(source::files::serve(opened, world.clone()))
+            }
             Bound::Syslog(listener) => sources.spawn(source::syslog::serve(listener, world.clone())),
             Bound::Http(listener) => sources.spawn(source::http::serve(listener, world.clone())),
         };
     }
-    sources
+    Ok(sources)
 }
 
 /// Spawns a sink with its queue; gives the queue's end and the number of records that wait.

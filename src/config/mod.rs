@@ -66,6 +66,8 @@ pub enum Source {
     Syslog(source::syslog::Settings),
     /// HTTP.
     Http(source::http::Settings),
+    /// Files that programs write.
+    Files(source::files::Settings),
 }
 
 /// A sink by name.
@@ -220,6 +222,7 @@ impl Source {
         match self {
             Source::Syslog(settings) => &settings.name,
             Source::Http(settings) => &settings.name,
+            Source::Files(settings) => &settings.name,
         }
     }
 
@@ -234,6 +237,9 @@ impl Source {
                     tcp.unwrap_or_default(),
                     udp.unwrap_or_default()
                 )
+            }
+            Source::Files(settings) => {
+                format!("source {}: files of {} patterns", settings.name, settings.include.len())
             }
             Source::Http(settings) => {
                 format!("source {}: HTTP POST http://{}/v1/logs", settings.name, settings.listen)
@@ -291,6 +297,7 @@ fn default_sources() -> Vec<Source> {
         Source::Http(source::http::Settings {
             name: "http".into(),
             listen: local(8088),
+            auth: source::http::Auth::default(),
             limits: source::http::Limits::default(),
         }),
     ]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::World;
 use crate::clock::Timestamp;
-use crate::codec;
+use crate::codec::{self, Parts};
 use crate::frame;
-use crate::limit::{BATCH_BYTES, BATCH_RECORDS_MAX};
+use crate::limit::{BATCH_BYTES, BATCH_RECORDS_MAX, RECORD_BYTES_MAX};
 use crate::mark;
 use crate::record::{Ack, Batch, Record};
 use crate::secret::Raw;
@@ -49,6 +49,24 @@ impl Gather {
                 self.world.metrics.records_withheld.with_label_values(&["failed"]).inc();
             }
         }
+    }
+
+    /// Adds a record of several parts. One that is too long becomes a marker.
+    pub fn push_parts(&mut self, parts: &Parts<'_>) {
+        if parts.byte_len() > RECORD_BYTES_MAX {
+            return self.push_marker(parts.byte_len() as u64, "too long", Cut::TooLong);
+        }
+        self.received();
+        let record = Record {
+            host: self.append(&parts.host),
+            app: self.append(&parts.app),
+            structured: self.append(&parts.structured),
+            message: self.append(&parts.message),
+            priority: parts.priority,
+            time: parts.time,
+            ..Record::default()
+        };
+        self.records.push(record);
     }
 
     /// Adds a record that is all message.

@@ -1,5 +1,5 @@
 /*!
-Where records come in: listeners that turn bytes into batches.
+Where records come in: listeners and readers of files, which turn bytes into batches.
 
 A source binds first ([`syslog::bind`], [`http::bind`]), so that a port in use is
 told before anything starts, and then serves until it is told to stop. It hands
@@ -24,6 +24,7 @@ use crate::record::Batch;
 use crate::telemetry::Metrics;
 
 mod accept;
+pub mod files;
 mod gather;
 pub mod http;
 mod room;

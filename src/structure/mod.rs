@@ -3,16 +3,18 @@ How text is put together: where keys and values are, and how values are written.
 
 Nothing here knows what is sensitive. [`field`] finds the key before a
 separator and the value after it, in JSON, logfmt, query strings, headers,
-command lines and their likes; [`json`] and [`percent`] undo the two ways in
+command lines and their likes; [`document`] walks whole JSON texts; [`json`] and [`percent`] undo the two ways in
 which logs write values. [`path`] compares where a value stands, [`walk`]
 goes through texts that are all fields. All of it works on bytes that need not be UTF-8, and
 no function reads further than its bounds say.
 */
 
+pub mod document;
 pub mod field;
 pub mod json;
 pub mod path;
 pub mod percent;
+pub mod protobuf;
 pub mod signal;
 pub mod walk;
 

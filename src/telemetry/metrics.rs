@@ -59,7 +59,7 @@ metrics! {
     records_received: IntCounterVec "logveil_records_received_total" [source] "Records that were taken from a source.";
     received_bytes: IntCounterVec "logveil_received_bytes_total" [source] "Bytes of records that a source took.";
     records_cut: IntCounterVec "logveil_records_cut_total" [source reason] "Records cut out at a limit, each replaced by a marker record.";
-    records_discarded: IntCounterVec "logveil_records_discarded_total" [source reason] "Records that a source had to drop: UDP alone may lose any.";
+    records_discarded: IntCounterVec "logveil_records_discarded_total" [source reason] "Records that a source had to drop: those of UDP, and batches of files that no sink confirms.";
     requests_refused: IntCounterVec "logveil_requests_refused_total" [source reason] "Requests and connections that a source turned away; the client knows of it.";
     connections: IntGaugeVec "logveil_connections" [source] "Connections open at a source.";
     findings: IntCounterVec "logveil_findings_total" [entity action] "Sensitive values found, and what was done to them.";
@@ -153,6 +153,8 @@ labels! {
         Malformed "malformed",
         /// A path, method, content type or encoding that is not served.
         Unsupported "unsupported",
+        /// Its credentials are not those of somebody who may.
+        Unauthorized "unauthorized",
         /// The client took too long.
         Timeout "timeout",
         /// A sink did not confirm; the client is to send again.
@@ -183,6 +185,8 @@ labels! {
         QueueFull "queue_full",
         /// The operating system's buffer ran over.
         SocketBuffer "socket_buffer",
+        /// No sink would confirm them, however often they were sent; the rest of the file waits for them.
+        Unconfirmed "unconfirmed",
     }
 }
 

@@ -6,6 +6,8 @@ anonymised, once.
 mod clients;
 mod deploy;
 mod drain;
+mod files;
+mod protocols;
 mod readme;
 mod relay;
 mod stores;

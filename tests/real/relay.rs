@@ -17,20 +17,20 @@ use crate::support::{free_port, http, tool, wait_until};
 const RECORDS: usize = 400;
 
 /// An rsyslog that takes syslog on a TCP port and does `action` with it.
-struct Rsyslog {
-    process: Process,
-    port: u16,
+pub struct Rsyslog {
+    pub process: Process,
+    pub port: u16,
 }
 
 impl Rsyslog {
     #[track_caller]
-    fn start(dir: &Path, action: &str) -> Rsyslog {
+    pub fn start(dir: &Path, action: &str) -> Rsyslog {
         Rsyslog::start_with(dir, "", "", action)
     }
 
     /// The same with more settings, for all of it and for its listener.
     #[track_caller]
-    fn start_with(dir: &Path, global: &str, imtcp: &str, action: &str) -> Rsyslog {
+    pub fn start_with(dir: &Path, global: &str, imtcp: &str, action: &str) -> Rsyslog {
         let port = free_port();
         let config = dir.join("rsyslog.conf");
         let text = format!(

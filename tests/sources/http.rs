@@ -5,23 +5,27 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use logveil::limit::RECORD_BYTES_MAX;
-use logveil::source::http::{Limits, Settings, bind, serve};
+use logveil::source::http::{Auth, Limits, Settings, bind, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{Fate, LONG, Scene, gzip, marker, zstd};
 
-struct Server {
-    scene: Scene,
+pub struct Server {
+    pub scene: Scene,
     addr: SocketAddr,
     serving: JoinHandle<()>,
 }
 
-async fn server(fate: Fate, limits: Limits) -> Server {
+pub async fn server(fate: Fate, limits: Limits) -> Server {
+    guarded(fate, limits, Auth::default()).await
+}
+
+pub async fn guarded(fate: Fate, limits: Limits, auth: Auth) -> Server {
     let scene = Scene::new(fate);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let listener = bind(Settings { name: "apps".into(), listen, limits }).await.unwrap();
+    let listener = bind(Settings { name: "apps".into(), listen, auth, limits }).await.unwrap();
     let addr = listener.addr().unwrap();
     let serving = tokio::spawn(serve(listener, scene.world.clone()));
     Server { scene, addr, serving }
@@ -29,7 +33,7 @@ async fn server(fate: Fate, limits: Limits) -> Server {
 
 impl Server {
     /// Sends bytes on a connection of their own; returns all that comes back.
-    async fn exchange(&self, request: &[u8]) -> String {
+    pub async fn exchange(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         // The server may answer and close before it has read all.
         let _ = stream.write_all(request).await;
@@ -37,7 +41,7 @@ impl Server {
     }
 
     /// Posts a body; returns status line, headers and body of the answer.
-    async fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
+    pub async fn post(&self, path: &str, headers: &str, body: &[u8]) -> String {
         self.exchange(&request(path, headers, body)).await
     }
 }
@@ -57,7 +61,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 }
 
 #[track_caller]
-fn check(answer: &str, status: u16, body: &str) {
+pub fn check(answer: &str, status: u16, body: &str) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     assert!(answer.contains(body), "{answer}");
 }
@@ -344,6 +348,7 @@ async fn requests_do_not_hide_in_requests() {
         "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
     );
     let answer = server.exchange(both.as_bytes()).await;
+    check(&answer, 200, "connection: close");
     assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     assert!(server.scene.messages().is_empty());
 }

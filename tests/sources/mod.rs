@@ -2,7 +2,9 @@
 The sources on real sockets, with an intake that remembers what it is given.
 */
 
+mod files;
 mod http;
+mod protocols;
 mod syslog;
 
 use std::io::Read as _;
@@ -36,7 +38,9 @@ enum Fate {
 /// One record as the intake saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
+    host: String,
     app: String,
+    structured: String,
     path: String,
     message: String,
 }
@@ -57,7 +61,9 @@ impl Intake for Stub {
         assert!(self.fate != Fate::Panic, "planted");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let seen = batch.records.iter().map(|record| Seen {
+            host: text(&batch.raw.bytes()[record.host.range()]),
             app: text(&batch.raw.bytes()[record.app.range()]),
+            structured: text(&batch.raw.bytes()[record.structured.range()]),
             path: text(batch.path.bytes()),
             message: text(&batch.raw.bytes()[record.message.range()]),
         });

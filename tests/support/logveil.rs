@@ -15,6 +15,9 @@ pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_logveil"))
 }
 
+/// The local archive, as lines of YAML below `sinks:`.
+pub const ARCHIVE: &str = "  local: { kind: archive }\n";
+
 /// A `logveil run` of its own: folder, configuration, ports.
 pub struct Logveil {
     process: Process,
@@ -31,12 +34,18 @@ impl Logveil {
     /// Starts it with a syslog source, an HTTP source and the local archive, and waits until it is ready.
     #[track_caller]
     pub fn start() -> Logveil {
-        Logveil::start_with("  local: { kind: archive }\n")
+        Logveil::start_with(ARCHIVE)
     }
 
     /// The same, with other sinks: lines of YAML below `sinks:`.
     #[track_caller]
     pub fn start_with(sinks: &str) -> Logveil {
+        Logveil::start_between("", sinks)
+    }
+
+    /// The same, with more sources: lines of YAML below `sources:`.
+    #[track_caller]
+    pub fn start_between(sources: &str, sinks: &str) -> Logveil {
         let dir = TempDir::new().unwrap();
         let (syslog, http, admin) = (free_port(), free_port(), free_port());
         let config = dir.path().join("logveil.yaml");
@@ -44,7 +53,7 @@ impl Logveil {
         let text = format!(
             "data_dir: {}\nsources:\n  \
              net: {{ kind: syslog, tcp: \"127.0.0.1:{syslog}\", udp: \"127.0.0.1:{syslog}\" }}\n  \
-             web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n\
+             web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n{sources}\
              sinks:\n{sinks}admin: {{ listen: \"127.0.0.1:{admin}\" }}\n",
             data.display()
         );

@@ -22,7 +22,7 @@ Linear in the header, constant in the message; no allocation.
 
 mod loose;
 mod strict;
-mod time;
+pub(super) mod time;
 
 #[cfg(test)]
 mod tests;

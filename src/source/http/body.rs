@@ -22,6 +22,8 @@ pub enum Encoding {
     Gzip,
     /// RFC 8878, of one or more frames.
     Zstd,
+    /// Snappy's block format, which says its length first.
+    Snappy,
 }
 
 impl Encoding {
@@ -33,6 +35,7 @@ impl Encoding {
             None | Some(b"" | b"identity") => Ok(Encoding::Identity),
             Some(b"gzip" | b"x-gzip") => Ok(Encoding::Gzip),
             Some(b"zstd") => Ok(Encoding::Zstd),
+            Some(b"snappy") => Ok(Encoding::Snappy),
             Some(_) => Err(Problem::Encoding),
         }
     }
@@ -104,6 +107,9 @@ pub async fn unpack(
         return Ok(packed);
     }
     let bytes_max = bytes_max(packed.len(), limits);
+    if encoding == Encoding::Snappy {
+        return unsnap(&packed, bytes_max, share);
+    }
     let mut reader = reader(encoding, &packed)?;
     let (mut unpacked, mut len) = (Vec::new(), 0);
     loop {
@@ -132,6 +138,16 @@ pub async fn unpack(
     }
 }
 
+/// Unpacks a block of snappy, if what it says of its length is within bounds.
+fn unsnap(packed: &[u8], bytes_max: usize, share: &mut Share) -> Result<Vec<u8>, Problem> {
+    let len = snap::raw::decompress_len(packed).map_err(|_| Problem::Body)?;
+    if len > bytes_max {
+        return Err(Problem::TooLarge);
+    }
+    share.grow(len)?;
+    snap::raw::Decoder::new().decompress_vec(packed).map_err(|_| Problem::Body)
+}
+
 fn bytes_max(packed_len: usize, limits: &Limits) -> usize {
     let by_ratio = packed_len.saturating_mul(limit::BODY_RATIO_MAX).max(limit::BODY_BYTES_ANY_RATIO);
     limits.body_bytes_max.min(by_ratio)
@@ -139,7 +155,8 @@ fn bytes_max(packed_len: usize, limits: &Limits) -> usize {
 
 fn reader(encoding: Encoding, packed: &[u8]) -> Result<Box<dyn Read + Send + '_>, Problem> {
     match encoding {
-        Encoding::Identity => Ok(Box::new(packed)),
+        // Snappy's blocks are not read as a stream.
+        Encoding::Identity | Encoding::Snappy => Ok(Box::new(packed)),
         Encoding::Gzip => Ok(Box::new(flate2::read::MultiGzDecoder::new(packed))),
         Encoding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(|_| Problem::Body)?;

@@ -1,18 +1,31 @@
 /*!
-HTTP/1.1: `POST /v1/logs` and any path below it, one record a line.
+HTTP/1.1, for all protocols of logs that are spoken over it, told apart by their paths:
 
-A body is NDJSON or plain lines, as it is or packed by gzip or zstd. It is read
+| path | protocol |
+|---|---|
+| `POST /v1/logs` and below | a record a line: NDJSON or plain |
+| `POST /v1/logs` | OTLP, if it is that: protobuf or JSON |
+| `POST /loki/api/v1/push` | Loki: JSON, or protobuf with snappy |
+| `POST /_bulk`, `/INDEX/_bulk` | Elasticsearch and OpenSearch |
+| `POST /services/collector…` | Splunk's HTTP event collector |
+
+Who posts is asked before the body is read. A body is read
 and unpacked to its end, within bounds, before anything is made of it: of a
 request that fails nothing is forwarded, but where the queues fill up between
-two of its batches, and the client then sends all of it again. The answer is
-200 with the number of records once every holder has confirmed them.
+two of its batches, and the client then sends all of it again; a client of
+Elasticsearch learns which of its items those were. A client is told yes once
+every holder has confirmed its records.
 
-Every other answer has the form `{"error":{"code":"...","message":"..."}}` and
-holds nothing of the request.
+Every other answer has the form of its protocol, for lines
+`{"error":{"code":"...","message":"..."}}`, and holds nothing of the request.
 */
 
 mod answer;
+mod asked;
+mod auth;
 mod body;
+mod pile;
+mod protocols;
 mod request;
 
 use std::net::SocketAddr;
@@ -29,6 +42,7 @@ use super::accept::{Door, Place, ended};
 use super::{Error, World, stopped};
 use crate::limit;
 use crate::telemetry::Refusal;
+pub use auth::Auth;
 use request::Desk;
 
 /// What an HTTP source listens on.
@@ -38,6 +52,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// Address of the listener.
     pub listen: SocketAddr,
+    /// Who may post.
+    pub auth: Auth,
     /// How long it waits, and how much it holds.
     pub limits: Limits,
 }

@@ -6,60 +6,101 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
+use hyper::http::request::Parts as Head;
+use hyper::{Request, Response};
 use tokio::sync::oneshot;
 
 use super::Settings;
-use super::answer::{Problem, accepted};
+use super::answer::{Problem, Tongue, accepted};
+use super::asked::{self, Asked, is_protobuf};
 use super::body::{self, Encoding};
+use super::protocols::{self, Acks};
 use crate::frame::{Ends, Framer, Lines, Step};
 use crate::limit::RECORD_BYTES_MAX;
 use crate::record::Ack;
 use crate::source::World;
 use crate::source::gather::Gather;
-use crate::source::room::Room;
+use crate::source::room::{Room, Share};
 
 /// Where requests are handed in.
 pub struct Desk {
     pub settings: Settings,
     pub world: World,
-    room: Room,
+    pub(super) room: Room,
+    pub(super) acks: Acks,
+}
+
+/// A body, with the room that it takes.
+pub struct Held {
+    pub bytes: Vec<u8>,
+    _share: Share,
 }
 
 impl Desk {
     /// A desk for all connections of one listener.
     pub fn new(settings: Settings, world: World) -> Desk {
         let room = Room::new(settings.limits.bodies_bytes_max);
-        Desk { settings, world, room }
+        Desk { settings, world, room, acks: Acks::default() }
     }
 
     /// Answers a request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
-        let taken = match gate(head.uri.path(), &head.method) {
-            Ok(()) => self.take(&head, &mut body).await,
-            Err(problem) => Err(problem),
-        };
-        match taken {
-            Ok(records) => accepted(records),
+        let tongue = asked::tongue(&head);
+        match self.take(&head, &mut body, tongue).await {
+            Ok(answer) => answer,
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
                 if problem != Problem::Timeout {
                     body::spend(&mut body, &head.headers, &self.settings.limits).await;
                 }
-                problem.response()
+                problem.response(tongue)
             }
         }
     }
 
-    /// Takes all of a body; says how many records that were.
-    async fn take(&self, head: &hyper::http::request::Parts, body: &mut Incoming) -> Result<usize, Problem> {
+    /// Looks at the head, and only then at the body.
+    async fn take(
+        &self,
+        head: &Head,
+        body: &mut Incoming,
+        tongue: Tongue,
+    ) -> Result<Response<Full<Bytes>>, Problem> {
+        let asked = Asked::of(head)?;
+        if asked == Asked::Health {
+            return Ok(protocols::healthy());
+        }
+        self.settings.auth.check(&head.headers)?;
+        if asked == Asked::Cluster {
+            return Ok(protocols::cluster(tongue));
+        }
         let limits = &self.settings.limits;
-        let encoding = Encoding::of(&head.headers)?;
+        let encoding = match Encoding::of(&head.headers)? {
+            // Loki's protobuf is packed whether or not its headers say so.
+            Encoding::Identity if asked == Asked::Loki && is_protobuf(head) => Encoding::Snappy,
+            encoding => encoding,
+        };
         let mut share = self.room.share();
         let packed = body::read(body, limits, &mut share).await?;
-        let lines = body::unpack(encoding, packed, limits, &mut share).await?;
+        let bytes = body::unpack(encoding, packed, limits, &mut share).await?;
+        let body = Held { bytes, _share: share };
+        match asked {
+            Asked::Otlp => self.otlp(head, body).await,
+            Asked::Loki => self.loki(head, body).await,
+            Asked::Bulk(index) => self.bulk(head, index.as_deref(), body, tongue).await,
+            Asked::Events => self.events(head, body).await,
+            Asked::Raw => self.raw(head, body).await,
+            Asked::Acks => self.acks(head, &body.bytes),
+            Asked::Lines | Asked::Cluster | Asked::Health => self.lines(head, body).await,
+        }
+    }
 
+    /// Takes a record a line, or OTLP in JSON.
+    async fn lines(&self, head: &Head, body: Held) -> Result<Response<Full<Bytes>>, Problem> {
+        let may_be_otlp = head.uri.path() == "/v1/logs" && asked::media_type(head) == b"application/json";
+        if may_be_otlp && let Some(answer) = self.otlp_json(head, &body.bytes).await {
+            return answer;
+        }
         let (tell, told) = oneshot::channel();
         let tell = Mutex::new(Some(tell));
         let ack = Ack::new(move |safe| {
@@ -67,12 +108,12 @@ impl Desk {
             // A client that is gone hears nothing.
             let _ = tell.map(|tell| tell.send(safe));
         });
-        let records = self.hand_on(&lines, head.uri.path(), &ack).await?;
+        let records = self.hand_on(&body.bytes, head.uri.path(), &ack).await?;
         // Queues hold the records now, within their own bounds.
-        drop((lines, share));
+        drop(body);
         ack.confirm();
-        confirmed(told, limits.confirm_wait).await?;
-        Ok(records)
+        confirmed(told, self.settings.limits.confirm_wait).await?;
+        Ok(accepted(records))
     }
 
     /// Cuts lines and hands them on, batch by batch.
@@ -114,16 +155,6 @@ fn push(gather: &mut Gather, haystack: &[u8], step: Step) {
         Step::Cut(cut) => gather.push_cut(cut),
         Step::More | Step::Lost => {}
     }
-}
-
-/// Whether records are taken here.
-fn gate(path: &str, method: &Method) -> Result<(), Problem> {
-    match path.strip_prefix("/v1/logs") {
-        Some("") => {}
-        Some(below) if below.starts_with('/') => {}
-        _ => return Err(Problem::Path),
-    }
-    if method == Method::POST { Ok(()) } else { Err(Problem::Method) }
 }
 
 /// Waits until every holder of the records has confirmed them.

@@ -1,0 +1,222 @@
+//! Clients of other people's protocols, as people install them: from PyPI, from npm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::logveil::{ARCHIVE, Logveil};
+use crate::support::planted::messages;
+use crate::support::process::{Process, run};
+use crate::support::{root, tool};
+
+const RECORDS: usize = 1000;
+
+/// A planted message a line.
+fn message_file(dir: &Path) -> PathBuf {
+    let path = dir.join("messages.txt");
+    fs::write(&path, messages(RECORDS).join("\n") + "\n").unwrap();
+    path
+}
+
+fn python(program: &str) -> Command {
+    let mut command = Command::new(root().join("tests/.venv/bin/python"));
+    command.arg("-c").arg(program);
+    command
+}
+
+/// Node finds its packages beside the folder that it runs in.
+fn node(program: &str) -> Command {
+    let mut command = Command::new(tool("node"));
+    command.current_dir(root().join("tests/node")).arg("-e").arg(program);
+    command
+}
+
+/// A client sends the messages of a file, its first argument, to the port that is its second; then the archive has each once.
+#[track_caller]
+fn delivers(mut client: Command) {
+    let logveil = Logveil::start();
+    let outside = tempfile::tempdir().unwrap();
+    let file = message_file(outside.path());
+    run(client.arg(&file).arg(logveil.http.to_string()));
+    logveil.archives_each_once(RECORDS);
+}
+
+#[test]
+fn elasticsearchs_helper_for_python() {
+    delivers(python(
+        r#"
+import sys
+from elasticsearch import Elasticsearch, helpers
+client = Elasticsearch("http://127.0.0.1:" + sys.argv[2])
+assert client.info()["tagline"] == "You Know, for Search"
+lines = [line.rstrip("\n") for line in open(sys.argv[1])]
+actions = ({"_index": "logs", "_op_type": ["index", "create"][n % 2], "message": line, "n": n} for n, line in enumerate(lines))
+done, errors = helpers.bulk(client, actions, chunk_size=100)
+assert (done, errors) == (len(lines), []), (done, errors)
+"#,
+    ));
+}
+
+#[test]
+fn opensearchs_helper_for_python() {
+    delivers(python(
+        r#"
+import sys
+from opensearchpy import OpenSearch, helpers
+client = OpenSearch("http://127.0.0.1:" + sys.argv[2], http_compress=True)
+lines = [line.rstrip("\n") for line in open(sys.argv[1])]
+actions = ({"_index": "logs", "_id": str(n), "message": line} for n, line in enumerate(lines))
+done, errors = helpers.bulk(client, actions, chunk_size=100)
+assert (done, errors) == (len(lines), []), (done, errors)
+"#,
+    ));
+}
+
+#[test]
+fn elasticsearchs_helper_for_node() {
+    delivers(node(
+        r#"
+const { Client } = require("@elastic/elasticsearch")
+const [file, port] = process.argv.slice(-2)
+const client = new Client({ node: "http://127.0.0.1:" + port })
+const lines = require("fs").readFileSync(file, "utf8").trimEnd().split("\n")
+client.helpers.bulk({
+  datasource: lines.map(message => ({ message })), flushBytes: 20000,
+  onDocument: () => ({ index: { _index: "logs" } }),
+  onDrop: () => { throw new Error("a document was dropped") }
+}).then(done => { if (done.successful !== lines.length) throw new Error("successful: " + done.successful) })
+"#,
+    ));
+}
+
+#[test]
+fn opentelemetrys_exporter_for_python() {
+    delivers(python(
+        r#"
+import logging, sys
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+provider = LoggerProvider(resource=Resource.create({"service.name": "shop", "owner": "jane.zqplanted@example.com"}))
+exporter = OTLPLogExporter("http://127.0.0.1:%s/v1/logs" % sys.argv[2], compression=Compression.Gzip)
+provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_export_batch_size=100))
+log = logging.getLogger("shop")
+log.setLevel(logging.INFO)
+log.addHandler(LoggingHandler(logger_provider=provider))
+for line in open(sys.argv[1]):
+    log.info(line.rstrip("\n"), extra={"user.email": "jane.zqplanted@example.com", "password": "zqplanted7"})
+provider.shutdown()
+"#,
+    ));
+}
+
+#[test]
+fn the_handler_for_loki_of_python() {
+    delivers(python(
+        r#"
+import logging, sys
+import logging_loki
+handler = logging_loki.LokiHandler(url="http://127.0.0.1:%s/loki/api/v1/push" % sys.argv[2], version="1",
+    tags={"application": "shop", "owner": "jane.zqplanted@example.com"})
+def fail(record): raise
+handler.handleError = fail
+log = logging.getLogger("shop")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+for line in open(sys.argv[1]):
+    log.info(line.rstrip("\n"), extra={"tags": {"user": "jane.zqplanted@example.com"}})
+"#,
+    ));
+}
+
+#[test]
+fn winston_to_loki() {
+    delivers(node(
+        r#"
+const winston = require("winston"), LokiTransport = require("winston-loki")
+const [file, port] = process.argv.slice(-2)
+const transport = new LokiTransport({
+  host: "http://127.0.0.1:" + port, json: true, labels: { app: "shop" }, useWinstonMetaAsLabels: false, interval: 1,
+  format: winston.format.printf(info => info.message), onConnectionError: error => { console.error(error); process.exit(1) }
+})
+const log = winston.createLogger({ transports: [transport] })
+for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
+setTimeout(() => transport.flush().then(() => process.exit(0)), 500)
+"#,
+    ));
+}
+
+#[test]
+fn pino_to_loki() {
+    delivers(node(
+        r#"
+const pino = require("pino")
+const [file, port] = process.argv.slice(-2)
+const transport = pino.transport({ target: require.resolve("pino-loki"), options: { host: "http://127.0.0.1:" + port, batching: { interval: 1 }, labels: { app: "shop" }, silenceErrors: false } })
+const log = pino(transport)
+for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
+setTimeout(() => transport.end(), 2000)
+"#,
+    ));
+}
+
+#[test]
+fn splunks_handler_for_python() {
+    delivers(python(
+        r#"
+import logging, sys
+from splunk_handler import SplunkHandler
+handler = SplunkHandler(host="127.0.0.1", port=int(sys.argv[2]), token="token", index="main", protocol="http",
+    verify=False, sourcetype="shop", flush_interval=0.2, retry_count=1)
+log = logging.getLogger("shop")
+log.setLevel(logging.INFO)
+log.addHandler(handler)
+for line in open(sys.argv[1]):
+    log.info(line.rstrip("\n"))
+handler.force_flush()
+"#,
+    ));
+}
+
+#[test]
+fn splunks_logger_for_node() {
+    delivers(node(
+        r#"
+const { Logger } = require("splunk-logging")
+const [file, port] = process.argv.slice(-2)
+const log = new Logger({ token: "token", url: "http://127.0.0.1:" + port, maxBatchCount: 0 })
+log.error = (error, context) => { console.error(error, context); process.exit(1) }
+for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.send({ message: line, source: "shop" })
+log.flush((error, response, body) => { if (error || body.code !== 0) { console.error(error, body); process.exit(1) } })
+"#,
+    ));
+}
+
+/// The collector follows container logs and sends what it reads by OTLP.
+#[test]
+fn opentelemetrys_collector_reads_container_logs() {
+    let logveil = Logveil::start_with(ARCHIVE);
+    let outside = tempfile::tempdir().unwrap();
+    let pod = outside.path().join("pods/prod_shop-7d9f_0b9f-11/web");
+    fs::create_dir_all(&pod).unwrap();
+    let line = |message: String| format!("2026-01-02T03:04:05.678901234Z stdout F {message}\n");
+    fs::write(pod.join("0.log"), messages(RECORDS).into_iter().map(line).collect::<String>()).unwrap();
+    let config = outside.path().join("otel.yaml");
+    let text = format!(
+        "receivers:\n  filelog:\n    include: [\"{}/pods/*/*/*.log\"]\n    start_at: beginning\n    \
+         include_file_path: true\n    operators: [{{ type: container }}]\n\
+         exporters:\n  otlphttp: {{ endpoint: \"http://127.0.0.1:{}\", tls: {{ insecure: true }} }}\n\
+         service:\n  telemetry: {{ metrics: {{ level: none }} }}\n  pipelines:\n    \
+         logs: {{ receivers: [filelog], exporters: [otlphttp] }}\n",
+        outside.path().display(),
+        logveil.http
+    );
+    fs::write(&config, text).unwrap();
+    let library = fs::read_dir(root().join("tests/.venv/lib")).unwrap().flatten().next().unwrap().path();
+    let program = library.join("site-packages/otel_collector/bin/otelcol-contrib_linux_amd64");
+    let collector = Process::start(Command::new(program).arg("--config").arg(&config), outside.path());
+    logveil.archives_each_once(RECORDS);
+    collector.stop();
+}
