@@ -182,6 +182,15 @@ pub const EVENT_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Longest line that VictoriaLogs takes with its own settings, in bytes; longer ones it drops, and says 200.
 pub const VICTORIALOGS_LINE_BYTES_MAX: usize = 256 * 1024;
 
+/// How often Splunk is asked whether what it accepted is written.
+pub const SPLUNK_ACK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long Splunk is asked before its events are sent again: it writes every few seconds.
+pub const SPLUNK_ACK_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a signed request to S3 is good for: an attempt, and clocks that differ by some minutes.
+pub const SIGNED_FOR: Duration = Duration::from_secs(300);
+
 /// How long connections to a store are used before they are made anew, its name resolved and certificates read again.
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(120);
 

@@ -23,6 +23,9 @@ use crate::queue::memory::{self, Receiver, Sender};
 use crate::sink::bulk::Bulk;
 use crate::sink::clickhouse::ClickHouse;
 use crate::sink::loki::Loki;
+use crate::sink::otlp::Otlp;
+use crate::sink::s3::S3;
+use crate::sink::splunk::Splunk;
 use crate::sink::victorialogs::VictoriaLogs;
 use crate::sink::{Context, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
@@ -229,6 +232,14 @@ fn spawn_kind(
         }
         SinkKind::ClickHouse(settings) => {
             tasks.spawn(drive(ClickHouse::new((**settings).clone()), queue, context, seed))
+        }
+        SinkKind::Otlp(settings) => tasks.spawn(drive(Otlp::new((**settings).clone()), queue, context, seed)),
+        SinkKind::Splunk(settings) => {
+            tasks.spawn(drive(Splunk::new((**settings).clone(), seed), queue, context, seed))
+        }
+        SinkKind::S3(settings) => {
+            let clock = Arc::clone(&context.clock);
+            tasks.spawn(drive(S3::new((**settings).clone(), clock), queue, context, seed))
         }
         SinkKind::Syslog(settings) => tasks.spawn(drive(Syslog::new(settings.clone()), queue, context, seed)),
     };

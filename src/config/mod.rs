@@ -102,6 +102,12 @@ pub enum SinkKind {
     VictoriaLogs(Box<sink::victorialogs::Settings>),
     /// ClickHouse.
     ClickHouse(Box<sink::clickhouse::Settings>),
+    /// OTLP over HTTP.
+    Otlp(Box<sink::otlp::Settings>),
+    /// Splunk's HTTP Event Collector.
+    Splunk(Box<sink::splunk::Settings>),
+    /// S3 and what speaks as it does.
+    S3(Box<sink::s3::Settings>),
 }
 
 /// All that is wrong with a configuration, a line each.
@@ -261,6 +267,9 @@ impl SinkKind {
             SinkKind::Loki(_) => "loki",
             SinkKind::VictoriaLogs(_) => "victorialogs",
             SinkKind::ClickHouse(_) => "clickhouse",
+            SinkKind::Otlp(_) => "otlp",
+            SinkKind::Splunk(_) => "splunk",
+            SinkKind::S3(_) => "s3",
         }
     }
 }
@@ -281,6 +290,9 @@ impl Sink {
             SinkKind::Loki(_) => "Loki".to_owned(),
             SinkKind::VictoriaLogs(_) => "VictoriaLogs".to_owned(),
             SinkKind::ClickHouse(settings) => format!("ClickHouse, table {}", settings.table.name()),
+            SinkKind::Otlp(_) => "OTLP over HTTP".to_owned(),
+            SinkKind::Splunk(_) => "Splunk's HTTP Event Collector".to_owned(),
+            SinkKind::S3(settings) => format!("S3, bucket {}", settings.bucket.name()),
         };
         let classes = self.classes.as_ref().map(|classes| {
             let names: Vec<&str> = classes.iter().map(|class| policy.class_name(*class)).collect();

@@ -1,12 +1,14 @@
 //! The tables of sinks that are stores with an interface over HTTP.
 
+use rusty_s3::{Bucket, UrlStyle};
+
 use super::SinkKind;
-use super::endpoint::endpoint;
+use super::endpoint::{endpoint, secret};
 use super::sinks::batch;
 use crate::sink::bulk::Product;
 use crate::sink::loki::Label;
-use crate::sink::{Batch, Template, bulk, clickhouse, loki, victorialogs};
-use crate::store::{Compression, Settings};
+use crate::sink::{Batch, Template, bulk, clickhouse, loki, otlp, s3, splunk, victorialogs};
+use crate::store::{Auth, Compression, Settings};
 use crate::yaml::{Field, Table};
 
 /// One sink, by its kind, which is one of those below.
@@ -30,6 +32,12 @@ pub(super) fn sink(kind: &str, table: &Table<'_>) -> Option<SinkKind> {
                 batch: batch?,
             }))
         }
+        "otlp" => {
+            let store = gzip_alone(table, store?)?;
+            SinkKind::Otlp(Box::new(otlp::Settings { store, batch: batch? }))
+        }
+        "splunk" => SinkKind::Splunk(Box::new(splunk(table, store?, batch?)?)),
+        "s3" => SinkKind::S3(Box::new(s3(table, store?, batch?)?)),
         _ => {
             let product = if kind == "opensearch" { Product::Opensearch } else { Product::Elasticsearch };
             let index = index(table.need("index", "a name such as logs-{class}")?);
@@ -48,6 +56,66 @@ fn gzip_alone(table: &Table<'_>, store: Settings) -> Option<Settings> {
         }
         Some(_) | None => Some(store),
     }
+}
+
+fn splunk(table: &Table<'_>, store: Settings, batch: Batch) -> Option<splunk::Settings> {
+    let field = table.need("token", "\"${file:PATH}\" or \"${env:NAME}\"")?;
+    let Some(auth) = Auth::scheme("Splunk", &secret(field)?) else {
+        return field.refuse("holds what no header line can hold, such as a line end");
+    };
+    let index = match table.find("index") {
+        Some(field) => Some(index(field)?),
+        None => None,
+    };
+    let acks = match table.find("acks").map(Field::boolean) {
+        Some(acks) if acks? => splunk::Acks::On,
+        Some(_) | None => splunk::Acks::Off,
+    };
+    let store = gzip_alone(table, Settings { auth, ..store })?;
+    Some(splunk::Settings { store, index, acks, batch })
+}
+
+fn s3(table: &Table<'_>, mut store: Settings, batch: Batch) -> Option<s3::Settings> {
+    let name = table.need("bucket", "the name of a bucket").and_then(Field::text);
+    let region = table.find("region").map_or(Some("us-east-1"), Field::text);
+    let known = |text: &str| match text {
+        "path" => Some(UrlStyle::Path),
+        "host" => Some(UrlStyle::VirtualHost),
+        _ => None,
+    };
+    let style = match table.find("addressing") {
+        Some(field) => field.parse("path or host", known),
+        None => Some(UrlStyle::Path),
+    };
+    let key = |name| table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"").and_then(secret);
+    let (access, hidden) = (key("access_key"), key("secret_key"));
+    let token = match table.find("session_token") {
+        Some(field) => Some(secret(field)?),
+        None => None,
+    };
+    let prefix = prefix(table)?;
+    let (name, region) = (name?.to_owned(), region?.to_owned());
+    let bucket = Bucket::new(store.url.to_string().parse().ok()?, style?, name, region);
+    let Ok(bucket) = bucket else {
+        return table.of.refuse("holds a bucket that cannot be addressed so; set addressing to path");
+    };
+    // The bucket's own address has host and path; requests bring the path with them.
+    let url = bucket.base_url();
+    store.url = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
+    let Some(keys) = s3::Keys::new(&access?, &hidden?, token.as_ref()) else {
+        return table.of.refuse("holds keys that are no text");
+    };
+    Some(s3::Settings { store, bucket, prefix, keys, batch })
+}
+
+/// Names of folders before the class.
+fn prefix(table: &Table<'_>) -> Option<String> {
+    let Some(field) = table.find("prefix") else { return Some(String::new()) };
+    let plain = |text: &str| {
+        let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+        text.bytes().all(sign) && text.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+    };
+    field.parse("names such as logs or logs/eu", |text| plain(text).then(|| format!("{text}/")))
 }
 
 fn index(field: &Field<'_>) -> Option<Template> {

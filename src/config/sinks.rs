@@ -25,6 +25,9 @@ const SINK_KINDS: &[&str] = &[
     "loki",
     "victorialogs",
     "clickhouse",
+    "otlp",
+    "splunk",
+    "s3",
 ];
 
 /// One sink, by its kind.

@@ -314,6 +314,13 @@ fn a_store_has_settings_of_its_own() {
             "kind: loki, labels: [app, app]",
             "sinks.s.labels: may hold one at least of class, stream, app and host",
         ),
+        ("kind: splunk", "sinks.s.token: is not set, has no default, and may hold"),
+        ("kind: splunk, token: abc", "sinks.s.token: holds a secret itself, and may hold"),
+        (
+            "kind: s3, bucket: b, access_key: \"${env:CARGO_PKG_NAME}\", secret_key: \"${env:CARGO_PKG_NAME}\", \
+             prefix: \"../x\"",
+            "sinks.s.prefix: holds \"../x\", and may hold names such as logs or logs/eu",
+        ),
         ("kind: loki, tenant: \"a b\"", "sinks.s.tenant: holds \"a b\", and may hold the name of a tenant"),
         (
             "kind: clickhouse, table: \"a;b\"",
@@ -327,6 +334,10 @@ fn a_store_has_settings_of_its_own() {
         "kind: loki, labels: [class, app], tenant: t1",
         "kind: victorialogs, compression: zstd",
         "kind: clickhouse, table: db.logs",
+        "kind: otlp, compression: gzip",
+        "kind: splunk, token: \"${env:CARGO_PKG_NAME}\", index: main, acks: true",
+        "kind: s3, bucket: logs, access_key: \"${env:CARGO_PKG_NAME}\", secret_key: \"${env:CARGO_PKG_NAME}\", \
+         addressing: host, prefix: logs/eu, compression: zstd",
     ] {
         assert!(Settings::parse("c.yaml", &store(more)).is_ok(), "{more}");
     }

@@ -20,8 +20,11 @@ pub mod file;
 pub mod http;
 mod line;
 pub mod loki;
+pub mod otlp;
+pub mod s3;
 #[cfg(test)]
 mod sample;
+pub mod splunk;
 mod stamp;
 pub mod stdout;
 pub mod syslog;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::logveil::Logveil;
 use crate::support::planted::{self, messages};
-use crate::support::process::Process;
+use crate::support::process::{Process, run};
 use crate::support::{free_port, http, python, root, wait_until};
 
 const RECORDS: usize = 1000;
@@ -160,4 +160,117 @@ fn clickhouse_has_each_record_once() {
                OR expires_at != received + INTERVAL 90 DAY";
     assert_eq!(store.ask("/", &[], odd).trim(), "0");
     planted::nothing_below(store.dir.path());
+}
+
+/// Sends records through a sink to the stand-ins; what they kept. Of `refused` more, which the store does not take, the
+/// program must say so.
+#[track_caller]
+fn stand_in(sink: &str, refused: usize) -> Vec<serde_json::Value> {
+    let start = |port: u16, dir: &Path| {
+        let mut command = python();
+        let program = root().join("tests/support/standins.py");
+        command.arg(program).arg(port.to_string()).arg(dir.join("kept.jsonl"));
+        command
+    };
+    let store = Store::start(start, "/");
+    let token = store.dir.path().join("token");
+    std::fs::write(&token, "token-7f3a\n").unwrap();
+    let sink = sink
+        .replace("URL", &format!("http://127.0.0.1:{}", store.port))
+        .replace("TOKEN", &format!("\"${{file:{}}}\"", token.display()));
+    let logveil = Logveil::start_with(&format!("  store: {{ {sink} }}\n"));
+    let all = messages(RECORDS + refused);
+    send(logveil.syslog, &all, |at| if at < RECORDS { "77" } else { "none" });
+    let kept = || std::fs::read_to_string(store.dir.path().join("kept.jsonl")).unwrap_or_default();
+    wait_until("the store has all", || kept().lines().count() >= RECORDS);
+    if refused > 0 {
+        let counted = format!("logveil_records_refused_total{{sink=\"store\"}} {refused}\n");
+        wait_until("what it refused is counted", || logveil.metrics().contains(&counted));
+        logveil.stop_short();
+    } else {
+        logveil.stop();
+    }
+    let kept: Vec<serde_json::Value> =
+        kept().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<&str> = kept.iter().filter_map(|record| record["message"].as_str()).collect();
+    clean_once(&told, RECORDS);
+    kept
+}
+
+#[test]
+fn the_stand_in_for_loki_has_each_record_once() {
+    for record in stand_in("kind: loki, url: \"URL\", labels: [class, app]", 3) {
+        assert_eq!(record["labels"], r#"{class="app",app="shop"}"#);
+        assert!(record["expires_at"].is_string() && record["id"].is_string(), "{record}");
+        assert_eq!(record["host"], "web1");
+    }
+}
+
+#[test]
+fn the_stand_in_for_victorialogs_has_each_record_once() {
+    for record in stand_in("kind: victorialogs, url: \"URL\", compression: gzip", 0) {
+        assert_eq!((&record["class"], &record["app"]), (&"app".into(), &"shop".into()));
+        assert!(record["expires_at"].is_string() && record["policy"].is_string(), "{record}");
+    }
+}
+
+#[test]
+fn the_stand_in_for_splunk_has_each_record_once_and_says_when_it_is_written() {
+    let sink = "kind: splunk, url: \"URL\", token: TOKEN, index: \"logs-{class}\", acks: true";
+    for record in stand_in(sink, 2) {
+        assert_eq!((&record["index"], &record["app"]), (&"logs-app".into(), &"shop".into()));
+        assert!(record["expires_at"].is_string(), "{record}");
+    }
+}
+
+/// A receiver made of opentelemetry-proto.
+#[test]
+fn a_receiver_of_otlp_has_each_record_once() {
+    for record in stand_in("kind: otlp, url: \"URL\", compression: gzip", 3) {
+        assert_eq!((&record["host.name"], &record["service.name"]), (&"web1".into(), &"shop".into()));
+        assert_eq!((&record["severity"], &record["logveil.class"]), (&9.into(), &"app".into()));
+        assert!(record["logveil.expires_at"].is_string(), "{record}");
+    }
+}
+
+/// moto keeps objects as S3 does; it does not check signatures.
+#[test]
+fn an_s3_of_moto_has_each_record_once() {
+    let start = |port: u16, _: &Path| {
+        let mut command = Command::new(root().join("tests/.venv/bin/moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        command
+    };
+    let store = Store::start(start, "/moto-api/");
+    let objects = |what: &str| {
+        let program = root().join("tests/support/objects.py");
+        let output = run(python().arg(program).arg(store.port.to_string()).arg(what));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    objects("make");
+    for name in ["key", "secret"] {
+        std::fs::write(store.dir.path().join(name), name).unwrap();
+    }
+    let file = |name: &str| format!("\"${{file:{}}}\"", store.dir.path().join(name).display());
+    let logveil = Logveil::start_with(&format!(
+        "  cold: {{ kind: s3, url: \"http://127.0.0.1:{}\", bucket: logs, region: eu-central-1, prefix: eu, \
+         access_key: {}, secret_key: {}, compression: gzip }}\n",
+        store.port,
+        file("key"),
+        file("secret")
+    ));
+    send(logveil.syslog, &messages(RECORDS), |_| "77");
+    let sent = format!("logveil_records_sent_total{{class=\"app\",sink=\"cold\"}} {RECORDS}\n");
+    wait_until("all are sent", || logveil.metrics().contains(&sent));
+    logveil.stop();
+    let mut told = Vec::new();
+    for line in objects("cat").lines() {
+        let (key, line) = line.split_once('\t').unwrap();
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let received = record["received"].as_str().unwrap();
+        let hour = format!("eu/app/{}/{}/", &received[..10], &received[11..13]);
+        assert!(key.starts_with(&hour) && key.ends_with(".ndjson.gz"), "{key}");
+        told.push(record["message"].as_str().unwrap().to_owned());
+    }
+    planted::each_once_and_clean(RECORDS, &told.join("\n"));
 }
