@@ -280,6 +280,12 @@ pub const STORE_SKEW_MAX: Duration = Duration::from_secs(300);
 /// How often what is due in stores without a lifecycle of their own is deleted by logveil.
 pub const STORE_SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// How often a store's retention is verified again.
+pub const STORE_CHECK_EVERY: Duration = Duration::from_secs(3600);
+
+/// The same while one of them is not compliant or does not tell: what is held goes on soon after it was mended.
+pub const STORE_CHECK_FAILED_EVERY: Duration = Duration::from_secs(15);
+
 /// How long a store may take for one answer about its retention.
 pub const STORE_WAIT: Duration = Duration::from_secs(20);
 
@@ -343,3 +349,7 @@ pub const FILE_STOP_WAIT: Duration = Duration::from_secs(20);
 
 /// File of checkpoints, in bytes: more than [`FILES_MAX`] lines.
 pub const CHECKPOINT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of a store's answer about its retention: some ten thousand indices with their names. A longer one makes the
+/// store unknown.
+pub const STORE_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -11,12 +11,13 @@ use crate::limit::DELIVERY_BYTES;
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
 use crate::record::Record;
-use crate::sink::{Backoff, Context, Fault, Sink, deliver};
+use crate::sink::{Backoff, Context, Fault, Gated, Sink, deliver};
 
 /// Delivers what comes out of `queue` until its senders are gone and it is empty.
 ///
 /// Dropped before that, it leaves what it could not deliver unconfirmed. The waits between attempts are drawn from `seed`.
-pub async fn drive(mut sink: impl Sink, mut queue: Receiver, context: Context, seed: u64) {
+pub async fn drive(sink: impl Sink, mut queue: Receiver, context: Context, seed: u64) {
+    let mut sink = Gated::new(sink, &context);
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     let mut backoff = Backoff::new(seed);
     loop {

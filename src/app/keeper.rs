@@ -30,6 +30,7 @@ pub struct Keeper {
     suppressions: Suppressions,
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
+    dir: Arc<DataDir>,
     metrics: Arc<Metrics>,
     /// Whether the archive took what it was last given.
     archive_well: AtomicBool,
@@ -59,12 +60,13 @@ impl Keeper {
         let incidents = Incidents::new(&dir, Arc::clone(&kek));
         let suppressions = Suppressions::new(&dir, Arc::clone(&kek));
         let suppressed = Mutex::new((suppressions.mark(), suppressions.load()?.map(Arc::new)));
-        let archive = Archive::open(dir, Arc::clone(&kek))?;
+        let archive = Archive::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
         let keeper = Keeper {
             time,
             vault,
             archive,
+            dir,
             audit,
             requests,
             incidents,
@@ -88,6 +90,11 @@ impl Keeper {
         }
         self.sweep();
         Ok(())
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
     }
 
     /// The time to stamp records with.

@@ -16,6 +16,7 @@ program in the same way, for what is fed to it would be lost.
 */
 
 mod drive;
+mod enforce;
 mod intake;
 mod keeper;
 mod live;
@@ -38,6 +39,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::limit::{DRAIN_WAIT, SUPPRESSIONS_LOOK_EVERY, TEND_EVERY};
+use crate::sink::Gate;
 use crate::telemetry::Metrics;
 
 use intake::Intake;
@@ -181,6 +183,7 @@ pub struct Health {
     keeper: Arc<Keeper>,
     draining: AtomicBool,
     keeps: bool,
+    gate: Gate,
 }
 
 impl Health {
@@ -195,6 +198,9 @@ impl Health {
         }
         if self.keeps && !self.keeper.archive_is_well() {
             reasons.push("the archive cannot be written");
+        }
+        if self.gate.is_closed() {
+            reasons.push("the retention of a store is not verified");
         }
         reasons
     }
@@ -244,6 +250,7 @@ fn round(keeper: &Keeper, now: &Now) {
 struct Surroundings {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    gate: Gate,
 }
 
 /// How long blocking work may go on after the end.

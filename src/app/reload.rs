@@ -5,12 +5,14 @@ A new configuration for a running program: all of it, or none.
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::keeper::Keeper;
 use super::live::{Live, Now, wants};
+use super::stores::Stores;
 use crate::clock::Clock;
 use crate::config::{Error, Settings};
+use crate::sink::Gate;
 use crate::telemetry::Metrics;
 use crate::vault::{Act, Outcome};
 
@@ -23,6 +25,8 @@ pub struct Reloader {
     now: Now,
     keeper: Arc<Keeper>,
     metrics: Arc<Metrics>,
+    /// Where stores are swapped, and the gate before them.
+    stores: (watch::Sender<Arc<Stores>>, Gate),
     /// One reload at a time.
     turn: Mutex<()>,
 }
@@ -61,9 +65,10 @@ impl Reloader {
         now: Now,
         keeper: Arc<Keeper>,
         metrics: Arc<Metrics>,
+        stores: (watch::Sender<Arc<Stores>>, Gate),
     ) -> Reloader {
         let sinks = started.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
-        Reloader { path, started, sinks, now, keeper, metrics, turn: Mutex::new(()) }
+        Reloader { path, started, sinks, now, keeper, metrics, stores, turn: Mutex::new(()) }
     }
 
     /// Applies the configuration as it is now. A bad one changes nothing.
@@ -110,11 +115,15 @@ impl Reloader {
         // The new policy's keys are there before its first batch.
         let prepared = self.keeper.prepare(&settings.policy);
         let keyring = prepared.map_err(|error| Error { lines: vec![error.to_string()] })?;
+        let stores = Stores::new(&settings).map_err(|error| Error { lines: vec![error.to_string()] })?;
+        // What was verified under other limits is not.
+        self.stores.1.close(stores.unverified());
         let wants = wants(&self.sinks, &settings.sinks);
         self.now.swap(Live::new(Arc::clone(&settings.policy), keyring, wants));
         // It is accepted: only now are its limits in force, and what they make due is destroyed.
         self.keeper.care(&settings.policy);
         self.now.rekey(self.keeper.keyring());
+        self.stores.0.send_replace(Arc::new(stores));
         Ok(Reloaded { needs_restart })
     }
 }

@@ -12,9 +12,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::drive::drive;
+use super::enforce::Enforcer;
 use super::intake::{Ids, Intake};
 use super::keeper::{self, ArchiveSink, Keeper};
 use super::live::{Live, Now, wants};
+use super::stores::Stores;
 use super::{App, Health, Reloader, Surroundings, care, heed};
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
@@ -27,7 +29,7 @@ use crate::sink::otlp::Otlp;
 use crate::sink::s3::S3;
 use crate::sink::splunk::Splunk;
 use crate::sink::victorialogs::VictoriaLogs;
-use crate::sink::{Context, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
+use crate::sink::{Context, Gate, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
 use crate::telemetry::Metrics;
 use crate::vault;
@@ -52,6 +54,9 @@ pub enum Error {
         #[source]
         cause: std::io::Error,
     },
+    /// A store's settings are of no use.
+    #[error(transparent)]
+    Store(#[from] crate::retention::Unknown),
     /// The data directory is not to be had.
     #[error(transparent)]
     Keeper(#[from] keeper::Error),
@@ -91,8 +96,14 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let opened = tokio::task::block_in_place(|| Keeper::open(&settings, clock, Arc::clone(&metrics)));
     let keeper = Arc::new(opened?);
     let warning = keeper.warning();
-    let around =
-        Surroundings { clock: Arc::clone(keeper.time()) as Arc<dyn Clock>, metrics: Arc::clone(&metrics) };
+    let stores = Arc::new(Stores::new(&settings)?);
+    let gate = Gate::default();
+    gate.close(stores.unverified());
+    let around = Surroundings {
+        clock: Arc::clone(keeper.time()) as Arc<dyn Clock>,
+        metrics: Arc::clone(&metrics),
+        gate: gate.clone(),
+    };
 
     let names: Vec<Arc<str>> = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
     let wants = wants(&names, &settings.sinks);
@@ -120,11 +131,27 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
 
     let keeps = keeper::keeps(&settings);
     let draining = AtomicBool::new(false);
-    let health = Arc::new(Health { now: now.clone(), keeper: Arc::clone(&keeper), draining, keeps });
+    let health = Arc::new(Health {
+        now: now.clone(),
+        keeper: Arc::clone(&keeper),
+        draining,
+        keeps,
+        gate: gate.clone(),
+    });
+    let (swap, swapped) = watch::channel(stores);
+    let enforcer = Enforcer {
+        stores: swapped,
+        gate: gate.clone(),
+        keeper: Arc::clone(&keeper),
+        metrics: Arc::clone(&metrics),
+    };
     let roles = settings.roles.clone().into();
-    let reloader = Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics));
+    let stores = (swap, gate);
+    let reloader =
+        Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics), stores);
     let reloader = Arc::new(reloader);
     let mut services = JoinSet::new();
+    services.spawn(enforcer.run());
     services.spawn(heed(Arc::clone(&keeper), now.clone()));
     services.spawn(care(keeper, now, keys_wanted));
     services.spawn(admin::serve(
@@ -202,6 +229,7 @@ fn spawn_sink(
         name: Arc::clone(name),
         metrics: Arc::clone(&around.metrics),
         clock: Arc::clone(&around.clock),
+        gate: around.gate.clone(),
     };
     // Two programs that lost the same store at the same time must not come back together.
     let seed = around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id());

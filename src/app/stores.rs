@@ -7,6 +7,7 @@ that one that is slow or down delays nobody. The archive is asked on its own
 disk, through its partitions.
 */
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::config::Settings;
 use crate::limit::{STORE_SWEEP_EVERY, STORE_WAIT};
 use crate::retention::evidence::{Act, Did};
 use crate::retention::{
-    Deleted, Driver, Kind, Oldest, Reading, Store, Target, Unknown, Verdict, Wanted, judge,
+    Deleted, Driver, Kind, Oldest, OnUnverified, Reading, Store, Target, Unknown, Verdict, Wanted, judge,
 };
 use crate::ttl::Ttl;
 use crate::vault::{DataDir, State};
@@ -128,6 +129,16 @@ impl Stores {
     /// The stores, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Store>> {
         self.all.iter().map(|(store, _)| store)
+    }
+
+    /// All classes of the stores that get nothing unverified, by store: before the first answer.
+    pub fn unverified(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let blocking = self.iter().filter(|store| store.on_unverified == OnUnverified::Block);
+        let classes = |store: &Store| {
+            let classes = store.targets.iter().flat_map(|target| &target.classes);
+            classes.map(|(class, _)| class.clone()).collect()
+        };
+        blocking.map(|store| (store.name.to_string(), classes(store))).collect()
     }
 
     /// Asks every store and judges each target, in their order.

@@ -74,6 +74,15 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("tls", &["ca", "cert", "key", "server_name"]),
     ("batch", &["bytes", "records"]),
     ("store", &["on_unverified", "classes"]),
+    (
+        "store_clickhouse",
+        &["kind", "on_unverified", "classes", "url", "auth", "tls", "database", "table", "time_column"],
+    ),
+    ("store_nats", &["kind", "on_unverified", "classes", "url", "stream", "user", "password", "token"]),
+    (
+        "store_opensearch",
+        &["kind", "on_unverified", "classes", "url", "auth", "tls", "index", "time_field", "lifecycle"],
+    ),
     ("store_files", &["kind", "on_unverified", "classes", "path", "rotated"]),
     ("keyring", &["kek"]),
     ("kek", &["command"]),

@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::read::{keys, kind, named};
+use super::endpoint::{endpoint, secret};
+use super::read::{expanded, keys, kind, named};
 use super::{Settings, Sink, SinkKind};
 use crate::policy::Policy;
 use crate::record::ClassId;
-use crate::retention::{Kind, OnUnverified, Store, Target, files};
+use crate::retention::{self, Kind, OnUnverified, Store, Target, files};
+use crate::sink;
 use crate::ttl::Ttl;
 use crate::yaml::{Field, Table, nearest};
 
-const STORE_KINDS: &[&str] = &["files"];
+const STORE_KINDS: &[&str] = &["clickhouse", "files", "nats", "opensearch"];
 
 /// The stores of a configuration: those that are declared, and the sinks that keep what they get.
 pub(super) fn stores(field: Option<&Field<'_>>, sinks: &[Sink], policy: &Policy) -> Vec<Store> {
@@ -25,7 +27,7 @@ pub(super) fn stores(field: Option<&Field<'_>>, sinks: &[Sink], policy: &Policy)
         }
         let Some(kind) = keeps(sink) else { continue };
         let classes = named_classes(sink.classes.as_deref(), policy);
-        stores.push(made(Arc::clone(&sink.name), kind, OnUnverified::default(), &classes));
+        stores.push(made(Arc::clone(&sink.name), kind, OnUnverified::Warn, &classes));
     }
     stores
 }
@@ -42,6 +44,38 @@ fn keeps(sink: &Sink) -> Option<Kind> {
     }
 }
 
+/// What a sink is as a store when it is named as one: those that keep, and those whose store can be spoken to.
+fn governed(sink: &Sink) -> Option<Kind> {
+    let received = || "received".to_owned();
+    match &sink.kind {
+        SinkKind::ClickHouse(settings) => {
+            let (database, table) =
+                settings.table.name().split_once('.').unwrap_or(("default", settings.table.name()));
+            Some(Kind::ClickHouse(retention::clickhouse::Settings {
+                endpoint: settings.store.clone(),
+                database: database.to_owned(),
+                table: table.to_owned(),
+                time_column: received(),
+            }))
+        }
+        SinkKind::Bulk(settings) if settings.product == sink::bulk::Product::Opensearch => {
+            // The days of `logs-{class}-{date}` are one target.
+            let written = settings.index.written();
+            let index = written.strip_suffix("-{date}").unwrap_or(written);
+            let one = !index.replace("{class}", "").contains('{');
+            one.then(|| {
+                Kind::OpenSearch(retention::opensearch::Settings {
+                    endpoint: settings.store.clone(),
+                    index: index.to_owned(),
+                    time_field: received(),
+                    lifecycle: retention::opensearch::Lifecycle::Ism,
+                })
+            })
+        }
+        _ => keeps(sink),
+    }
+}
+
 fn store(name: Arc<str>, field: &Field<'_>, sinks: &[Sink], policy: &Policy) -> Option<Store> {
     let sink = sinks.iter().find(|sink| sink.name == name);
     let declared = field.entries()?.iter().any(|(key, _)| key == "kind");
@@ -51,7 +85,7 @@ fn store(name: Arc<str>, field: &Field<'_>, sinks: &[Sink], policy: &Policy) -> 
         let kind = declared_kind(kind, &table)?;
         (table, kind)
     } else {
-        let Some(kind) = sink.and_then(keeps) else { return undeclared(field, &name, sinks) };
+        let Some(kind) = sink.and_then(governed) else { return undeclared(field, &name, sinks) };
         (field.table(keys("store"))?, kind)
     };
     let on_unverified = table.find("on_unverified").and_then(|field| {
@@ -67,7 +101,10 @@ fn store(name: Arc<str>, field: &Field<'_>, sinks: &[Sink], policy: &Policy) -> 
         (None, None) => None,
     };
     let classes = named_classes(classes.as_deref(), policy);
-    let store = made(name, kind, on_unverified.unwrap_or_default(), &classes);
+    // A sink that deletes by itself is told of, and not starved, while its sweep gets under way.
+    let deletes = sink.is_some_and(|sink| keeps(sink).is_some()) && !declared;
+    let default = if deletes { OnUnverified::Warn } else { OnUnverified::Block };
+    let store = made(name, kind, on_unverified.unwrap_or(default), &classes);
     keepable(field, &store)?;
     Some(store)
 }
@@ -82,7 +119,7 @@ fn undeclared(field: &Field<'_>, name: &str, sinks: &[Sink]) -> Option<Store> {
         ));
     }
     let known: Vec<&str> =
-        sinks.iter().filter(|sink| keeps(sink).is_some()).map(|sink| &*sink.name).collect();
+        sinks.iter().filter(|sink| governed(sink).is_some()).map(|sink| &*sink.name).collect();
     let near = nearest(name, &known);
     field.refuse(format!(
         "has no kind and is no sink that keeps; it may hold kind: {}{near}",
@@ -117,9 +154,84 @@ fn named_classes(classes: Option<&[ClassId]>, policy: &Policy) -> Vec<(String, T
 
 fn declared_kind(kind: &str, table: &Table<'_>) -> Option<Kind> {
     match kind {
-        "files" => rotated(table),
-        _ => None,
+        "clickhouse" => clickhouse(table),
+        "nats" => nats(table),
+        "opensearch" => opensearch(table),
+        _ => rotated(table),
     }
+}
+
+/// The name of something in a store: plain, so that it needs no quoting anywhere. It may hold `{class}`.
+fn plain(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    if !text.is_empty() && text.replace("{class}", "").bytes().all(plain) && !text.starts_with(['.', '-']) {
+        return Some(text.to_owned());
+    }
+    field.refuse(format!("holds {text:?}, and may hold a name of letters, digits, _, - and ., and {{class}}"))
+}
+
+fn plain_or(table: &Table<'_>, key: &str, default: &str) -> Option<String> {
+    table.find(key).map_or_else(|| Some(default.to_owned()), plain)
+}
+
+fn clickhouse(table: &Table<'_>) -> Option<Kind> {
+    let endpoint = endpoint(table);
+    let database = plain_or(table, "database", "default");
+    let name = table.need("table", "the name of a table").and_then(plain);
+    let time_column = plain_or(table, "time_column", "received");
+    Some(Kind::ClickHouse(retention::clickhouse::Settings {
+        endpoint: endpoint?,
+        database: database?,
+        table: name?,
+        time_column: time_column?,
+    }))
+}
+
+fn opensearch(table: &Table<'_>) -> Option<Kind> {
+    use retention::opensearch::{Lifecycle, Settings};
+    let lifecycle = table.find("lifecycle").map_or(Some(Lifecycle::Ism), |field| {
+        field.parse("ism or own", |text| match text {
+            "ism" => Some(Lifecycle::Ism),
+            "own" => Some(Lifecycle::Own),
+            _ => None,
+        })
+    });
+    let endpoint = endpoint(table);
+    let index =
+        table.need("index", "the beginning of the indices' names, such as logs-{class}").and_then(plain);
+    let time_field = plain_or(table, "time_field", "received");
+    Some(Kind::OpenSearch(Settings {
+        endpoint: endpoint?,
+        index: index?,
+        time_field: time_field?,
+        lifecycle: lifecycle?,
+    }))
+}
+
+fn nats(table: &Table<'_>) -> Option<Kind> {
+    use retention::nats::{Login, Settings};
+    let url = table.need("url", "an address such as nats://127.0.0.1:4222").and_then(|field| {
+        let text = expanded(field)?;
+        let right = (text.starts_with("nats://") || text.starts_with("tls://")) && !text.contains('@');
+        if right {
+            Some(text)
+        } else {
+            field.refuse("holds no nats://HOST:PORT or tls://HOST:PORT without credentials")
+        }
+    });
+    let stream = table.need("stream", "the name of a stream").and_then(plain);
+    let text = |secret: crate::secret::Secret| String::from_utf8(secret.expose().to_vec()).ok();
+    let login = match (table.find("user"), table.find("password"), table.find("token")) {
+        (None, None, None) => Some(Login::None),
+        (Some(user), Some(password), None) => {
+            let (user, password) = (expanded(user), secret(password).and_then(text));
+            Some(Login::Password(user?, password?))
+        }
+        (None, None, Some(token)) => secret(token).and_then(text).map(Login::Token),
+        _ => table.of.refuse("may hold user and password, or token, or none of them"),
+    };
+    Some(Kind::Nats(Settings { url: url?, stream: stream?, login: login? }))
 }
 
 fn rotated(table: &Table<'_>) -> Option<Kind> {

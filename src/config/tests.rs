@@ -173,7 +173,7 @@ fn a_limit_that_a_store_cannot_keep_is_refused_with_the_shortest_one() {
         "policy: {}\nstores:\n  n: {{ kind: files, path: x.log, rotated: 24h, classes: [access] }}\n",
         policy.display()
     );
-    let least = "the shortest limit possible there is 1 d 1 h 20 min";
+    let least = "the shortest limit possible there is 1 d 2 h 20 min";
     check(
         &text,
         &[

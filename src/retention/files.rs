@@ -26,7 +26,7 @@ use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
-use crate::limit::{ROTATION_SLACK, STORE_SWEEP_EVERY};
+use crate::limit::{BELIEF_WAIT, ROTATION_SLACK, STORE_SWEEP_EVERY};
 
 /// Where the files lie and how they come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +181,10 @@ impl Settings {
 }
 
 fn lags() -> Vec<Lag> {
-    vec![Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew")]
+    vec![
+        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
+        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
+    ]
 }
 
 impl Driver for Files {
@@ -342,7 +345,7 @@ mod tests {
     fn a_limit_shorter_than_a_rotation_is_refused() {
         let files = files(Path::new("/var/log/nginx"));
         let error = files.settings.wants(20 * HOUR).unwrap_err();
-        assert_eq!(error.least, DAY + ROTATION_SLACK + 2 * STORE_SWEEP_EVERY);
+        assert_eq!(error.least, DAY + ROTATION_SLACK + 2 * STORE_SWEEP_EVERY + BELIEF_WAIT);
         assert!(files.settings.wants(error.least).unwrap().effective.worst_case().unwrap() <= error.least);
     }
 }

@@ -15,10 +15,15 @@ whose store fails one. The program asks, and holds what it must hold back.
 */
 
 pub mod archive;
+pub mod ask;
 pub mod bound;
+pub mod clickhouse;
 mod driver;
 pub mod evidence;
 pub mod files;
+pub mod indices;
+pub mod nats;
+pub mod opensearch;
 pub mod span;
 mod store;
 pub mod verdict;

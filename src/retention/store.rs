@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{self, Files};
-use super::{Can, Driver, TooShort, Unknown, Wanted, archive};
+use super::{Can, Driver, TooShort, Unknown, Wanted, archive, clickhouse, nats, opensearch};
 use crate::ttl::Ttl;
 
 /// What happens to a class whose store is not verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnUnverified {
     /// The store gets nothing of it; it waits in the queue.
-    #[default]
     Block,
     /// The store gets it; log, metrics and readiness tell.
     Warn,
@@ -26,6 +25,12 @@ pub enum Kind {
     Archive,
     /// A directory of rotated files.
     Files(files::Settings),
+    /// A table of ClickHouse.
+    ClickHouse(clickhouse::Settings),
+    /// A stream of NATS JetStream.
+    Nats(nats::Settings),
+    /// Indices of OpenSearch.
+    OpenSearch(opensearch::Settings),
 }
 
 impl Kind {
@@ -34,6 +39,9 @@ impl Kind {
         match self {
             Kind::Archive => "archive",
             Kind::Files(_) => "files",
+            Kind::ClickHouse(_) => "clickhouse",
+            Kind::Nats(_) => "nats",
+            Kind::OpenSearch(_) => "opensearch",
         }
     }
 
@@ -42,6 +50,9 @@ impl Kind {
         match self {
             Kind::Archive => archive::CAN,
             Kind::Files(settings) => settings.can(),
+            Kind::ClickHouse(_) => clickhouse::Settings::can(),
+            Kind::Nats(_) => nats::Settings::can(),
+            Kind::OpenSearch(settings) => settings.can(),
         }
     }
 
@@ -50,6 +61,9 @@ impl Kind {
         match self {
             Kind::Archive => archive::wants(limit),
             Kind::Files(settings) => settings.wants(limit),
+            Kind::ClickHouse(_) => clickhouse::Settings::wants(limit),
+            Kind::Nats(_) => nats::Settings::wants(limit),
+            Kind::OpenSearch(settings) => settings.wants(limit),
         }
     }
 
@@ -58,6 +72,9 @@ impl Kind {
         match self {
             Kind::Archive => "{class}".to_owned(),
             Kind::Files(settings) => settings.path.display().to_string(),
+            Kind::ClickHouse(settings) => settings.table.clone(),
+            Kind::Nats(settings) => settings.stream.clone(),
+            Kind::OpenSearch(settings) => settings.index.clone(),
         }
     }
 
@@ -66,6 +83,9 @@ impl Kind {
         Ok(match self {
             Kind::Archive => None,
             Kind::Files(settings) => Some(Arc::new(Files::new(settings.clone()))),
+            Kind::ClickHouse(settings) => Some(Arc::new(clickhouse::ClickHouse::new(settings.clone()))),
+            Kind::Nats(settings) => Some(Arc::new(nats::Nats::new(settings.clone()))),
+            Kind::OpenSearch(settings) => Some(Arc::new(opensearch::OpenSearch::new(settings.clone()))),
         })
     }
 }

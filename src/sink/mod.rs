@@ -17,6 +17,7 @@ pub mod bulk;
 pub mod clickhouse;
 mod delivery;
 pub mod file;
+mod gate;
 pub mod http;
 mod line;
 pub mod loki;
@@ -34,6 +35,7 @@ pub mod victorialogs;
 pub use backoff::Backoff;
 pub use batch::Batch;
 pub use delivery::Delivery;
+pub use gate::{Gate, Gated};
 pub use line::{Form, push_one_line};
 pub use template::Template;
 
@@ -111,6 +113,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// For the time of an attempt.
     pub clock: Arc<dyn Clock>,
+    /// What of its classes it does not get just now.
+    pub gate: Gate,
 }
 
 /// Sends the records of `batches` until the sink has taken or refused each of them.

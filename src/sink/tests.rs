@@ -97,7 +97,12 @@ fn fault(kind: SinkError) -> Fault {
 }
 
 fn context() -> Context {
-    Context { name: "s".into(), metrics: Arc::new(Metrics::new()), clock: Arc::new(SystemClock::new()) }
+    Context {
+        name: "s".into(),
+        metrics: Arc::new(Metrics::new()),
+        clock: Arc::new(SystemClock::new()),
+        gate: Gate::default(),
+    }
 }
 
 /// Delivers; which records were settled as delivered, and which as refused.

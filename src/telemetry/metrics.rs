@@ -7,8 +7,8 @@ so none of the three can drift. Whoever counts does so once a batch.
 */
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// One line of the table of metrics.
@@ -85,6 +85,11 @@ metrics! {
     archive_cut: IntCounter "logveil_archive_cut_bytes_total" [] "Bytes of unfinished blocks that a crash had left in the archive and that were cut off.";
     partitions_destroyed: IntCounter "logveil_archive_partitions_destroyed_total" [] "Partitions destroyed since the start.";
     sweep_errors: IntCounter "logveil_archive_sweep_errors_total" [] "Sweeps of the archive that failed.";
+    retention_limit: GaugeVec "logveil_retention_limit_seconds" [store class] "How long records of a class may stay in a store.";
+    retention_worst: GaugeVec "logveil_retention_worst_case_seconds" [store class] "How long a record can stay in a store; +Inf without end, NaN if unknown.";
+    retention_oldest: GaugeVec "logveil_retention_oldest_record_seconds" [store class] "Age of the oldest record in a store; 0 if there is none, NaN if unknown.";
+    retention_compliant: IntGaugeVec "logveil_retention_compliant" [store class] "1 if no record of the class can outlive its limit in the store, as verified last; else 0.";
+    retention_sweep_errors: IntCounterVec "logveil_retention_sweep_errors_total" [store] "Deletions of what is due in a store without a lifecycle that failed.";
     keys_live: IntGauge "logveil_keys_live" [] "Pseudonym keys in the keyring.";
     keys_overdue: IntGauge "logveil_keys_overdue" [] "Pseudonym keys that are due and not destroyed yet; nothing uses them.";
     keys_destroyed: IntCounter "logveil_keys_destroyed_total" [] "Pseudonym keys destroyed since the start.";
@@ -205,6 +210,8 @@ labels! {
         Server "server",
         /// The sink will not have it: another 4xx, or a redirect.
         Refused "refused",
+        /// The store's retention is not verified; nothing was sent.
+        Unverified "unverified",
         /// Files: no space, no permission, a broken disk.
         Storage "storage",
     }
@@ -247,6 +254,7 @@ family! {
     IntCounterVec, "counter", |opts, labels| IntCounterVec::new(opts, labels);
     IntGauge, "gauge", |opts, _labels| IntGauge::with_opts(opts);
     IntGaugeVec, "gauge", |opts, labels| IntGaugeVec::new(opts, labels);
+    GaugeVec, "gauge", |opts, labels| GaugeVec::new(opts, labels);
     Histogram, "histogram", |opts, _labels| Histogram::with_opts(histogram(opts));
     HistogramVec, "histogram", |opts, labels| HistogramVec::new(histogram(opts), labels);
 }

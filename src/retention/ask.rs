@@ -1,0 +1,142 @@
+/*!
+Asking a store over HTTP: an answer that is as documented, or a reason why
+nothing is known. No reason repeats an answer's body: stores echo what they
+were sent.
+*/
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::driver::{Setting, Unknown};
+use crate::clock::Timestamp;
+use crate::limit::STORE_ANSWER_BYTES_MAX;
+use crate::store::{Answer, Client, Request, Settings};
+
+/// A client that gives JSON or says why not.
+#[derive(Debug)]
+pub struct Ask {
+    client: Client,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Told {
+    /// Status code: 2xx, or 404.
+    pub status: u16,
+    /// The body; `null` if it is empty.
+    pub json: Value,
+    /// What the store's clock shows, by the answer's `Date`.
+    pub now: Option<Timestamp>,
+}
+
+impl Told {
+    /// Whether there is such a thing.
+    pub fn is_there(&self) -> bool {
+        self.status != 404
+    }
+}
+
+impl Ask {
+    /// Asks nobody yet.
+    pub fn new(settings: &Settings) -> Ask {
+        Ask { client: Client::new(settings.clone()) }
+    }
+
+    /// Sends a request; the answer is 2xx or 404, and JSON.
+    pub async fn ask(&self, request: Request) -> Result<Told, Unknown> {
+        let answer = self.send(request).await?;
+        let json = match answer.body.is_empty() {
+            true => Value::Null,
+            false if answer.status == 404 => answer.json().unwrap_or_default(),
+            false => answer.json().ok_or_else(|| Unknown::new("its answer is no JSON"))?,
+        };
+        Ok(Told { status: answer.status, json, now: date(&answer) })
+    }
+
+    /// The same for what answers with text.
+    pub async fn text(&self, request: Request) -> Result<(u16, String, Option<Timestamp>), Unknown> {
+        let answer = self.send(request).await?;
+        let text =
+            String::from_utf8(answer.body.to_vec()).map_err(|_| Unknown::new("its answer is no text"))?;
+        let now = answer.headers.get("date").and_then(|date| moment(date.to_str().ok()?));
+        Ok((answer.status, text, now))
+    }
+
+    async fn send(&self, request: Request) -> Result<Answer, Unknown> {
+        let request = request.answer_bytes_max(STORE_ANSWER_BYTES_MAX);
+        let answer = self.client.send(request).await.map_err(|fault| Unknown(fault.to_string()))?;
+        match answer.status {
+            200..=299 | 404 => Ok(answer),
+            401 | 403 => {
+                Err(Unknown(format!("it answered {}: it wants other credentials; set auth", answer.status)))
+            }
+            status => Err(Unknown(format!("it answered {status}"))),
+        }
+    }
+}
+
+fn date(answer: &Answer) -> Option<Timestamp> {
+    moment(answer.headers.get("date")?.to_str().ok()?)
+}
+
+/// RFC 9110, section 5.6.7.
+fn moment(date: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
+}
+
+/// A moment from milliseconds.
+pub fn millis(at: f64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at as i64).ok()
+}
+
+/// `90d`, `12h`, `30m`, `15s`, `500ms` and the like, as Elasticsearch and its kin write spans.
+pub fn span(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let count: u64 = count.parse().ok()?;
+    let millis = match unit.trim() {
+        "d" | "day" | "days" => 86_400_000,
+        "h" | "hour" | "hours" => 3_600_000,
+        "m" | "minute" | "minutes" => 60_000,
+        "s" | "second" | "seconds" => 1_000,
+        "ms" => 1,
+        "micros" | "nanos" => 0,
+        "w" | "week" | "weeks" => 7 * 86_400_000,
+        _ => return None,
+    };
+    count.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// A span in seconds as a setting's value.
+pub fn seconds(name: &str, span: Duration) -> Setting {
+    Setting::new(name, format!("{} s", span.as_secs()))
+}
+
+/// A span in days as a setting's value.
+pub fn days(name: &str, span: Duration) -> Setting {
+    Setting::new(name, format!("{} d", span.as_secs() / 86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_as_stores_write_them() {
+        for (text, expected) in
+            [("90d", 7_776_000), ("12h", 43_200), ("5m", 300), ("90 days", 7_776_000), ("0ms", 0)]
+        {
+            assert_eq!(span(text), Some(Duration::from_secs(expected)), "{text}");
+        }
+        for text in ["", "d", "-1d", "90", "1y", "99999999999999999d"] {
+            assert_eq!(span(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_of_http_is_read() {
+        assert_eq!(moment("Sun, 06 Nov 1994 08:49:37 GMT"), "1994-11-06T08:49:37Z".parse().ok());
+        assert_eq!(moment("yesterday"), None);
+    }
+}

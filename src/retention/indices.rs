@@ -1,0 +1,153 @@
+/*!
+Indices of Elasticsearch and OpenSearch: which there are, how old, and the
+deletion of dated ones by logveil itself.
+
+Only an index whose whole name is `NAME-2026.11.22` is ever deleted here, and
+only when the whole of that day is due. Names that merely begin alike belong to
+somebody else.
+*/
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ask::{Ask, seconds};
+use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::driver::{Deleted, Reading, Unknown, Wanted};
+use super::opensearch::minimum;
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
+use crate::store::Request;
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+const AGE: &str = "deleted by logveil after";
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// All indices whose names begin with `name`. The answer is whole or none is told.
+pub async fn list(ask: &Ask, name: &str) -> Result<Vec<Index>, Unknown> {
+    let path = format!("/_cat/indices/{name}*?format=json&h=index,creation.date&expand_wildcards=all");
+    let told = ask.ask(Request::get(path)).await?;
+    if !told.is_there() {
+        return Ok(Vec::new());
+    }
+    let rows = told.json.as_array().ok_or_else(|| Unknown::new("it does not list its indices"))?;
+    let index = |row: &Value| {
+        let name =
+            row["index"].as_str().ok_or_else(|| Unknown::new("it lists an index without a name"))?.to_owned();
+        let created = row["creation.date"].as_str().and_then(|at| at.parse().ok());
+        Ok(Index { name, created: created.and_then(|at| Timestamp::from_millisecond(at).ok()) })
+    };
+    rows.iter().map(index).collect()
+}
+
+/// The oldest record in these indices, by a field with its moment of receive.
+pub async fn oldest(ask: &Ask, name: &str, field: &str, found: &[Index]) -> Result<Oldest, Unknown> {
+    if found.is_empty() {
+        return Ok(Oldest::Nothing);
+    }
+    let body =
+        json!({ "size": 0, "track_total_hits": true, "aggs": { "oldest": { "min": { "field": field } } } });
+    let path = format!("/{name}*/_search?expand_wildcards=all");
+    let told = ask.ask(Request::post(path, "application/json", body.to_string())).await?;
+    Ok(minimum(&told.json)?.map_or(Oldest::Nothing, Oldest::At))
+}
+
+/// What a limit needs where logveil deletes: a day is deleted whole, once it is over.
+pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
+    let grain = Grain::Steps { step: Duration::from_secs(60), least: DAY };
+    let value = value_for(limit, &lags(), grain)?;
+    Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![seconds(AGE, value)] })
+}
+
+fn lags() -> Vec<Lag> {
+    vec![
+        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
+        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
+    ]
+}
+
+/// What dated indices amount to. One that is not dated is deleted by nobody.
+pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Result<Reading, Unknown> {
+    let found = list(ask, &target.name).await?;
+    let value = wants(target.limit()).ok().map(|wanted| wanted.value);
+    let undated = found.iter().find(|index| day(&index.name, &target.name).is_none());
+    let effective = match (undated, value) {
+        (Some(index), _) => Effective::forever(format!(
+            "index {} is not named {}-YYYY.MM.DD, and only such are deleted",
+            index.name, target.name
+        )),
+        (None, Some(value)) => Effective::new(value, lags()),
+        (None, None) => Effective::forever("its limit is shorter than a day"),
+    };
+    let due = value.and_then(|value| now.checked_sub(value + 2 * STORE_SWEEP_EVERY + BELIEF_WAIT).ok());
+    let late = found
+        .iter()
+        .find(|index| day(&index.name, &target.name).zip(due).is_some_and(|(day, due)| day < due));
+    Ok(Reading {
+        effective,
+        oldest: oldest(ask, &target.name, field, &found).await?,
+        store_now: None,
+        settings: value.map(|value| seconds(AGE, value)).into_iter().collect(),
+        stalled: late
+            .map(|index| format!("index {} should be deleted and is there; start `logveil run`", index.name)),
+        notes: vec!["snapshots are not seen".to_owned()],
+    })
+}
+
+/// Deletes the dated indices of which the first record came before `before`; by their exact names.
+pub async fn delete_before(ask: &Ask, name: &str, before: Timestamp) -> Result<Deleted, Unknown> {
+    let mut deleted = Deleted::default();
+    for index in list(ask, name).await? {
+        if day(&index.name, name).is_some_and(|day| day < before) {
+            ask.ask(Request::delete(format!("/{}", index.name))).await?;
+            deleted.names.push(index.name);
+        }
+    }
+    deleted.names.sort_unstable();
+    Ok(deleted)
+}
+
+/// The first moment of the day of `NAME-2026.11.22`.
+fn day(index: &str, name: &str) -> Option<Timestamp> {
+    let date = index.strip_prefix(name)?.strip_prefix('-')?;
+    let dated = date.len() == 10
+        && date.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'.',
+            _ => byte.is_ascii_digit(),
+        });
+    if !dated {
+        return None;
+    }
+    format!("{}T00:00:00Z", date.replace('.', "-")).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dated_names_are_ours() {
+        assert_eq!(day("logs-access-2026.11.22", "logs-access"), "2026-11-22T00:00:00Z".parse().ok());
+        for other in [
+            "logs-access",
+            "logs-access-2026.11.22-old",
+            "logs-access-2026.13.22",
+            "logs-access-2026-11-22",
+            "logs-accessory-2026.11.22",
+            "logs-access-2026.11.2",
+            "logs-access-keep-2026.11.22",
+        ] {
+            assert_eq!(day(other, "logs-access"), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+/*!
+NATS JetStream: a stream's `max_age`. Messages expire by the server's own timer;
+0 means for good.
+*/
+
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use async_nats::jetstream;
+
+use super::ask::seconds;
+use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::limit::STORE_WAIT;
+
+/// Which stream.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `nats://HOST:PORT` or `tls://HOST:PORT`.
+    pub url: String,
+    /// The stream; may hold `{class}`.
+    pub stream: String,
+    /// Who we are.
+    pub login: Login,
+}
+
+/// Who we are. Its `Debug` shows nothing.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub enum Login {
+    /// Nobody.
+    #[default]
+    None,
+    /// Name and password.
+    Password(String, String),
+    /// A token.
+    Token(String),
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("url", &self.url)
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A JetStream.
+#[derive(Debug)]
+pub struct Nats {
+    settings: Settings,
+}
+
+const MAX_AGE: &str = "max_age";
+
+impl Settings {
+    /// What can be done.
+    pub fn can() -> Can {
+        let by_time = Err("JetStream deletes by age, number or subject, and by no given moment; set max_age");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+    }
+
+    /// What a limit needs.
+    pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
+        let second = Duration::from_secs(1);
+        let value = value_for(limit, &lags(), Grain::Steps { step: second, least: second })?;
+        let settings = vec![seconds(MAX_AGE, value)];
+        Ok(Wanted { value, effective: Effective::new(value, lags()), settings })
+    }
+}
+
+fn lags() -> Vec<Lag> {
+    vec![Lag::new(What::Sweep, Duration::from_secs(60), "the server's timer of expiries")]
+}
+
+impl Nats {
+    /// Connects when it is asked.
+    pub fn new(settings: Settings) -> Nats {
+        Nats { settings }
+    }
+
+    async fn context(&self) -> Result<jetstream::Context, Unknown> {
+        let options =
+            ConnectOptions::new().connection_timeout(STORE_WAIT / 4).request_timeout(Some(STORE_WAIT / 4));
+        let options = match self.settings.login.clone() {
+            Login::None => options,
+            Login::Password(user, password) => options.user_and_password(user, password),
+            Login::Token(token) => options.token(token),
+        };
+        let options = options.max_reconnects(1);
+        let client = options.connect(&*self.settings.url).await.map_err(|error| {
+            use async_nats::ConnectErrorKind::{Authentication, AuthorizationViolation};
+            match error.kind() {
+                Authentication | AuthorizationViolation => {
+                    Unknown::new("it wants other credentials; set auth")
+                }
+                kind => Unknown(format!("cannot connect: {kind}")),
+            }
+        })?;
+        Ok(jetstream::new(client))
+    }
+
+    async fn info(
+        &self,
+        context: &jetstream::Context,
+        stream: &str,
+    ) -> Result<jetstream::stream::Info, Unknown> {
+        let stream = context
+            .get_stream(stream)
+            .await
+            .map_err(|error| Unknown(format!("stream {stream}: {}", error.kind())))?;
+        Ok(stream.cached_info().clone())
+    }
+
+    async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
+        let info = self.info(&self.context().await?, &target.name).await?;
+        let (config, state) = (&info.config, &info.state);
+        let effective = match config.max_age {
+            Duration::ZERO => Effective::forever("max_age is 0: messages are kept for good"),
+            age => Effective::new(age, lags()),
+        };
+        let oldest = match state.messages {
+            0 => Oldest::Nothing,
+            _ => Timestamp::from_second(state.first_timestamp.unix_timestamp())
+                .map(Oldest::At)
+                .map_err(|_| Unknown::new("its oldest message has no moment"))?,
+        };
+        let mut notes = Vec::new();
+        if config.mirror.is_some() || config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
+            notes.push("it is fed by other streams, which have ages of their own".to_owned());
+        }
+        notes.push("streams that mirror this one have ages of their own".to_owned());
+        let settings = match config.max_age {
+            Duration::ZERO => Vec::new(),
+            age => vec![seconds(MAX_AGE, age)],
+        };
+        Ok(Reading { effective, oldest, store_now: None, settings, stalled: None, notes })
+    }
+}
+
+impl Driver for Nats {
+    fn read<'a>(&'a self, target: &'a Target, _now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(self.read_now(target))
+    }
+
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>> {
+        Box::pin(async move {
+            let context = self.context().await?;
+            let mut config = self.info(&context, &target.name).await?.config;
+            config.max_age = wanted.value;
+            let info = context
+                .update_stream(&config)
+                .await
+                .map_err(|error| Unknown(format!("it refused the change: {}", error.kind())))?;
+            Ok(vec![format!("it took max_age {} s", info.config.max_age.as_secs())])
+        })
+    }
+
+    fn delete_before<'a>(&'a self, _target: &'a Target, _before: Timestamp) -> Doing<'a, Deleted> {
+        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+}
