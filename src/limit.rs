@@ -353,3 +353,6 @@ pub const CHECKPOINT_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes of a store's answer about its retention: some ten thousand indices with their names. A longer one makes the
 /// store unknown.
 pub const STORE_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Line of a file that is searched for a subject, in bytes: a record of the largest size, grown by replacements and escapes.
+pub const STORED_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -121,6 +121,40 @@ fn what_is_truncated_is_answered_as_not_findable_and_not_erased() {
 }
 
 #[test]
+fn rotated_files_are_searched_and_erased_and_what_is_being_written_is_told() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("app.log");
+    let sinks = format!(
+        "  local: {{ kind: archive }}\n  files: {{ kind: file, path: {}, format: json, rotate: {{ age: 24h, keep: 7 }} }}\n",
+        path.display()
+    );
+    let logveil = Logveil::start_with(&sinks);
+    let config = logveil.config();
+    post(&logveil, &messages());
+    let rotated = dir.path().join("app.log.1");
+    fs::copy(&path, &rotated).unwrap();
+    let found = told(&subject(&config, &["find", "--value-from", "-", "--format", "json"], JANE), 0);
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    let counts: Vec<&serde_json::Value> =
+        found["stores"].as_array().unwrap().iter().map(|store| &store["found"]).collect();
+    assert_eq!(counts, [4, 8], "{found}");
+    let exported = told(&subject(&config, &["export", "--value-from", "-"], JANE), 0);
+    let exported: serde_json::Value = serde_json::from_str(&exported).unwrap();
+    assert_eq!(exported["records"].as_array().unwrap().len(), 12);
+    let erased = told(&subject(&config, &["erase", "--value-from", "-", "--yes"], JANE), 1);
+    assert!(erased.contains("erased 8 records; not proved: a search afterwards found 4 records"), "{erased}");
+    assert_eq!(fs::read_to_string(&rotated).unwrap().lines().count(), 6);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap().lines().count(),
+        10,
+        "its writer would go on with the old one"
+    );
+    let open = told(&subject(&config, &["requests", "list"], ""), 0);
+    assert_eq!(open.lines().count(), 1, "{open}");
+    logveil.stop();
+}
+
+#[test]
 fn a_childs_records_are_erased_without_waiting() {
     let logveil = Logveil::start();
     post(&logveil, &messages());

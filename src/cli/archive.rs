@@ -12,6 +12,7 @@ use crate::archive::{self, Go, Listed, Purge, Purged, Read, Reader, Selection, S
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{May, Role, Settings};
 use crate::policy::{Policy, builtin_rules};
+use crate::retention::Store;
 use crate::sink::push_one_line;
 use crate::ttl::Ttl;
 use crate::vault::{self, Act, DataDir, Evidence, Kek, KekPlace, Timekeeper, Vault};
@@ -162,6 +163,14 @@ impl Place {
     pub(super) fn beside(&self) -> Result<(DataDir, Arc<Kek>, Timekeeper), Error> {
         let Opened { dir, kek, time } = self.open()?;
         Ok((dir, kek, time))
+    }
+
+    /// The stores of the configuration; none without one.
+    pub(super) fn stores(&self) -> Result<Vec<Store>, Error> {
+        match &self.config {
+            Some(config) => Ok(Settings::load(config).map_err(Error::usage)?.stores),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The roles of the configuration; none without one.

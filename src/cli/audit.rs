@@ -13,6 +13,7 @@ use crate::archive::{Go, Reader, Selection};
 use crate::clock::{Clock, Timestamp};
 use crate::leak::{self, Incidents, Kind, Leak, Seen};
 use crate::limit::AUDIT_RECORDS;
+use crate::retention;
 use crate::subject::Register;
 use crate::vault::{self, Act, AuditLog, Chain, DataDir, Evidence, Kek, Suppressions, Timekeeper};
 
@@ -192,6 +193,7 @@ fn verify_log(place: &Place, kept: Option<&str>) -> Result<Exit, Error> {
     files.push(("requests", checked(Register::new(&dir, Arc::clone(&kek)).verify())));
     files.push(("incidents", checked(Incidents::new(&dir, Arc::clone(&kek)).verify())));
     files.push(("suppressions", checked(Suppressions::new(&dir, kek).verify())));
+    files.push(("retention", checked(retention::evidence::Evidence::of(&dir).verify())));
     let mut text = String::new();
     let mut sound = kept_is_there;
     for (name, checked) in files {

@@ -7,7 +7,7 @@ a change in it is found by `logveil audit verify-log`.
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::vault::{ChainFile, ChainLine, DataDir, Entry, Error};
+use crate::vault::{Chain, ChainFile, ChainLine, DataDir, Entry, Error};
 
 /// The file's name in the data directory.
 pub const FILE: &str = "retention-evidence";
@@ -98,6 +98,11 @@ impl Evidence {
             act.told.push(format!("and {left} more"));
         }
         self.file.append(act).map(drop)
+    }
+
+    /// Reads and checks the whole chain.
+    pub fn verify(&self) -> Result<Chain, Error> {
+        self.file.verify(|_| ())
     }
 
     /// The acts since a moment, the whole chain checked.

@@ -73,6 +73,11 @@ impl Files {
         Files { settings }
     }
 
+    /// The files of the row, and which of them is the one that is written.
+    pub fn paths(&self) -> Result<Vec<(PathBuf, bool)>, Unknown> {
+        Ok(self.found()?.into_iter().map(|file| (file.path, file.live)).collect())
+    }
+
     fn found(&self) -> Result<Vec<Found>, Unknown> {
         let path = &self.settings.path;
         let (folder, name) = (path.parent().unwrap_or(Path::new(".")), path.file_name().unwrap_or_default());

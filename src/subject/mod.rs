@@ -18,16 +18,19 @@ The [`Register`] holds the requests and when the law wants them answered.
 mod deadline;
 mod error;
 mod identifier;
+mod lines;
 mod register;
 mod sought;
 
 pub use deadline::Law;
 pub use error::Error;
 pub use identifier::{Identifier, KINDS, Subject};
+pub use lines::{Lined, Lines};
 pub use register::{CHILD, Event, Register, Request, Verb};
 pub use sought::{Finds, Hit, Reach, Sought};
 
 use crate::act::Envelope;
+use crate::clock::Timestamp;
 
 /// What keeps records, and can be searched for a subject.
 pub trait Store {
@@ -35,10 +38,53 @@ pub trait Store {
     fn name(&self) -> &str;
 
     /// Hands every record that holds something of the subject to `see`, in the store's order.
-    fn find(&mut self, sought: &Sought, see: &mut dyn FnMut(&Envelope<'_>, Hit)) -> Result<Searched, Error>;
+    fn find(&mut self, sought: &Sought, see: &mut dyn FnMut(&Record<'_>, Hit)) -> Result<Searched, Error>;
 
     /// Takes out every record that certainly is the subject's. May be stopped at any point and begun again.
     fn erase(&mut self, sought: &Sought) -> Result<Erased, Error>;
+}
+
+/// What a store holds of one record.
+#[derive(Debug)]
+pub enum Record<'a> {
+    /// All that is known of it.
+    Envelope(&'a Envelope<'a>),
+    /// A line of a file, clean as it was written there.
+    Line(&'a [u8]),
+}
+
+impl Record<'_> {
+    /// Its class; of a line that is not told.
+    pub fn class(&self) -> Option<&str> {
+        match self {
+            Record::Envelope(envelope) => Some(envelope.class),
+            Record::Line(_) => None,
+        }
+    }
+
+    /// When it was received; of a line that is not told.
+    pub fn received(&self) -> Option<Timestamp> {
+        match self {
+            Record::Envelope(envelope) => Some(envelope.received),
+            Record::Line(_) => None,
+        }
+    }
+
+    /// Appends it as a JSON object; a line that is one stays as it is.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Record::Envelope(envelope) => envelope.write_json(out),
+            Record::Line(line) => {
+                let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
+                if object.is_ok() {
+                    out.extend_from_slice(line);
+                } else {
+                    let line = String::from_utf8_lossy(line);
+                    out.extend_from_slice(serde_json::json!({ "line": line }).to_string().as_bytes());
+                }
+            }
+        }
+    }
 }
 
 /// What a search came to.

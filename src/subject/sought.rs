@@ -115,6 +115,16 @@ impl Sought {
         parts.into_iter().filter_map(|part| self.hit_in(envelope, part)).max()
     }
 
+    /// The same for a line of which neither class nor receive time is told: what would stand for the subject in one class
+    /// and time alone only looks alike there, anyway.
+    pub fn hit_line(&self, line: &[u8]) -> Option<Hit> {
+        let found = self.automaton.find_overlapping_iter(line).filter_map(|found| {
+            let text = &self.texts[found.pattern().as_usize()];
+            text.edges.hold(line, found.start(), found.end()).then_some(text.hit)
+        });
+        found.max()
+    }
+
     fn hit_in(&self, envelope: &Envelope<'_>, part: &[u8]) -> Option<Hit> {
         let found = self.automaton.find_overlapping_iter(part).filter_map(|found| {
             let text = &self.texts[found.pattern().as_usize()];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::act::Envelope;
 use crate::archive::{self, Go, Reader, Selection};
-use crate::subject::{Erased, Error, Hit, Searched, Sought, Store};
+use crate::subject::{Erased, Error, Hit, Record, Searched, Sought, Store};
 use crate::vault::{DataDir, Kek, Timekeeper};
 
 /// The archive of a data directory, beside the program that writes to it.
@@ -21,7 +21,7 @@ impl Store for ArchiveStore<'_> {
         NAME
     }
 
-    fn find(&mut self, sought: &Sought, see: &mut dyn FnMut(&Envelope<'_>, Hit)) -> Result<Searched, Error> {
+    fn find(&mut self, sought: &Sought, see: &mut dyn FnMut(&Record<'_>, Hit)) -> Result<Searched, Error> {
         let mut searched = Searched::default();
         let reader = Reader::open(self.dir, Arc::clone(self.kek)).map_err(refused)?;
         let read = reader.cat(&Selection::default(), self.time, |envelope| {
@@ -31,7 +31,7 @@ impl Store for ArchiveStore<'_> {
                     Hit::Certain => searched.certain += 1,
                     Hit::Alike => searched.alike += 1,
                 }
-                see(envelope, hit);
+                see(&Record::Envelope(envelope), hit);
             }
             Go::On
         });

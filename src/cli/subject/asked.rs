@@ -16,7 +16,8 @@ use crate::config::May;
 use crate::entity::Entities;
 use crate::limit::{SUBJECT_VALUE_BYTES_MAX, SUBJECT_VALUES_MAX};
 use crate::policy::Policy;
-use crate::subject::{Identifier, Law, Register, Request, Sought, Subject, Verb};
+use crate::retention::{self, files::Files};
+use crate::subject::{Identifier, Law, Lined, Lines, Register, Request, Sought, Store, Subject, Verb};
 use crate::vault::{Act, DataDir, Kek, Outcome, Timekeeper, live_keys};
 
 /// Who is asked about, and how.
@@ -74,6 +75,7 @@ pub(super) struct Case {
     pub(super) kek: Arc<Kek>,
     pub(super) time: Timekeeper,
     pub(super) who: Who,
+    kept: Vec<retention::Store>,
     pub(super) policy: Arc<Policy>,
     pub(super) subject: Subject,
     pub(super) sought: Sought,
@@ -103,7 +105,8 @@ impl Asked {
                 request
             }
         };
-        Ok(Case { dir, kek, time, who, policy, subject, sought, register, request })
+        let kept = self.place.stores()?;
+        Ok(Case { kept, dir, kek, time, who, policy, subject, sought, register, request })
     }
 
     fn subject(&self, entities: &Entities) -> Result<Subject, Error> {
@@ -145,9 +148,27 @@ fn read_values(path: &Path) -> Result<Zeroizing<String>, Error> {
 }
 
 impl Case {
-    /// The stores that are asked, one after the other.
-    pub(super) fn store(&self) -> ArchiveStore<'_> {
-        ArchiveStore { dir: &self.dir, kek: &self.kek, time: &self.time }
+    /// The stores that are asked, one after the other: the archive, and files of the configuration.
+    pub(super) fn stores(&self) -> Result<Vec<Box<dyn Store + '_>>, Error> {
+        let archive = ArchiveStore { dir: &self.dir, kek: &self.kek, time: &self.time };
+        let mut stores: Vec<Box<dyn Store + '_>> = vec![Box::new(archive)];
+        for store in &self.kept {
+            if let retention::Kind::Files(settings) = &store.kind {
+                let files = Files::new(settings.clone()).paths().map_err(Error::failure)?;
+                let files = files.into_iter().map(|(path, is_live)| Lined { path, is_live });
+                stores.push(Box::new(Lines::new(&store.name, files.collect())));
+            }
+        }
+        Ok(stores)
+    }
+
+    /// Stores of the configuration that this version cannot search: whoever answers must ask them in another way.
+    pub(super) fn unasked(&self) -> Vec<String> {
+        let is_unasked = |store: &&retention::Store| {
+            !matches!(store.kind, retention::Kind::Archive | retention::Kind::Files(_))
+        };
+        let others = self.kept.iter().filter(is_unasked);
+        others.map(|store| format!("{} ({})", store.name, store.kind.name())).collect()
     }
 
     /// Says in the audit log what was done for this request.

@@ -12,9 +12,8 @@ use super::super::{Error, Exit, complain, reason};
 use super::asked::{Asked, Case};
 use super::failed;
 use super::find::{counts, reach_object};
-use crate::act::Envelope;
 use crate::clock::Clock;
-use crate::subject::{Hit, Searched, Store, Verb};
+use crate::subject::{Hit, Record, Searched, Verb};
 use crate::vault::Outcome;
 
 pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
@@ -34,6 +33,9 @@ pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
     case.say("subject export", Outcome::Done, &counts(&searched))?;
     case.close(&format!("exported {}", counted(searched.certain, "record")))?;
     complain(&format!("{}; exported {}", case.headline(), counted(searched.certain, "record")));
+    for store in case.unasked() {
+        complain(&format!("{store}: is not in the export, for this version cannot search it"));
+    }
     if searched.unreadable > 0 {
         complain(
             "something cannot be read, and nobody can tell what is in there: the export may not be whole",
@@ -44,35 +46,38 @@ pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
 
 /// Written as it is found: a person's records need not fit into memory.
 fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
-    let head = json!({
-        "format": "logveil-export/1",
-        "request": case.request.id,
-        "at": case.time.now().to_string(),
-        "store": case.store().name(),
-    })
-    .to_string();
+    let (request, at) = (&case.request.id, case.time.now().to_string());
+    let head = json!({ "format": "logveil-export/1", "request": request, "at": at }).to_string();
     write!(out, "{},\"records\":[", &head[..head.len() - 1]).map_err(Error::output)?;
-    let mut written = Ok(());
-    let mut first = true;
-    let mut object = Vec::new();
-    let mut see = |envelope: &Envelope<'_>, hit: Hit| {
-        if hit == Hit::Certain && written.is_ok() {
-            object.clear();
-            object.extend_from_slice(if first { b"\n" } else { b",\n" });
-            first = false;
-            envelope.write_json(&mut object);
-            written = out.write_all(&object);
-        }
-    };
-    let searched = case.store().find(&case.sought, &mut see).map_err(failed)?;
+    let (mut written, mut first, mut object) = (Ok(()), true, Vec::new());
+    let (mut sum, mut names) = (Searched::default(), Vec::new());
+    for mut store in case.stores()? {
+        let mut see = |record: &Record<'_>, hit: Hit| {
+            if hit == Hit::Certain && written.is_ok() {
+                object.clear();
+                object.extend_from_slice(if first { b"\n" } else { b",\n" });
+                first = false;
+                record.write_json(&mut object);
+                written = out.write_all(&object);
+            }
+        };
+        let searched = store.find(&case.sought, &mut see).map_err(failed)?;
+        sum.records += searched.records;
+        sum.certain += searched.certain;
+        sum.alike += searched.alike;
+        sum.unreadable += searched.unreadable;
+        names.push(store.name().to_owned());
+    }
     written.map_err(Error::output)?;
     let tail = json!({
-        "searched": searched.records,
-        "looks_alike": searched.alike,
-        "unreadable": searched.unreadable,
+        "stores": names,
+        "not_searched": case.unasked(),
+        "searched": sum.records,
+        "looks_alike": sum.alike,
+        "unreadable": sum.unreadable,
         "reach": case.sought.reach().iter().map(reach_object).collect::<Vec<_>>(),
     })
     .to_string();
     writeln!(out, "\n],{}", &tail[1..]).map_err(Error::output)?;
-    Ok(searched)
+    Ok(sum)
 }

@@ -10,82 +10,100 @@ use super::super::output::counted;
 use super::super::{Error, Exit};
 use super::asked::{Asked, Case};
 use super::{Format, failed};
-use crate::act::Envelope;
 use crate::clock::Timestamp;
-use crate::subject::{Finds, Hit, Reach, Searched, Store, Verb};
+use crate::subject::{Finds, Hit, Reach, Record, Searched, Verb};
 use crate::vault::Outcome;
 
 pub(super) fn run(asked: &Asked, format: Format) -> Result<Exit, Error> {
     let case = asked.begin(Verb::Find)?;
-    let (searched, found) = search(&case)?;
+    let told = search(&case)?;
+    let searched = sum(&told);
     case.say("subject find", Outcome::Done, &counts(&searched))?;
     case.close(&format!("found {}", counted(searched.certain, "record")))?;
     let text = match format {
-        Format::Text => text(&case, &searched, &found),
-        Format::Json => object(&case, &searched, &found),
+        Format::Text => case.headline() + "\n" + &summary(&case, &told),
+        Format::Json => object(&case, &told),
     };
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
     Ok(Exit::Done)
 }
 
+/// What one store told.
+pub(super) struct Told {
+    name: String,
+    pub(super) searched: Searched,
+    /// What is certain, by class; of lines that is not told.
+    classes: BTreeMap<String, InClass>,
+}
+
 /// Records of one class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct InClass {
+struct InClass {
     records: u64,
     first: Timestamp,
     last: Timestamp,
 }
 
-/// Searches all stores; what is certain is counted by class.
-pub(super) fn search(case: &Case) -> Result<(Searched, BTreeMap<String, InClass>), Error> {
-    let mut found: BTreeMap<String, InClass> = BTreeMap::new();
-    let mut see = |envelope: &Envelope<'_>, hit: Hit| {
-        if hit == Hit::Certain {
-            let received = envelope.received;
-            let first = InClass { records: 0, first: received, last: received };
-            let class = found.entry(envelope.class.to_owned()).or_insert(first);
-            class.records += 1;
-            (class.first, class.last) = (class.first.min(received), class.last.max(received));
-        }
-    };
-    let searched = case.store().find(&case.sought, &mut see).map_err(failed)?;
-    Ok((searched, found))
+/// Searches all stores.
+pub(super) fn search(case: &Case) -> Result<Vec<Told>, Error> {
+    let mut told = Vec::new();
+    for mut store in case.stores()? {
+        let mut classes: BTreeMap<String, InClass> = BTreeMap::new();
+        let mut see = |record: &Record<'_>, hit: Hit| {
+            if let (Hit::Certain, Some(class), Some(received)) = (hit, record.class(), record.received()) {
+                let first = InClass { records: 0, first: received, last: received };
+                let class = classes.entry(class.to_owned()).or_insert(first);
+                class.records += 1;
+                (class.first, class.last) = (class.first.min(received), class.last.max(received));
+            }
+        };
+        let searched = store.find(&case.sought, &mut see).map_err(failed)?;
+        told.push(Told { name: store.name().to_owned(), searched, classes });
+    }
+    Ok(told)
+}
+
+/// All stores together.
+pub(super) fn sum(told: &[Told]) -> Searched {
+    told.iter().fold(Searched::default(), |sum, Told { searched, .. }| Searched {
+        records: sum.records + searched.records,
+        certain: sum.certain + searched.certain,
+        alike: sum.alike + searched.alike,
+        unreadable: sum.unreadable + searched.unreadable,
+    })
 }
 
 pub(super) fn counts(searched: &Searched) -> [(&'static str, u64); 3] {
     [("found", searched.certain), ("alike", searched.alike), ("unreadable", searched.unreadable)]
 }
 
-fn text(case: &Case, searched: &Searched, found: &BTreeMap<String, InClass>) -> String {
-    let mut text = case.headline() + "\n";
-    summary(&mut text, case, searched, found);
-    text
-}
-
 /// What was found and what cannot be, in lines.
-pub(super) fn summary(
-    text: &mut String,
-    case: &Case,
-    searched: &Searched,
-    found: &BTreeMap<String, InClass>,
-) {
+pub(super) fn summary(case: &Case, told: &[Told]) -> String {
+    let mut text = String::new();
     let mut line = |said: String| writeln!(text, "{said}").expect("a string takes every write");
-    let (theirs, of) = (counted(searched.certain, "record"), counted(searched.records, "record"));
-    line(format!("{}: {theirs} of {of}", case.store().name()));
-    for (class, InClass { records, first, last }) in found {
-        line(format!("  {class:<12} {:>16}  {first} to {last}", counted(*records, "record")));
+    for Told { name, searched, classes } in told {
+        let (theirs, of) = (counted(searched.certain, "record"), counted(searched.records, "record"));
+        line(format!("{name}: {theirs} of {of}"));
+        for (class, InClass { records, first, last }) in classes {
+            line(format!("  {class:<12} {:>16}  {first} to {last}", counted(*records, "record")));
+        }
     }
+    let searched = sum(told);
     if searched.alike > 0 {
         let alike = counted(searched.alike, "record");
         line(format!("{alike} more with what looks alike and may be anybody's: not exported, not erased"));
     }
     if searched.unreadable > 0 {
-        let places = counted(searched.unreadable, "damaged block or partition");
+        let places = counted(searched.unreadable, "damaged place");
         line(format!("{places}: nobody can tell what is in there; `logveil archive verify` tells more"));
+    }
+    for store in case.unasked() {
+        line(format!("{store}: not searched, for this version cannot; ask the store itself"));
     }
     for (what, classes) in by_words(case.sought.reach()) {
         line(format!("{what} ({})", classes.join(", ")));
     }
+    text
 }
 
 /// Classes of which the same is said stand together.
@@ -105,29 +123,32 @@ fn by_words(reach: &[Reach]) -> Vec<(String, Vec<&str>)> {
     lines
 }
 
-fn object(case: &Case, searched: &Searched, found: &BTreeMap<String, InClass>) -> String {
-    let classes: BTreeMap<&str, serde_json::Value> = found
-        .iter()
-        .map(|(class, of)| {
-            let (first, last) = (of.first.to_string(), of.last.to_string());
-            (class.as_str(), json!({ "records": of.records, "first": first, "last": last }))
-        })
-        .collect();
+fn object(case: &Case, told: &[Told]) -> String {
     let object = json!({
         "request": case.request.id,
         "law": case.request.law.name(),
         "deadline": case.request.deadline.map(|at| at.to_string()),
-        "stores": [{
-            "store": case.store().name(),
-            "searched": searched.records,
-            "found": searched.certain,
-            "looks_alike": searched.alike,
-            "unreadable": searched.unreadable,
-            "classes": classes,
-        }],
+        "stores": told.iter().map(store_object).collect::<Vec<_>>(),
+        "not_searched": case.unasked(),
         "reach": case.sought.reach().iter().map(reach_object).collect::<Vec<_>>(),
     });
     object.to_string() + "\n"
+}
+
+fn store_object(told: &Told) -> serde_json::Value {
+    let class = |(class, of): (&String, &InClass)| {
+        let (first, last) = (of.first.to_string(), of.last.to_string());
+        (class.clone(), json!({ "records": of.records, "first": first, "last": last }))
+    };
+    let classes: serde_json::Map<String, serde_json::Value> = told.classes.iter().map(class).collect();
+    json!({
+        "store": told.name,
+        "searched": told.searched.records,
+        "found": told.searched.certain,
+        "looks_alike": told.searched.alike,
+        "unreadable": told.searched.unreadable,
+        "classes": classes,
+    })
 }
 
 /// One line of what can be found.
