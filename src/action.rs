@@ -5,6 +5,8 @@ Only the vocabulary: which action an entity gets is the policy's decision, how
 it is carried out is the `act` stage's.
 */
 
+use crate::ttl::Ttl;
+
 /// What happens to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -49,7 +51,7 @@ pub enum Action {
 }
 
 /// What a pseudonym looks like. A value that has no such shape gets a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `email_k7f3a.mfrggzdfmztwq2lkmfrg`: entity, key and 96 bits. Our own, so that it is left alone a second time.
     Tag,
@@ -64,9 +66,14 @@ pub enum Shape {
     Uuid,
     /// As many digits, in the same groups (FF1 of NIST SP 800-38G); a number of JSON stays one.
     Digits,
+    /// A tag that is drawn and not made of a key, for as long as the table of sessions remembers it.
+    Table {
+        /// How long that is at most. A logout ends it at once.
+        limit: Ttl,
+    },
 }
 
-/// Names of all shapes.
+/// Names of all shapes that a key makes.
 pub const SHAPES: &[&str] = &["tag", "ip", "email", "uuid", "digits"];
 
 impl Shape {
@@ -78,6 +85,7 @@ impl Shape {
             Shape::Email { .. } => "email",
             Shape::Uuid => "uuid",
             Shape::Digits => "digits",
+            Shape::Table { .. } => "table",
         }
     }
 }
@@ -112,9 +120,18 @@ impl Action {
         NAMES[usize::from(self.strength())]
     }
 
+    /// Whether what it writes is equal for equal values, so that records of one person can be linked.
+    pub fn links(self) -> bool {
+        matches!(self, Action::Encrypt | Action::Pseudonymize { .. })
+    }
+
     /// Whether it cannot be carried out without the epoch's key.
     pub fn needs_key(self) -> bool {
-        matches!(self, Action::Encrypt | Action::Pseudonymize { .. })
+        match self {
+            Action::Pseudonymize { shape: Shape::Table { .. } } => false,
+            Action::Encrypt | Action::Pseudonymize { .. } => true,
+            _ => false,
+        }
     }
 }
 

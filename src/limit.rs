@@ -74,6 +74,12 @@ pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 16 * 1024;
 /// Longest value that is remembered with its pseudonym, in bytes.
 pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 256;
 
+/// Sessions and tokens whose pseudonyms are remembered: some 100 MiB at most.
+pub const SESSIONS_MAX: usize = 1024 * 1024;
+
+/// Body of a logout request, in bytes: a few tokens.
+pub const LOGOUT_BYTES_MAX: usize = 64 * 1024;
+
 /// Connections open at the same time, of each listener. More wait in the operating system's backlog.
 pub const CONNECTIONS_MAX: usize = 1024;
 

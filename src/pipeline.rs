@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use crate::act::{State, Tally};
 
-use crate::act::{Orders, Pass, Redacted};
+use crate::act::{Orders, Pass, Redacted, Table};
 use crate::clock::Timestamp;
 use crate::keys::Keyring;
 use crate::policy::Policy;
@@ -121,6 +121,7 @@ fn rejoin(policy: &Policy, raw: &[u8], record: &mut Record) {
 /// What is to be done in each class, with its key of the epoch, and, where a class heeds that, the same for records that
 /// ask not to be tracked: looked up once per batch.
 fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> Vec<Orders<'a>> {
+    let table = keyring.sessions().map(|sessions| Table { sessions, received, logouts: policy.logouts() });
     let of = |class| Orders {
         class,
         rules: policy.rules(),
@@ -128,6 +129,7 @@ fn orders<'a>(policy: &'a Policy, keyring: &'a Keyring, received: Timestamp) -> 
         actions: policy.actions(class),
         key: keyring.key(policy.class_name(class), received),
         suppressed: keyring.suppressed(),
+        table,
     };
     let silent = |class| {
         let (wanted, actions) = policy.silent(class);
@@ -197,6 +199,7 @@ mod tests {
 
     use super::*;
     use crate::entity::Entity;
+    use crate::keys::sessions::Sessions;
     use crate::keys::{Epoch, EpochKey, KeyId};
     use crate::secret::{Raw, Secret};
 
@@ -289,6 +292,46 @@ mod tests {
         let marker = b"[logveil: record withheld, 6 bytes, it made a stage fail]";
         assert_eq!(messages, [&b"by [ipv4]"[..], marker, b"by [ipv4]"]);
         assert_eq!((tally.records_in, tally.records_out, tally.withheld), (3, 3, 1));
+    }
+
+    fn sessions(byte: u8) -> Arc<Sessions> {
+        Arc::new(Sessions::new(KeyId(*b"ktabl"), &Secret::new(vec![byte; 64])))
+    }
+
+    const TABLE: &str = "policy: p
+logout: [{ field: { event: logout } }, { text: 'POST /logout ' }]
+classes: { app: { entities: { session_id: { pseudonymize: { table: 7d } }, email: drop_record } } }";
+
+    #[test]
+    fn a_logout_in_the_stream_ends_the_session_for_every_worker() {
+        let policy = Policy::parse("p", TABLE).expect("it is right");
+        let keyring = Keyring::empty().with_sessions(sessions(7));
+        let token = "3f9a1c77e2b04d58a6c1";
+        let one = |message: String| clean(&policy, &keyring, batch(&[&message])).0.concat();
+        let tag_of = |message: String| {
+            let out = one(message);
+            let at = out.find("session_id_ktabl.").unwrap_or_else(|| panic!("no tag: {out}"));
+            out[at..][..37].to_owned()
+        };
+        let seen = |event: &str| format!(r#"{{"event":"{event}","session_id":"{token}"}}"#);
+        let first = tag_of(seen("view"));
+        assert_eq!(tag_of(seen("click")), first, "another worker has the same table");
+        assert_eq!(tag_of(format!("session_id={token} ok")), first, "however it is written");
+        assert_eq!(tag_of(seen("logout")), first, "the logout itself still belongs to the session");
+        let second = tag_of(seen("view"));
+        assert_ne!(second, first);
+        assert_eq!(tag_of(format!("POST /logout session_id={token}")), second);
+        assert_ne!(tag_of(seen("view")), second);
+        let third = tag_of(seen("view"));
+        one(format!(r#"{{"event":"logout","session_id":"{token}","by":"jane@example.com"}}"#));
+        assert_ne!(tag_of(seen("view")), third, "a logout that is dropped ends the session all the same");
+    }
+
+    #[test]
+    fn without_a_table_what_would_come_from_it_is_redacted_and_no_key_is_needed() {
+        let policy = Policy::parse("p", TABLE).expect("it is right");
+        let (messages, _) = clean(&policy, &Keyring::empty(), batch(&["session_id=3f9a1c77e2b04d58a6c1"]));
+        assert_eq!(messages, ["session_id=[session_id]"]);
     }
 
     #[test]

@@ -133,3 +133,41 @@ fn a_command_that_fails_stops_the_start_and_is_not_quoted() {
     assert_eq!(run.status.code(), Some(2), "{told}");
     assert!(told.contains("\"sh\" ended with exit status: 4") && !told.contains("canary"), "{told}");
 }
+
+/// By rule in the stream and by request: afterwards the token has another pseudonym, and no place holds the token.
+#[test]
+fn a_logout_ends_a_session_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = dir.path().join("policy.yaml");
+    let text = "policy: shop\nlogout: [{ field: { event: logout } }]\n\
+                classes: { '*': { entities: { session_id: { pseudonymize: { table: 7d } } } } }\n";
+    fs::write(&policy, text).unwrap();
+    let logveil =
+        Logveil::start_after("  local: { kind: archive }\n", &format!("policy: {}\n", policy.display()));
+    let token = "3f9a1c77e2b04d58a6c1";
+    let tag = |event: &str| {
+        let body = format!("{{\"event\":\"{event}\",\"session_id\":\"{token}\"}}\n");
+        let json = ["Content-Type: application/x-ndjson"];
+        assert_eq!(http::post(logveil.http, "/v1/logs", &json, body.as_bytes()).unwrap().status, 200);
+        let all = logveil.archived();
+        let last = all.lines().last().unwrap().to_owned();
+        assert!(last.contains("\"session_id_k") && !all.contains(token), "{last}");
+        last.split("\"session_id\":").nth(1).unwrap().to_owned()
+    };
+    let first = tag("view");
+    assert_eq!(tag("logout"), first);
+    let second = tag("view");
+    assert_ne!(second, first);
+    assert_eq!(tag("view"), second);
+    let ask = |body: &str| http::post(logveil.admin, "/v1/sessions/logout", &[], body.as_bytes()).unwrap();
+    let answer = ask(&format!("{{\"tokens\":[\"{token}\",\"nobody\"]}}"));
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{\"ended\":1}"));
+    assert_ne!(tag("view"), second);
+    for body in ["", "{}", "{\"tokens\":\"x\"}", "{\"tokens\":[],\"more\":1}"] {
+        let answer = ask(body);
+        assert_eq!(answer.status, 400, "{body}");
+    }
+    assert_eq!(ask(&"x".repeat(100_000)).status, 413);
+    assert_eq!(http::get(logveil.admin, "/v1/sessions/logout").unwrap().status, 405);
+    logveil.stop();
+}

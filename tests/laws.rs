@@ -87,6 +87,7 @@ fn spliced(haystack: &[u8], findings: &[Finding], actions: &[Action]) -> Vec<u8>
         actions: &table,
         key: Some(&key),
         suppressed: None,
+        table: None,
     };
     let mut out = b"before".to_vec();
     let (mut state, mut tally) = (State::default(), Tally::default());

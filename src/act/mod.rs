@@ -13,6 +13,7 @@ mod envelope;
 mod field;
 mod found;
 mod generalize;
+mod logout;
 mod mask;
 mod memory;
 mod pseudonym;
@@ -25,6 +26,7 @@ mod trace;
 mod truncate;
 
 pub use envelope::push_json_string;
+pub use logout::{Logout, Logouts};
 pub use redacted::{Envelope, Redacted};
 pub use state::State;
 pub use tally::Tally;
@@ -39,6 +41,7 @@ use crate::action::Action;
 use crate::clock::Timestamp;
 use crate::detect::{Finding, Rules, Wanted};
 use crate::entity::Entity;
+use crate::keys::sessions::Sessions;
 use crate::keys::{EpochKey, Suppressed};
 use crate::mark;
 use crate::record::{ClassId, Names, Record, Tracking};
@@ -60,6 +63,19 @@ pub struct Orders<'a> {
     pub key: Option<&'a EpochKey>,
     /// Whose values are redacted where they would be pseudonymised or encrypted.
     pub suppressed: Option<&'a Suppressed>,
+    /// Without a table, what would get its pseudonym from there is redacted.
+    pub table: Option<Table<'a>>,
+}
+
+/// The table of sessions, and what it takes to use it.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// The table.
+    pub sessions: &'a Sessions,
+    /// Receive time of the records.
+    pub received: Timestamp,
+    /// Which records end a session.
+    pub logouts: &'a Logouts,
 }
 
 impl<'a> Orders<'a> {
@@ -151,6 +167,9 @@ impl<'a> Pass<'a> {
         let mut clean = *record;
         let mut fate = Fate::Passed;
         state.bench.cards = card::Cards::default();
+        let table = orders.table.filter(|table| !table.logouts.is_empty());
+        let logout = table.filter(|table| table.logouts.matches(&self.raw[record.message.range()]));
+        state.bench.ending = logout.map(|_| Vec::new());
         for (span, part) in clean.parts_mut().into_iter().zip(PARTS) {
             let findings = if span.is_empty() { &[] } else { found_in() };
             if fate == Fate::Dropped {
@@ -172,6 +191,11 @@ impl<'a> Pass<'a> {
             let start = out.len();
             fate = splice_part(orders, state, part, haystack, findings, out, tally);
             *span = Span::new(start, out.len());
+        }
+        if let (Some(table), Some(places)) = (logout, state.bench.ending.take()) {
+            for place in places {
+                table.sessions.end(place);
+            }
         }
         if fate == Fate::Dropped {
             self.out.roll_back();
@@ -233,6 +257,7 @@ fn splice_part(
 ) -> Fate {
     let start = out.len();
     let replacer = Replacer { orders, part, haystack };
+    replacer.note_ending(findings, &mut state.bench);
     if let Some(fatal) = findings.iter().find(|finding| replacer.action(finding) == Action::DropRecord) {
         tally.count(fatal.entity, Action::DropRecord);
         return Fate::Dropped;

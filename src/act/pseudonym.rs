@@ -27,6 +27,7 @@ impl Keyed {
     /// What the action writes under a key, if it does.
     pub(super) fn of(action: Action) -> Option<Keyed> {
         match action {
+            Action::Pseudonymize { shape: Shape::Table { .. } } => None,
             Action::Pseudonymize { shape } => Some(Keyed::Pseudonym(shape)),
             Action::Encrypt => Some(Keyed::Encrypted),
             _ => None,
@@ -43,6 +44,7 @@ impl Keyed {
             Keyed::Pseudonym(Shape::Email { domain: Domain::Pseudonymize }) => 4,
             Keyed::Pseudonym(Shape::Uuid) => 5,
             Keyed::Pseudonym(Shape::Digits) => 6,
+            Keyed::Pseudonym(Shape::Table { .. }) => 7,
         }
     }
 }
@@ -68,7 +70,7 @@ impl Value<'_> {
                 mark::write_sealed(out, name, &self.key.id().0, &self.key.encrypt(name, canonical));
                 true
             }
-            Keyed::Pseudonym(Shape::Tag) => false,
+            Keyed::Pseudonym(Shape::Tag | Shape::Table { .. }) => false,
             Keyed::Pseudonym(Shape::Ip) => self.write_address(canonical, out),
             Keyed::Pseudonym(Shape::Email { domain }) => self.write_email(name, canonical, domain, out),
             Keyed::Pseudonym(Shape::Uuid) => {

@@ -10,13 +10,14 @@ use super::field::{Field, Search};
 use super::mask::{self, Place};
 use super::pseudonym::{Keyed, Value};
 use super::state::Bench;
-use super::{Orders, Part, card, generalize, truncate};
-use crate::action::Action;
+use super::{Orders, Part, Table, card, generalize, truncate};
+use crate::action::{Action, Shape};
 use crate::detect::Finding;
 use crate::entity::Entity;
 use crate::mark;
 use crate::span::Span;
 use crate::structure::{self, Form};
+use crate::ttl::Ttl;
 
 /// What is taken if the policy's action cannot be carried out.
 const REDACT: Action = Action::Redact { length: false };
@@ -91,6 +92,9 @@ impl Replacer<'_> {
             }
             Action::Generalize { decimals } => self.write_generalized(finding, decimals, bench, out),
             Action::Mask { first, last } => self.write_masked(finding, first, last, bench, out),
+            Action::Pseudonymize { shape: Shape::Table { limit } } => {
+                self.write_from_table(finding, limit, bench, out)
+            }
             Action::Encrypt | Action::Pseudonymize { .. } => self.write_keyed(finding, action, bench, out),
             Action::Redact { length: true } if self.part != Part::Header => {
                 mark::write_label_with_length(out, self.name(finding.entity), finding.span.len());
@@ -194,6 +198,32 @@ impl Replacer<'_> {
         let plain = self.plain(finding, plain);
         let entity = super::canonical::canonical(finding.entity, self.name(finding.entity), plain, canonical);
         suppressed.holds(self.name(entity), canonical)
+    }
+
+    fn write_from_table(&self, finding: &Finding, limit: Ttl, bench: &mut Bench, out: &mut Vec<u8>) -> bool {
+        let Some(Table { sessions, received, .. }) = self.orders.table else { return false };
+        let Bench { plain, other, cards, .. } = bench;
+        if self.is_suppressed(finding, plain, other) {
+            return false;
+        }
+        let plain = self.plain(finding, plain);
+        if card::is_card(plain) && !cards.may_be_pseudonymized() {
+            return false;
+        }
+        let name = self.name(finding.entity);
+        let of = (self.orders.class.0, name);
+        let tag = sessions.tag(sessions.place(plain), of, received, limit.duration());
+        mark::write_tag(out, name, &sessions.id().0, &tag);
+        true
+    }
+
+    /// Notes the sessions of a record that ends them. Whatever is found in it may be a session's token.
+    pub(super) fn note_ending(&self, findings: &[Finding], bench: &mut Bench) {
+        let (Some(table), Some(mut ending)) = (self.orders.table, bench.ending.take()) else { return };
+        for finding in findings {
+            ending.push(table.sessions.place(self.plain(finding, &mut bench.plain)));
+        }
+        bench.ending = Some(ending);
     }
 
     fn text(&self, finding: &Finding) -> &[u8] {

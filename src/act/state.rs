@@ -8,6 +8,7 @@ use super::found::Found;
 use super::memory::Memory;
 use super::structured::Reader;
 use crate::detect;
+use crate::keys::sessions::Place;
 
 /// A worker's own buffers and memory. Holds values in memory only, within bounds, and wipes them when dropped.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(in crate::act) struct Bench {
     pub(in crate::act) memory: Memory,
     /// What the record in hand shows of cards.
     pub(in crate::act) cards: Cards,
+    /// Of a record that ends a session: the sessions in it.
+    pub(in crate::act) ending: Option<Vec<Place>>,
 }
 
 impl Drop for Bench {

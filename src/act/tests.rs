@@ -41,6 +41,7 @@ fn spliced(
         actions: &table,
         key: Some(&key),
         suppressed: None,
+        table: None,
     };
     let mut at = 0;
     let finding = |&(value, entity, form): &(&str, Entity, Form)| {

@@ -7,11 +7,14 @@ The admin listener: health, metrics and reload, on loopback unless told otherwis
 | `GET /readyz` | 200, or 503 with the reasons |
 | `GET /metrics` | Prometheus text |
 | `POST /-/reload` | 200 with what needs a restart, or 400 with the errors; the old configuration stays |
+| `POST /v1/sessions/logout` | 200 with how many of the body's tokens had a pseudonym, which is forgotten |
 
-It reads no bodies and repeats nothing of a request. Where a role with a token may `reload` or read
-`metrics`, that needs the token of such a role, `Authorization: Bearer …`: 401 without one, 403 with another's.
+It reads no other body and repeats nothing of a request. Where a role with a token may `reload`, read
+`metrics` or `logout` others, that needs the token of such a role, `Authorization: Bearer …`: 401 without one, 403 with another's.
 Health is for everybody.
 */
+
+mod logout;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{By, Health, Reloader};
 use crate::config::{May, Role};
+use crate::keys::sessions::Sessions;
 use crate::limit::{ADMIN_CONNECTIONS_MAX, ADMIN_WAIT};
 use crate::telemetry::Metrics;
 use crate::vault::Outcome;
@@ -45,6 +49,8 @@ pub struct Admin {
     pub reloader: Arc<Reloader>,
     /// Who may do what.
     pub roles: Arc<[Role]>,
+    /// Where sessions are ended.
+    pub sessions: Arc<Sessions>,
 }
 
 /// Serves until it is dropped, and its connections with it.
@@ -74,7 +80,7 @@ pub async fn serve(listener: TcpListener, admin: Admin) {
 async fn connection(stream: TcpStream, admin: Admin) {
     let service = service_fn(|request| {
         let admin = &admin;
-        async move { Ok::<_, Infallible>(answer(admin, &request).await) }
+        async move { Ok::<_, Infallible>(answer(admin, request).await) }
     });
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -85,7 +91,17 @@ async fn connection(stream: TcpStream, admin: Admin) {
     let _ = tokio::time::timeout(3 * ADMIN_WAIT, served).await;
 }
 
-async fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(admin: &Admin, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::POST || request.uri().path() != "/v1/sessions/logout" {
+        return answer_without_body(admin, &request).await;
+    }
+    match permit(&admin.roles, May::Logout, &request) {
+        Ok(_) => logout::answer(request.into_body(), &admin.sessions).await,
+        Err(refused) => refused.answer(),
+    }
+}
+
+async fn answer_without_body(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/livez") => json(StatusCode::OK, r#"{"live":true}"#.into()),
         (&Method::GET | &Method::HEAD, "/readyz") => ready(&admin.health),
@@ -103,6 +119,7 @@ async fn answer(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Byt
                 refused.answer()
             }
         },
+        (_, "/v1/sessions/logout") => other_method("POST"),
         (_, "/livez" | "/readyz" | "/metrics") => other_method("GET"),
         (_, "/-/reload") => other_method("POST"),
         (_, _) => json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#.into()),

@@ -11,6 +11,7 @@ use crate::act::Redacted;
 use crate::archive::{self, Archive};
 use crate::clock::Clock;
 use crate::config::{Settings, SinkKind};
+use crate::keys::sessions::Sessions;
 use crate::keys::{Keyring, Suppressed};
 use crate::leak::Incidents;
 use crate::policy::Policy;
@@ -23,6 +24,7 @@ use crate::vault::{self, Act, AuditLog, DataDir, Kek, Suppressions, Tended, Time
 pub struct Keeper {
     time: Arc<Timekeeper>,
     vault: Mutex<Vault>,
+    sessions: Arc<Sessions>,
     archive: Archive,
     audit: AuditLog,
     requests: Register,
@@ -61,10 +63,12 @@ impl Keeper {
         let suppressions = Suppressions::new(&dir, Arc::clone(&kek));
         let suppressed = Mutex::new((suppressions.mark(), suppressions.load()?.map(Arc::new)));
         let archive = Archive::open(Arc::clone(&dir), Arc::clone(&kek))?;
+        let sessions = Arc::clone(vault.sessions());
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
         let keeper = Keeper {
             time,
             vault,
+            sessions,
             archive,
             dir,
             audit,
@@ -185,6 +189,20 @@ impl Keeper {
                 false
             }
         }
+    }
+
+    /// The table of sessions, the same for as long as the program runs.
+    pub fn sessions(&self) -> Arc<Sessions> {
+        Arc::clone(&self.sessions)
+    }
+
+    /// Forgets the sessions that are over.
+    pub fn forget_sessions(&self) {
+        self.sessions.expire(self.time.now());
+        self.metrics.sessions.set(i64::try_from(self.sessions.len()).unwrap_or(i64::MAX));
+        let unremembered = self.sessions.unremembered();
+        let told = self.metrics.sessions_unremembered.get();
+        self.metrics.sessions_unremembered.inc_by(unremembered.saturating_sub(told));
     }
 
     /// Destroys the partitions that are due.

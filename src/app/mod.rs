@@ -241,6 +241,7 @@ fn round(keeper: &Keeper, now: &Now) {
     keeper.care(&now.look().policy);
     now.rekey(keeper.keyring());
     drop(turn);
+    keeper.forget_sessions();
     keeper.sweep();
     keeper.count_registers();
 }

@@ -152,11 +152,12 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let reloader = Arc::new(reloader);
     let mut services = JoinSet::new();
     services.spawn(enforcer.run());
+    let sessions = keeper.sessions();
     services.spawn(heed(Arc::clone(&keeper), now.clone()));
     services.spawn(care(keeper, now, keys_wanted));
     services.spawn(admin::serve(
         admin,
-        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader), roles },
+        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader), roles, sessions },
     ));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, services, waiting })
 }

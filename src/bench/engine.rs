@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Effort, Sample, Spread};
-use crate::act::{Orders, Pass};
+use crate::act::{Orders, Pass, Table};
 use crate::clock::{Clock, Timestamp};
 use crate::detect::Scratch;
 use crate::filter::{Origin, batches};
@@ -276,6 +276,11 @@ impl<'a> Bench<'a> {
 
     fn orders(&self) -> Vec<Orders<'a>> {
         let Subject { policy, keyring, .. } = self.subject;
+        let table = keyring.sessions().map(|sessions| Table {
+            sessions,
+            received: self.origin.received,
+            logouts: policy.logouts(),
+        });
         let of = |class| Orders {
             class,
             rules: policy.rules(),
@@ -283,6 +288,7 @@ impl<'a> Bench<'a> {
             actions: policy.actions(class),
             key: keyring.key(policy.class_name(class), self.origin.received),
             suppressed: keyring.suppressed(),
+            table,
         };
         policy.classes().map(of).collect()
     }

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let (policy, _) = arguments.choice.load()?;
     let policy = Arc::new(policy);
-    let keyring = Arc::new(Keyring::for_run(run_key()?));
+    let keyring = Arc::new(run_keyring()?);
     let inputs = arguments.inputs.list();
     if !arguments.quiet && inputs.contains(&Input::Stdin) && io::stdin().is_terminal() {
         complain("reading what you type; Ctrl-D ends it");
@@ -67,8 +67,13 @@ pub(super) fn stopped(stopped: Stopped<Error>) -> Error {
     }
 }
 
-/// A key that nobody keeps.
-pub(super) fn run_key() -> Result<EpochKey, Error> {
+/// A keyring that nobody keeps.
+pub(super) fn run_keyring() -> Result<Keyring, Error> {
+    let sessions = vault::new_sessions().map_err(Error::failure)?;
+    Ok(Keyring::for_run(run_key()?).with_sessions(Arc::new(sessions)))
+}
+
+fn run_key() -> Result<EpochKey, Error> {
     let random = |bytes: &mut [u8]| {
         vault::random(bytes)
             .map_err(|_| Error::Failure("the operating system gives no random bytes for a key".to_owned()))

@@ -41,6 +41,8 @@ pub enum May {
     Reload,
     /// `GET /metrics` on the admin listener.
     Metrics,
+    /// `POST /v1/sessions/logout` on the admin listener.
+    Logout,
 }
 
 const MAY: &[(&str, May)] = &[
@@ -53,6 +55,7 @@ const MAY: &[(&str, May)] = &[
     ("purge", May::Purge),
     ("reload", May::Reload),
     ("metrics", May::Metrics),
+    ("logout", May::Logout),
 ];
 
 impl May {

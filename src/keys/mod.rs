@@ -10,6 +10,7 @@ time is.
 
 pub mod belief;
 pub mod schedule;
+pub mod sessions;
 mod subkey;
 mod suppressed;
 
@@ -23,6 +24,8 @@ use sha2::Sha256;
 use subkey::Subkeys;
 pub use subkey::{DIGITS_MAX, DIGITS_MIN, IV_BYTES};
 pub use suppressed::{Suppressed, ValueDigest};
+
+use sessions::Sessions;
 
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -110,6 +113,8 @@ pub struct Keyring {
     run: Option<Arc<EpochKey>>,
     /// Whose values get no pseudonym under any key.
     suppressed: Option<Arc<Suppressed>>,
+    /// Pseudonyms that are not made of keys.
+    sessions: Option<Arc<Sessions>>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,6 +140,16 @@ impl Keyring {
     pub fn insert(&mut self, class: &str, epoch: Epoch, key: EpochKey) {
         let (from, until) = epoch.bounds();
         self.insert_between(class, from, until, key);
+    }
+
+    /// The same keyring with a table of sessions; other keyrings may share it.
+    pub fn with_sessions(self, sessions: Arc<Sessions>) -> Keyring {
+        Keyring { sessions: Some(sessions), ..self }
+    }
+
+    /// The table of sessions. Without one, what would get its pseudonym from there is redacted.
+    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     /// Adds a class's key for records received at `from` or later and before `until`.

@@ -169,6 +169,7 @@ impl<'a> Audit<'a> {
             actions: self.policy.actions(class),
             key: Some(&self.key),
             suppressed: None,
+            table: None,
         };
         self.again.clear();
         let one = std::slice::from_ref(finding);

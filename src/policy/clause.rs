@@ -201,7 +201,7 @@ fn check_one(clause: &Clause, bounds: &Bounds<'_>, class: &DraftClass, said: &Me
             own(at, format!("{does} for {entity_name} in {name} is less than clause {id:?} asks for: {may}"));
         }
     }
-    if bounds.pseudonyms && class.actions.iter().any(|action| action.needs_key()) {
+    if bounds.pseudonyms && class.actions.iter().any(|action| action.links()) {
         own(None, format!("clause {id:?} allows no pseudonyms, and class {name} has some"));
     }
     if bounds.dnt && class.silent.is_none() {

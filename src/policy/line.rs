@@ -8,7 +8,9 @@ ipv4: { truncate: { ipv4: 24 }, cites: ["privacy.html#ip"] } # or one action wit
 ```
 */
 
+use super::section::ttl;
 use crate::action::{self, Action, Domain, SHAPES, Shape};
+use crate::ttl::Ttl;
 use crate::yaml::{Field, Table, nearest};
 
 /// What is done where nothing says otherwise.
@@ -55,6 +57,7 @@ struct Options {
     last: Option<u8>,
     shape: Option<&'static str>,
     domain: Option<Domain>,
+    table: Option<Ttl>,
     length: Option<bool>,
 }
 
@@ -68,7 +71,7 @@ impl Options {
             "truncate" => &["ipv4", "ipv6"],
             "generalize" => &["decimals"],
             "mask" => &["first", "last"],
-            "pseudonymize" => &["shape", "domain"],
+            "pseudonymize" => &["shape", "domain", "table"],
             "redact" => &["length"],
             _ => return field.refuse(format!("{name} has no options; write it alone")),
         };
@@ -84,6 +87,10 @@ impl Options {
                 "keep" => Domain::Keep,
                 _ => Domain::Pseudonymize,
             }),
+            table: match table.find("table") {
+                Some(field) => Some(ttl(field)?),
+                None => None,
+            },
             length: table.find("length").map_or(Some(None), |field| field.boolean().map(Some))?,
         })
     }
@@ -135,6 +142,12 @@ impl Options {
     }
 
     fn pseudonymize(self, entity: Option<&str>, field: &Field<'_>) -> Option<Action> {
+        if let Some(limit) = self.table {
+            return match self.shape.is_none() && self.domain.is_none() {
+                true => Some(Action::Pseudonymize { shape: Shape::Table { limit } }),
+                false => field.refuse("what comes from a table is a tag; leave `shape` and `domain` out"),
+            };
+        }
         let shape = self.shape.unwrap_or("tag");
         if self.domain.is_some() && shape != "email" {
             return field.refuse("only the shape email has a domain; leave `domain` out");

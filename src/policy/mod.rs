@@ -10,7 +10,7 @@ rule never lets a value through because nobody has thought of it.
 mod clause;
 mod declare;
 mod line;
-mod member;
+mod logout;
 mod read;
 mod route;
 mod section;
@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 use read::Draft;
 
+use crate::act::Logouts;
 use crate::action::{Action, Domain, Shape};
 use crate::clock::Timestamp;
 use crate::detect::{Rules, Wanted};
@@ -45,6 +46,7 @@ pub struct Policy {
     about: String,
     effective_from: Option<Timestamp>,
     unfound: Vec<String>,
+    logouts: Logouts,
     classes: Vec<Class>,
     clauses: Arc<[Clause]>,
     citations: Arc<[Citation]>,
@@ -102,6 +104,7 @@ pub fn describe(action: Action) -> String {
             Shape::Email { domain: Domain::Keep } => {
                 "pseudonymize: { shape: email, domain: keep }".to_owned()
             }
+            Shape::Table { limit } => format!("pseudonymize: {{ table: {limit} }}"),
             Shape::Ip | Shape::Email { .. } | Shape::Uuid | Shape::Digits => {
                 format!("pseudonymize: {{ shape: {} }}", shape.name())
             }
@@ -186,6 +189,7 @@ impl Policy {
             about: draft.about,
             effective_from: draft.effective_from,
             unfound: draft.unfound,
+            logouts: draft.logouts,
             classes,
             clauses: draft.clauses.into(),
             citations: draft.citations.into(),
@@ -247,6 +251,11 @@ impl Policy {
     /// Entities that the policy names and no rule finds, so that what it says of them has no effect.
     pub fn unfound(&self) -> &[String] {
         &self.unfound
+    }
+
+    /// How records are known that end a session.
+    pub fn logouts(&self) -> &Logouts {
+        &self.logouts
     }
 
     /// The clauses that the policy cites for what happens to an entity in this class.

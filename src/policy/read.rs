@@ -12,6 +12,7 @@ declare:                     # entities of its own, see `declare`
 clauses:                     # what the published text promises, see `clause`
   - { id: "6", promise: Access logs live 90 days., bounds: { classes: [access], retention: 90d } }
 default: redact              # what no line names
+logout: [{ field: { event: logout } }]   # records that end a session, see `logout`
 classes:
   "*":                       # holds for every class, where the class says nothing else; see `section`
     retention: { ttl: 90d, cites: ["6"] }
@@ -32,7 +33,9 @@ use std::collections::HashMap;
 use super::clause::{self, Citation, Clause};
 use super::declare::{UNLISTED, rule_of_line};
 use super::line::{REDACT, line};
+use super::logout::logouts;
 use super::section::{self, Only, Section, Silent};
+use crate::act::Logouts;
 use crate::action::Action;
 use crate::clock::Timestamp;
 use crate::detect::Rules;
@@ -126,6 +129,7 @@ pub(super) struct Draft {
     pub(super) about: String,
     pub(super) effective_from: Option<Timestamp>,
     pub(super) classes: Vec<DraftClass>,
+    pub(super) logouts: Logouts,
     pub(super) clauses: Vec<Clause>,
     pub(super) citations: Vec<Citation>,
     /// Entities that are named and that no rule finds.
@@ -160,6 +164,7 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         "clauses",
         "default",
         "classes",
+        "logout",
     ];
     let table = root.table(&known)?;
     let name = table.need("policy", "the policy's name").and_then(name);
@@ -188,6 +193,7 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         }
     }
     let all = sections.remove("*").unwrap_or_default();
+    let logouts = table.find("logout").map_or(Some(Logouts::default()), logouts);
     let default = default?;
     let mut classes = Vec::new();
     for name in reader.classes.clone() {
@@ -207,6 +213,7 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         about: about?.to_owned(),
         effective_from: effective_from?,
         classes,
+        logouts: logouts?,
         clauses,
         citations,
         unfound,
@@ -365,7 +372,7 @@ impl<'s, 'a> Merged<'s, 'a> {
             let rest = || silents.iter().find_map(|silent| silent.default.as_ref());
             match line {
                 Some(line) => line.action,
-                None if action.needs_key() => rest().map_or_else(|| anonymous(entity), |line| line.action),
+                None if action.links() => rest().map_or_else(|| anonymous(entity), |line| line.action),
                 None => action,
             }
         };

@@ -7,8 +7,8 @@ class leaves the class to the built-in routes. No route makes a name up from
 what a record says: classes and streams are a fixed list.
 */
 
-use super::member;
 use crate::record::{Batch, ClassId, Names, Record, StreamId};
+use crate::structure::member;
 use crate::structure::path::is_glob_match;
 
 /// One rule of the configuration: every condition that it names must hold.

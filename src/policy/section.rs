@@ -289,7 +289,7 @@ fn when<'a>(reader: &mut Reader<'_, 'a>, class: &str, field: &Field<'a>) -> Opti
         silent.entities = entities(reader, &named, field);
     }
     for line in silent.default.iter().chain(silent.entities.values()) {
-        if line.action.needs_key() {
+        if line.action.links() {
             let name = line.action.name();
             line.at.refuse::<()>(format!(
                 "{name} lets a record that asks not to be tracked be linked; write truncate, generalize, mask or redact"

@@ -89,6 +89,7 @@ classes:
       cookie: encrypt
       geo_coordinates: { generalize: { decimals: 2 } }
       birth_date: generalize
+      session_id: { pseudonymize: { table: 7d } }
   audit: { entities: { email: { pseudonymize: { shape: email } } } }
   auth: { entities: { email: encrypt } }
 "#;
@@ -106,7 +107,27 @@ classes:
     assert_eq!(of(app, "cookie"), Action::Encrypt);
     assert_eq!(of(app, "geo_coordinates"), Action::Generalize { decimals: 2 });
     assert!(matches!(of(app, "birth_date"), Action::Generalize { .. }));
+    assert_eq!(of(app, "session_id"), shaped(Shape::Table { limit: Ttl::days(7) }));
     assert!(policy.pseudonymizes(auth), "what encrypts needs a key, too");
+}
+
+#[test]
+fn a_logout_is_known_by_a_field_or_a_text() {
+    let text = "policy: p\nlogout: [{ field: { event: logout } }, { text: \"POST /logout \" }]\n";
+    let policy = Policy::parse("p", text).expect("it is right");
+    assert!(policy.logouts().matches(br#"{"event":"logout"}"#));
+    assert!(policy.logouts().matches(b"POST /logout HTTP/1.1"));
+    check_refused(
+        "policy: p\nlogout:\n  - {}\n  - { text: a, field: { b: c } }\n  - { fild: {} }\nclasses:\n  app: { entities: { jwt: { pseudonymize: { table: 7x } }, bearer: { pseudonymize: { table: 7d, shape: uuid } } } }",
+        &[
+            "p.yaml:3: logout[0]: has to hold either",
+            "p.yaml:4: logout[1]: has to hold either",
+            "p.yaml:5: logout[2].fild: is no key",
+            "p.yaml:5: logout[2]: has to hold either",
+            "p.yaml:7: classes.app.entities.jwt.pseudonymize.table: \"7x\" is not a limit",
+            "p.yaml:7: classes.app.entities.bearer.pseudonymize: what comes from a table is a tag",
+        ],
+    );
 }
 
 #[test]
@@ -158,7 +179,7 @@ classes:
         faulty,
         &[
             "p.yaml:3: retention: is no key of this table; it may hold policy, version, about, effective_from, \
-             cites, own_classes, declare, clauses, default, classes",
+             cites, own_classes, declare, clauses, default, classes, logout",
             "p.yaml:4: default: truncate is for ipv4, ipv6 and card; write redact or pseudonymize",
             "p.yaml:6: classes.acess: is no class; the classes are access, app, activity, auth, payment, support, audit, \
              and * for all of them; did you mean access?",

@@ -12,6 +12,7 @@ no function reads further than its bounds say.
 pub mod document;
 pub mod field;
 pub mod json;
+pub mod member;
 pub mod path;
 pub mod percent;
 pub mod protobuf;

@@ -97,6 +97,8 @@ metrics! {
     requests_overdue: IntGauge "logveil_subject_requests_overdue" [] "Requests of data subjects that are not closed and past their deadline.";
     incidents_open: IntGauge "logveil_incidents_open" [] "Incidents that are not closed.";
     incidents_overdue: IntGauge "logveil_incidents_overdue" [] "Incidents that are not closed and were found 72 hours ago or earlier.";
+    sessions: IntGauge "logveil_sessions" [] "Sessions and tokens whose pseudonyms are remembered.";
+    sessions_unremembered: IntCounter "logveil_sessions_unremembered_total" [] "Pseudonyms of sessions that a full table could not remember: each stands in one record alone.";
     clock_believed: IntGauge "logveil_clock_believed" [] "1 once the clock is believed, so that what is overdue is destroyed; else 0.";
 }
 

@@ -61,6 +61,7 @@ use crate::clock::Timestamp;
 use crate::keys::belief::Moments;
 use crate::keys::belief::{add, subtract};
 use crate::keys::schedule::{Schedule, deadline};
+use crate::keys::sessions::Sessions;
 use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::limit::VAULT_FILE_BYTES_MAX;
 use crate::secret::Secret;
@@ -78,6 +79,7 @@ pub struct Vault {
     state: State,
     held: Vec<Held>,
     keyring: Arc<Keyring>,
+    sessions: Arc<Sessions>,
 }
 
 #[derive(Debug)]
@@ -108,8 +110,9 @@ impl Vault {
         destroy_leftovers(&dir, "keys")?;
         let state = State::read(&dir)?;
         let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+        let sessions = Arc::new(new_sessions()?);
         let mut vault =
-            Vault { dir, kek, evidence, state, held: Vec::new(), keyring: Arc::new(Keyring::empty()) };
+            Vault { dir, kek, evidence, state, held: Vec::new(), keyring: Arc::default(), sessions };
         vault.held = vault.load()?;
         vault.refuse_restored()?;
         Ok(vault)
@@ -173,6 +176,11 @@ impl Vault {
     /// What is known of each key, oldest first.
     pub fn list(&self) -> impl Iterator<Item = &KeyFile> + '_ {
         self.held.iter().map(|held| &held.file)
+    }
+
+    /// The table of sessions, the same as long as this is open, whatever becomes of the keys.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
     }
 
     /// The chain of evidence of this directory.
@@ -357,10 +365,7 @@ impl Vault {
     /// `k` and 20 random bits in base32, unlike any live key's.
     fn fresh_id(&self) -> Result<String, Error> {
         loop {
-            let mut bytes = [0; 5];
-            random(&mut bytes)?;
-            let text = BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
-            let id = format!("k{}", &text[..4]);
+            let id = random_id()?.to_string();
             if self.held.iter().all(|held| held.file.id != id) {
                 return Ok(id);
             }
@@ -381,7 +386,7 @@ impl Vault {
     }
 
     fn publish(&mut self, policy: &str, moments: &Moments) -> usize {
-        let mut keyring = Keyring::empty();
+        let mut keyring = Keyring::empty().with_sessions(Arc::clone(&self.sessions));
         let mut live = 0;
         for held in &self.held {
             let file = &held.file;
@@ -453,6 +458,23 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// A table of sessions that only this process knows.
+pub fn new_sessions() -> Result<Sessions, Error> {
+    let mut secret = vec![0; 64];
+    random(&mut secret)?;
+    Ok(Sessions::new(random_id()?, &Secret::new(secret)))
+}
+
+/// `k` and 20 random bits in base32.
+fn random_id() -> Result<KeyId, Error> {
+    let mut bytes = [0; 5];
+    random(&mut bytes)?;
+    let text = BASE32_NOPAD.encode(&bytes).to_ascii_lowercase();
+    let mut id = *b"k----";
+    id[1..].copy_from_slice(&text.as_bytes()[..4]);
+    Ok(KeyId(id))
 }
 
 /// Takes the keys that are there for all that there should be, after some were lost.

@@ -45,6 +45,7 @@ fn tag(value: &str, entity: Entity, key: &EpochKey, class: u16, state: &mut Stat
         actions: &table,
         key: Some(key),
         suppressed: None,
+        table: None,
     };
     let mut out = Vec::new();
     let findings = [finding(0..value.len(), entity, PLAIN)];

@@ -40,12 +40,23 @@ impl Logveil {
     /// The same, with other sinks: lines of YAML below `sinks:`.
     #[track_caller]
     pub fn start_with(sinks: &str) -> Logveil {
-        Logveil::start_between("", sinks)
+        Logveil::start_as("", sinks, "")
     }
 
     /// The same, with more sources: lines of YAML below `sources:`.
     #[track_caller]
     pub fn start_between(sources: &str, sinks: &str) -> Logveil {
+        Logveil::start_as(sources, sinks, "")
+    }
+
+    /// The same, with more lines of configuration behind.
+    #[track_caller]
+    pub fn start_after(sinks: &str, more: &str) -> Logveil {
+        Logveil::start_as("", sinks, more)
+    }
+
+    #[track_caller]
+    fn start_as(sources: &str, sinks: &str, more: &str) -> Logveil {
         let dir = TempDir::new().unwrap();
         let (syslog, http, admin) = (free_port(), free_port(), free_port());
         let config = dir.path().join("logveil.yaml");
@@ -54,7 +65,7 @@ impl Logveil {
             "data_dir: {}\nsources:\n  \
              net: {{ kind: syslog, tcp: \"127.0.0.1:{syslog}\", udp: \"127.0.0.1:{syslog}\" }}\n  \
              web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n{sources}\
-             sinks:\n{sinks}admin: {{ listen: \"127.0.0.1:{admin}\" }}\n",
+             sinks:\n{sinks}admin: {{ listen: \"127.0.0.1:{admin}\" }}\n{more}",
             data.display()
         );
         fs::write(&config, text).unwrap();

@@ -9,12 +9,11 @@ use crate::bench::{Effort, Sample, rules};
 use crate::cli::choice::{Choice, name};
 use crate::cli::output::Output;
 use crate::cli::packs;
-use crate::cli::redact::run_key;
+use crate::cli::redact::run_keyring;
 use crate::cli::{Error, Exit, reason};
 use crate::clock::ThreadClock;
 use crate::detect::pack;
 use crate::filter::{Input, Part, Pieces};
-use crate::keys::Keyring;
 use crate::limit;
 use crate::secret::Raw;
 
@@ -64,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
     let (policy, class) = arguments.choice.load()?;
     let more = arguments.choice.packs().read()?;
     let packs = [pack::BUILTIN, &packs::named(&more)].concat();
-    let keyring = Keyring::for_run(run_key()?);
+    let keyring = run_keyring()?;
     let (sample, is_whole) = read(&arguments.input)?;
     let subject = Subject { policy: &policy, class, keyring: &keyring };
     let wait_max = Duration::from_secs(arguments.seconds);

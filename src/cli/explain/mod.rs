@@ -12,13 +12,14 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::choice::Choice;
 use super::output::Output;
-use super::redact::run_key;
+use super::redact::run_keyring;
 use super::{Error, Exit, complain, reason};
-use crate::act::{Fate, Orders, Part, splice};
+use crate::act::{Fate, Orders, Part, Table, splice};
 use crate::action::Action;
+use crate::clock::Timestamp;
 use crate::detect::{Finding, Scratch, Wanted};
 use crate::filter::{self, Input, Pieces, lines};
-use crate::keys::EpochKey;
+use crate::keys::Keyring;
 use crate::pipeline::{State, Tally};
 use crate::policy::Policy;
 use crate::record::ClassId;
@@ -50,10 +51,10 @@ enum Format {
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let (policy, class) = arguments.choice.load()?;
-    let key = run_key()?;
+    let keyring = run_keyring()?;
     let mut output = Output::open()?;
     let mut explain = |line: &[u8]| {
-        let explained = explain(&policy, class, &key, line);
+        let explained = explain(&policy, class, &keyring, line);
         output.write(&match arguments.format {
             Format::Text => tell::text(&explained),
             Format::Json => tell::json(&explained),
@@ -106,16 +107,13 @@ struct Explanation {
     result: Option<Vec<u8>>,
 }
 
-fn explain<'a>(policy: &'a Policy, class: ClassId, key: &EpochKey, line: &'a [u8]) -> Explained<'a> {
+fn explain<'a>(policy: &'a Policy, class: ClassId, keyring: &Keyring, line: &'a [u8]) -> Explained<'a> {
     let wanted = policy.wanted(class);
-    let orders = Orders {
-        class,
-        rules: policy.rules(),
-        wanted,
-        actions: policy.actions(class),
-        key: Some(key),
-        suppressed: None,
-    };
+    let received = Timestamp::UNIX_EPOCH;
+    let table = keyring.sessions().map(|sessions| Table { sessions, received, logouts: policy.logouts() });
+    let (rules, actions) = (policy.rules(), policy.actions(class));
+    let key = keyring.key(policy.class_name(class), received);
+    let orders = Orders { class, rules, wanted, actions, key, suppressed: None, table };
     let findings = find(policy, wanted, line);
     let clean = replaced(&orders, line, &findings).map(|(clean, _)| clean);
     let mut explanations: Vec<Explanation> =

@@ -8,10 +8,10 @@ the first counts.
 
 use memchr::memchr2;
 
-use crate::structure::{self, Form};
+use super::Form;
 
 /// Whether the message is a JSON object with a member `key` whose value is this text, number or word. Linear.
-pub(super) fn has(message: &[u8], key: &[u8], value: &[u8]) -> bool {
+pub fn has(message: &[u8], key: &[u8], value: &[u8]) -> bool {
     let mut reader = Reader { rest: message };
     reader.find(key).is_some_and(|found| found.is(value))
 }
@@ -38,7 +38,7 @@ fn is_text(text: &[u8], value: &[u8]) -> bool {
         return text == value;
     }
     let mut plain = Vec::new();
-    structure::decode(text, Form::json(1), &mut plain);
+    super::decode(text, Form::json(1), &mut plain);
     plain == value
 }
 
