@@ -188,6 +188,18 @@ pub const EVENT_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Longest line that VictoriaLogs takes with its own settings, in bytes; longer ones it drops, and says 200.
 pub const VICTORIALOGS_LINE_BYTES_MAX: usize = 256 * 1024;
 
+/// Encoded records in one request or object that may be asked for at most, in bytes.
+pub const REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Records' text in one object of the S3 sink by default, in bytes.
+pub const OBJECT_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long an object of the S3 sink waits to be filled by default: with the queue in memory, clients wait as long.
+pub const OBJECT_AGE: Duration = Duration::from_secs(1);
+
+/// Longest time that a delivery may be told to wait for more.
+pub const BATCH_AGE_MAX: Duration = Duration::from_secs(300);
+
 /// How often Splunk is asked whether what it accepted is written.
 pub const SPLUNK_ACK_EVERY: Duration = Duration::from_millis(250);
 

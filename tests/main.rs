@@ -11,6 +11,7 @@ mod packs;
 mod real;
 mod retention;
 mod run;
+mod sinks;
 mod sources;
 mod subject;
 mod support;

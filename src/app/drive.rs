@@ -6,12 +6,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::act::Redacted;
 use crate::limit::DELIVERY_BYTES;
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
 use crate::record::Record;
-use crate::sink::{Backoff, Context, Fault, Gated, Sink, deliver};
+use crate::sink::{Backoff, Batch, Context, Fault, Gated, Sink, deliver};
 
 /// Delivers what comes out of `queue` until its senders are gone and it is empty.
 ///
@@ -22,17 +24,37 @@ pub async fn drive(sink: impl Sink, mut queue: Receiver, context: Context, seed:
     let mut backoff = Backoff::new(seed);
     loop {
         let items = tokio::select! {
-            items = queue.pop(DELIVERY_BYTES) => items,
+            items = queue.pop(DELIVERY_BYTES.max(sink.batch().bytes_max)) => items,
             _ = minute.tick() => {
                 sink.tick().await;
                 continue;
             }
         };
-        let Some(items) = items else { return };
+        let Some(mut items) = items else { return };
+        fill(&mut items, &mut queue, sink.batch()).await;
         let batches: Vec<Arc<Redacted>> = items.iter().map(|(item, _)| Arc::clone(&item.batch)).collect();
         let mut pending = Pending::new(items, &context);
         deliver(&mut sink, &batches, &mut backoff, &context, |records, fault| pending.settle(records, fault))
             .await;
+    }
+}
+
+/// Waits for more where the sink wants more at once, no longer than it wants to wait.
+async fn fill(items: &mut Vec<(Item, Held)>, queue: &mut Receiver, wanted: Batch) {
+    if wanted.age_max.is_zero() {
+        return;
+    }
+    let until = Instant::now() + wanted.age_max;
+    loop {
+        let bytes: usize = items.iter().map(|(item, _)| item.batch.byte_len()).sum();
+        let records: usize = items.iter().map(|(item, _)| item.batch.len()).sum();
+        if bytes >= wanted.bytes_max || records >= wanted.records_max {
+            return;
+        }
+        match tokio::time::timeout_at(until, queue.pop(wanted.bytes_max - bytes)).await {
+            Ok(Some(more)) => items.extend(more),
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
@@ -117,5 +139,45 @@ fn count<'a>(batch: &Redacted, of: impl Iterator<Item = &'a Record>, mut tell: i
     }
     for ((class, _), count) in classes.iter().zip(records).filter(|(_, count)| *count > 0) {
         tell(class, count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Pass;
+    use crate::clock::Timestamp;
+    use crate::queue::memory;
+    use crate::record::{Ack, Names};
+
+    fn item() -> Item {
+        let nothing = crate::secret::Raw::default();
+        let batch = Pass::new(&nothing, Timestamp::UNIX_EPOCH, Arc::new(Names::default())).finish();
+        Item { batch: Arc::new(batch), ack: Ack::none() }
+    }
+
+    /// How many batches are there at once, and when, for a sink that waits so long, if one comes each second.
+    async fn filled(age_max: Duration) -> (usize, Duration) {
+        let gauge = prometheus::IntGauge::new("test", "test").unwrap();
+        let (sender, mut queue) = memory::queue(1 << 20, gauge);
+        sender.reserve(1, Duration::ZERO).await.unwrap().send(item());
+        tokio::spawn(async move {
+            for _ in 0..9 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                sender.reserve(1, Duration::ZERO).await.unwrap().send(item());
+            }
+        });
+        let started = Instant::now();
+        let mut items = queue.pop(1).await.unwrap();
+        fill(&mut items, &mut queue, Batch { age_max, ..Batch::default() }).await;
+        (items.len(), started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_waits_for_more_as_long_as_its_sink_wants() {
+        assert_eq!(filled(Duration::ZERO).await, (1, Duration::ZERO));
+        assert_eq!(filled(Duration::from_millis(3500)).await, (4, Duration::from_millis(3500)));
+        // Nobody sends any more: there is nothing to wait for.
+        assert_eq!(filled(Duration::from_secs(300)).await, (10, Duration::from_secs(9)));
     }
 }

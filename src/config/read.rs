@@ -72,7 +72,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("basic", &["user", "password"]),
     ("header", &["name", "value"]),
     ("tls", &["ca", "cert", "key", "server_name"]),
-    ("batch", &["bytes", "records"]),
+    ("batch", &["bytes", "records", "age"]),
     ("store", &["on_unverified", "classes"]),
     (
         "store_clickhouse",

@@ -13,7 +13,7 @@ use crate::yaml::{Field, Table};
 
 /// One sink, by its kind, which is one of those below.
 pub(super) fn sink(kind: &str, table: &Table<'_>) -> Option<SinkKind> {
-    let batch = batch(table, Batch::default());
+    let batch = batch(table, if kind == "s3" { s3::BATCH } else { Batch::default() });
     let store = endpoint(table);
     let kind = match kind {
         "loki" => {

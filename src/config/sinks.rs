@@ -8,7 +8,9 @@ use super::endpoint::{endpoint, tls};
 use super::read::{expanded, keys, kind};
 use super::remotes;
 use super::{Sink, SinkKind};
-use crate::limit::{BATCH_RECORDS_MAX, DELIVERY_BYTES, REQUEST_BYTES_MIN, ROTATED_FILES_MAX};
+use crate::limit::{
+    BATCH_AGE_MAX, BATCH_RECORDS_MAX, REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, ROTATED_FILES_MAX,
+};
 use crate::policy::Policy;
 use crate::record::ClassId;
 use crate::sink::{self, Batch, Form};
@@ -153,14 +155,24 @@ pub(super) fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
     let Some(field) = table.find("batch") else { return Some(default) };
     let table = field.table(keys("batch"))?;
     let bytes = match table.find("bytes") {
-        Some(field) => usize::try_from(field.bytes(REQUEST_BYTES_MIN..=DELIVERY_BYTES as u64)?).ok()?,
+        Some(field) => usize::try_from(field.bytes(REQUEST_BYTES_MIN..=REQUEST_BYTES_MAX)?).ok()?,
         None => default.bytes_max,
     };
     let records = match table.find("records") {
         Some(field) => usize::try_from(field.count(1..=BATCH_RECORDS_MAX as u64)?).ok()?,
         None => default.records_max,
     };
-    Some(Batch { bytes_max: bytes, records_max: records })
+    let age = match table.find("age") {
+        Some(field) => match field.duration()? {
+            age if age > BATCH_AGE_MAX => {
+                return field
+                    .refuse(format!("is longer than {} s, the most it may hold", BATCH_AGE_MAX.as_secs()));
+            }
+            age => age,
+        },
+        None => default.age_max,
+    };
+    Some(Batch { bytes_max: bytes, records_max: records, age_max: age })
 }
 
 fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {

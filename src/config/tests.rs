@@ -259,7 +259,7 @@ fn a_store_is_reached_as_its_table_says() {
         ),
         (
             ", batch: { bytes: 1 }",
-            "c.yaml:2: sinks.s.batch.bytes: holds 1 bytes, and may hold 4096 to 1048576",
+            "c.yaml:2: sinks.s.batch.bytes: holds 1 bytes, and may hold 4096 to 16777216",
         ),
         (", batch: { records: 0 }", "c.yaml:2: sinks.s.batch.records: holds the number 0, and may hold"),
     ] {

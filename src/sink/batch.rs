@@ -2,6 +2,8 @@
 How much goes to a store at once.
 */
 
+use std::time::Duration;
+
 use super::Delivery;
 use crate::act::Envelope;
 use crate::limit::{BATCH_RECORDS_MAX, ENVELOPE_BYTES, REQUEST_BYTES};
@@ -13,11 +15,13 @@ pub struct Batch {
     pub bytes_max: usize,
     /// Records. Default [`BATCH_RECORDS_MAX`].
     pub records_max: usize,
+    /// How long a delivery that is not full waits for more. Default nothing: it leaves as soon as the sink is free.
+    pub age_max: Duration,
 }
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { bytes_max: REQUEST_BYTES, records_max: BATCH_RECORDS_MAX }
+        Batch { bytes_max: REQUEST_BYTES, records_max: BATCH_RECORDS_MAX, age_max: Duration::ZERO }
     }
 }
 

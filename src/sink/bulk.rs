@@ -72,6 +72,10 @@ impl Bulk {
 }
 
 impl Sink for Bulk {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
         self.batch.fill(delivery, &mut body, |envelope, out| push(envelope, &self.index, out));

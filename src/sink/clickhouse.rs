@@ -80,6 +80,10 @@ impl ClickHouse {
 }
 
 impl Sink for ClickHouse {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
         self.batch.fill(delivery, &mut body, row);

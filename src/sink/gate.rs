@@ -9,7 +9,7 @@ behind it in the same queue, within that queue's bound. Other sinks go on.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Context, Delivery, Fault, Sink, Verdict};
+use super::{Batch, Context, Delivery, Fault, Sink, Verdict};
 use crate::telemetry::SinkError;
 
 /// The classes that a sink does not get just now.
@@ -70,6 +70,10 @@ impl<S: Sink> Sink for Gated<S> {
             }
         }
         self.sink.send(delivery).await
+    }
+
+    fn batch(&self) -> Batch {
+        self.sink.batch()
     }
 
     async fn tick(&mut self) {

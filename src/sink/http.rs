@@ -34,6 +34,10 @@ impl Http {
 }
 
 impl Sink for Http {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
         line::write_some(delivery, self.form, self.batch, &mut body);

@@ -84,6 +84,10 @@ impl Loki {
 }
 
 impl Sink for Loki {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.batch.bound(delivery);
         let push = prost::Message::encode_to_vec(&push_request(delivery, &self.labels));

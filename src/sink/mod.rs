@@ -57,6 +57,11 @@ pub trait Sink: Send {
     /// so many at once says so by [`Delivery::limit`], and speaks of these alone.
     fn send(&mut self, delivery: &mut Delivery<'_>) -> impl Future<Output = Verdict> + Send;
 
+    /// How much it wants at once, and how long that is waited for.
+    fn batch(&self) -> Batch {
+        Batch::default()
+    }
+
     /// Called about once a minute, also when nothing is to be sent.
     fn tick(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())

@@ -44,6 +44,10 @@ impl Otlp {
 }
 
 impl Sink for Otlp {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.batch.bound(delivery);
         let body = prost::Message::encode_to_vec(&export_request(delivery));

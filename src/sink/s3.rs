@@ -19,11 +19,15 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 
 use crate::act::Envelope;
 use crate::clock::Clock;
-use crate::limit::SIGNED_FOR;
+use crate::limit::{BATCH_RECORDS_MAX, OBJECT_AGE, OBJECT_BYTES, SIGNED_FOR};
 use crate::record::RecordId;
 use crate::secret::Secret;
 use crate::sink::{Batch, Delivery, Outcome, Sink, Verdict, answer};
 use crate::store::{self, Client, Compression, Request};
+
+/// What goes into one object, where the operator says nothing: objects are not for small amounts.
+pub const BATCH: Batch =
+    Batch { bytes_max: OBJECT_BYTES, records_max: BATCH_RECORDS_MAX, age_max: OBJECT_AGE };
 
 /// An S3 sink's settings.
 #[derive(Clone, PartialEq)]
@@ -141,6 +145,10 @@ impl S3 {
 }
 
 impl Sink for S3 {
+    fn batch(&self) -> Batch {
+        self.settings.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.settings.batch.bound(delivery);
         let (objects, places) = S3::objects(delivery);

@@ -6,7 +6,7 @@ use crate::record::RecordId;
 
 /// An access record of `web 1` and `shop`, received at 2027-01-15T08:00:00Z, with a limit of 90 days.
 pub(super) fn envelope(message: &[u8]) -> Envelope<'_> {
-    let received = Timestamp::from_second(1_800_000_000).unwrap();
+    let received = Timestamp::from_second(1_800_000_000).expect("a moment");
     Envelope {
         id: RecordId { run: 7, sequence: 9 },
         received,

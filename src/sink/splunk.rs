@@ -96,6 +96,10 @@ impl Splunk {
 }
 
 impl Sink for Splunk {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
         let index = self.index.as_ref();

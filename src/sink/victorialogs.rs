@@ -39,6 +39,10 @@ impl VictoriaLogs {
 const PATH: &str = "/insert/jsonline?_stream_fields=class,stream&_msg_field=message&_time_field=_time";
 
 impl Sink for VictoriaLogs {
+    fn batch(&self) -> Batch {
+        self.batch
+    }
+
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         let mut body = Vec::new();
         let mut fits: Vec<bool> = Vec::new();

@@ -1,0 +1,214 @@
+/*!
+Stores that misbehave: what the sinks make of it. The store here is a script that answers as a test says; what real
+ones do is in `tests/real/stores.rs`.
+*/
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::http;
+use crate::support::logveil::Logveil;
+use crate::support::planted::{self, messages};
+
+/// A request as it came: when, and the ids of its records.
+struct Asked {
+    at: Instant,
+    ids: Vec<String>,
+}
+
+/// A server that answers the n-th request with what the script says; a connection is closed after its answer.
+struct Script {
+    port: u16,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    bodies: Arc<Mutex<String>>,
+}
+
+impl Script {
+    /// `answer` is given the request's number and its ids.
+    fn start(answer: impl Fn(usize, &[String]) -> Vec<u8> + Send + 'static) -> Script {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = Script { port, asked: Arc::default(), bodies: Arc::default() };
+        let (asked, bodies) = (Arc::clone(&script.asked), Arc::clone(&script.bodies));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Some(body) = request(&stream) else { continue };
+                bodies.lock().unwrap().push_str(&body);
+                let ids = ids(&body);
+                let number = asked.lock().unwrap().len();
+                let answer = answer(number, &ids);
+                asked.lock().unwrap().push(Asked { at: Instant::now(), ids });
+                let _ = (&stream).write_all(&answer);
+            }
+        });
+        script
+    }
+
+    fn logveil(&self) -> Logveil {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        Logveil::start_with(&format!(
+            "  s: {{ kind: opensearch, url: \"{url}\", index: \"logs-{{class}}\" }}\n"
+        ))
+    }
+
+    /// Ids of each request.
+    fn ids(&self) -> Vec<Vec<String>> {
+        self.asked.lock().unwrap().iter().map(|asked| asked.ids.clone()).collect()
+    }
+
+    /// Between each request and the next.
+    fn waits(&self) -> Vec<Duration> {
+        let asked = self.asked.lock().unwrap();
+        asked.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
+    }
+}
+
+/// The body of one request.
+fn request(mut stream: &TcpStream) -> Option<String> {
+    let (mut text, mut part) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
+        text.extend_from_slice(&part[..read]);
+        let Some(head) = memchr::memmem::find(&text, b"\r\n\r\n") else { continue };
+        let lines = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
+        let length: usize =
+            lines.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
+        if text.len() >= head + 4 + length {
+            return Some(String::from_utf8(text[head + 4..].to_vec()).unwrap());
+        }
+    }
+}
+
+/// The ids that the action lines of a `_bulk` request name.
+fn ids(body: &str) -> Vec<String> {
+    let action = |line| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    body.lines().step_by(2).map(|line| action(line)["create"]["_id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn answer(status: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+/// An answer by item, with these statuses.
+fn items(errors: bool, statuses: impl Iterator<Item = u16>) -> Vec<u8> {
+    let items: Vec<String> =
+        statuses.map(|status| format!("{{\"create\":{{\"status\":{status}}}}}")).collect();
+    answer("200 OK", &format!("{{\"errors\":{errors},\"items\":[{}]}}", items.join(",")))
+}
+
+fn all_made(ids: &[String]) -> Vec<u8> {
+    items(false, ids.iter().map(|_| 201))
+}
+
+fn post(logveil: &Logveil, count: usize) -> u16 {
+    http::post(logveil.http, "/v1/logs", &[], messages(count).join("\n").as_bytes()).unwrap().status
+}
+
+/// F21, T30: of 201, 409, 429 and 400 only the third are sent again, under the same ids, and only the fourth are given up.
+#[test]
+fn of_mixed_items_only_the_busy_ones_are_sent_again() {
+    const STATUSES: [u16; 4] = [201, 409, 429, 400];
+    let script = Script::start(|number, ids| match number {
+        0 => items(true, STATUSES.into_iter().cycle().take(ids.len())),
+        _ => all_made(ids),
+    });
+    let logveil = script.logveil();
+    assert_eq!(post(&logveil, 40), 503, "ten were given up");
+    let asked = script.ids();
+    assert_eq!(asked.len(), 2);
+    let busy: Vec<String> = asked[0].iter().skip(2).step_by(4).cloned().collect();
+    assert_eq!(asked[1], busy);
+    assert_eq!(asked[0].iter().collect::<BTreeSet<_>>().len(), 40, "each has an id of its own");
+    let metrics = logveil.metrics();
+    assert!(metrics.contains("logveil_records_refused_total{sink=\"s\"} 10\n"), "{metrics}");
+    assert!(metrics.contains("logveil_records_sent_total{class=\"app\",sink=\"s\"} 30\n"), "{metrics}");
+    logveil.stop_short();
+}
+
+/// F17, F22: cut, lying, endless, torn off: nobody knows what became of the records, so all are sent again under the
+/// ids that they had.
+#[test]
+fn an_answer_that_cannot_be_believed_sends_all_again_under_their_ids() {
+    let script = Script::start(|number, ids| match number {
+        0 => answer("200 OK", "{\"errors\":false,\"items\":[{\"create\":{\"sta"),
+        1 => items(false, ids.iter().map(|_| 400)),
+        2 => items(false, ids.iter().skip(1).map(|_| 201)),
+        3 => b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"errors\":false,".to_vec(),
+        4 => Vec::new(),
+        5 => {
+            [b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n".to_vec(), vec![b' '; 4 << 20]].concat()
+        }
+        _ => all_made(ids),
+    });
+    let logveil = script.logveil();
+    assert_eq!(post(&logveil, 20), 200, "in the end the store has them");
+    let asked = script.ids();
+    assert_eq!(asked.len(), 7);
+    assert!(asked.iter().all(|ids| *ids == asked[0] && ids.len() == 20));
+    assert!(logveil.metrics().contains("logveil_sink_errors_total{kind=\"broken\",sink=\"s\"} 6\n"));
+    logveil.stop();
+    planted::nothing_in("what was sent", script.bodies.lock().unwrap().as_bytes());
+}
+
+/// F19, T32: the store says when it wants to be asked again, or it does not and waits get longer.
+#[test]
+fn a_busy_store_is_asked_when_it_says() {
+    let script = Script::start(|number, ids| match number {
+        0 => answer("429 Too Many Requests\r\nRetry-After: 2", ""),
+        1..=4 => answer("503 Service Unavailable", "<html>busy</html>"),
+        5 => answer("500 Internal Server Error", ""),
+        _ => all_made(ids),
+    });
+    let logveil = script.logveil();
+    assert_eq!(post(&logveil, 20), 200);
+    let waits = script.waits();
+    assert_eq!(waits.len(), 6);
+    assert!(waits[0] >= Duration::from_secs(2), "{waits:?}");
+    assert!(waits.iter().skip(1).all(|wait| *wait < Duration::from_secs(10)), "{waits:?}");
+    logveil.stop();
+}
+
+/// F25: a redirect leads nowhere; records stay until the store takes them itself.
+#[test]
+fn a_redirect_is_not_followed() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let target = elsewhere.local_addr().unwrap();
+    let script = Script::start(move |number, ids| match number {
+        0..=1 => answer(&format!("307 Temporary Redirect\r\nLocation: http://{target}/_bulk"), ""),
+        2 => answer("302 Found\r\nLocation: http://169.254.169.254/latest/meta-data/", ""),
+        _ => all_made(ids),
+    });
+    let logveil = script.logveil();
+    assert_eq!(post(&logveil, 20), 200);
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+    assert_eq!(script.ids().len(), 4);
+    logveil.stop();
+}
+
+/// F20: one record that the store cannot read, in a request that it refuses as a whole.
+#[test]
+fn a_poison_record_takes_no_other_with_it() {
+    let poison: Mutex<Option<String>> = Mutex::default();
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let keeps = Arc::clone(&taken);
+    let script = Script::start(move |_, ids| {
+        let bad = poison.lock().unwrap().get_or_insert_with(|| ids[13].clone()).clone();
+        if ids.contains(&bad) {
+            return answer("400 Bad Request", "cannot read jane");
+        }
+        keeps.lock().unwrap().extend_from_slice(ids);
+        all_made(ids)
+    });
+    let logveil = script.logveil();
+    assert_eq!(post(&logveil, 40), 503);
+    let taken = taken.lock().unwrap().clone();
+    assert_eq!((taken.len(), taken.iter().collect::<BTreeSet<_>>().len()), (39, 39));
+    assert!(script.ids().len() <= 13, "40 records are halved six times at most");
+    logveil.stop_short();
+}
