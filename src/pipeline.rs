@@ -14,8 +14,8 @@ pub use crate::act::{State, Tally};
 use crate::act::{Orders, Pass, Redacted, Table};
 use crate::clock::Timestamp;
 use crate::keys::Keyring;
-use crate::policy::Policy;
-use crate::record::{Ack, Batch, ClassId, Record, StreamId, Tracking};
+use crate::policy::{Policy, residency};
+use crate::record::{Ack, Batch, ClassId, HomeId, Record, StreamId, Tracking};
 use crate::span::Span;
 use crate::structure::signal;
 
@@ -82,11 +82,14 @@ fn route_all(
     batch: &mut Batch,
     route: impl Fn(&Batch, &Record) -> (StreamId, ClassId),
 ) -> Vec<usize> {
-    let one = |batch: &mut Batch, place: usize| {
+    let mut search = residency::Search::default();
+    let mut one = |batch: &mut Batch, place: usize| {
+        let search = &mut search;
         let (stream, class) = route(batch, &batch.records[place]);
         let record = &mut batch.records[place];
         (record.stream, record.class) = (stream, class);
         record.tracking = tracking(policy, batch.raw.bytes(), record);
+        record.home = home(policy, batch.raw.bytes(), record, search);
     };
     let places = 0..batch.records.len();
     let all = AssertUnwindSafe(|| places.clone().for_each(|place| one(batch, place)));
@@ -103,6 +106,20 @@ fn tracking(policy: &Policy, raw: &[u8], record: &Record) -> Tracking {
         return Tracking::Refused;
     }
     Tracking::Unsaid
+}
+
+/// Where a record belongs by what is in it, if the policy asks for that.
+fn home(policy: &Policy, raw: &[u8], record: &Record, search: &mut residency::Search) -> HomeId {
+    if policy.residency().is_empty() {
+        return HomeId::default();
+    }
+    let mut of = |part: Span| {
+        policy.residency().home(policy.rules(), raw.get(part.range()).unwrap_or_default(), search)
+    };
+    match of(record.message) {
+        HomeId(0) => of(record.structured),
+        home => home,
+    }
 }
 
 /// Gives the message its key back: `password: text` behind a time reads like a program and what it says (RFC 3164,

@@ -35,9 +35,15 @@ pub struct Record {
     pub stream: StreamId,
     /// Whether it carries the wish not to be tracked; set by the route where the policy heeds that.
     pub tracking: Tracking,
+    /// Where it belongs by what is in it; set by the route where the policy asks for that.
+    pub home: HomeId,
     /// Its place among the clean records of its batch; set by `act`, kept when others are left out.
     pub place: u32,
 }
+
+/// Where a record belongs by what is in it: a line of the policy's residency, from 1; 0 if none decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HomeId(pub u16);
 
 /// What somebody says of being tracked, by `DNT` or `Sec-GPC`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

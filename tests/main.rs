@@ -8,6 +8,7 @@ mod filter;
 mod keys;
 mod laws;
 mod packs;
+mod profiles;
 mod real;
 mod retention;
 mod run;

@@ -131,7 +131,7 @@ pub fn count_by_class(batch: &Redacted, tell: impl FnMut(&str, u64)) {
 }
 
 /// The same of some of a batch's records.
-fn count<'a>(batch: &Redacted, of: impl Iterator<Item = &'a Record>, mut tell: impl FnMut(&str, u64)) {
+pub fn count<'a>(batch: &Redacted, of: impl Iterator<Item = &'a Record>, mut tell: impl FnMut(&str, u64)) {
     let classes = &batch.names().classes;
     let mut records = vec![0_u64; classes.len()];
     for record in of {

@@ -22,11 +22,11 @@ use crate::pipeline::{self, Outcome, Tally};
 use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
-use crate::record::{Ack, Batch, ClassId, RecordId};
+use crate::record::{Ack, Batch, Record, RecordId};
 use crate::source::{self, Refused, Taking};
 use crate::telemetry::Metrics;
 
-use super::live::{Live, Now};
+use super::live::{Live, Now, Want};
 
 /// The way from the sources to the queues.
 pub struct Intake {
@@ -94,7 +94,9 @@ impl Intake {
         }
         let source = Arc::clone(&batch.source);
         let Clean { batch, tally, ack, live, place } = self.clean(batch, &patience).await?;
-        let parts = share(&batch, &live.wants, &queues);
+        let taking = self.settled(&live, &batch, &patience).await?;
+        let parts = share(&batch, &live.policy, &taking.wants, &queues);
+        drop(taking);
         // What is swapped is forgotten at once, also while a batch waits for room.
         let policy = Arc::clone(&live.policy);
         drop((live, queues));
@@ -110,6 +112,41 @@ impl Intake {
         ack.confirm();
         drop(place);
         Ok(())
+    }
+
+    /// Waits until every record of a clean batch that a sink takes may go to one of them: what belongs to regions where no
+    /// sink is waits for a configuration that has one, and is never sent elsewhere. Gives the state that has the sinks.
+    async fn settled(
+        &self,
+        live: &Arc<Live>,
+        batch: &Redacted,
+        patience: &Patience,
+    ) -> Result<Arc<Live>, Refused> {
+        let mut taking = Arc::clone(live);
+        if !live.policy.binds_regions() {
+            return Ok(taking);
+        }
+        let mut swaps = self.now.subscribe();
+        let mut counted = false;
+        loop {
+            let is_stranded = |record: &&Record| stranded(&live.policy, &taking.wants, record);
+            if !batch.records().iter().any(|record| is_stranded(&record)) {
+                return Ok(taking);
+            }
+            if !counted {
+                super::drive::count(batch, batch.records().iter().filter(is_stranded), |class, records| {
+                    self.metrics.records_stranded.with_label_values(&[class]).inc_by(records);
+                });
+                counted = true;
+            }
+            let left = patience.left();
+            if left.is_zero() {
+                return Err(Refused::Full);
+            }
+            let _ = tokio::time::timeout(left.min(KEY_WAIT), swaps.changed()).await;
+            self.queues()?;
+            taking = Arc::clone(&swaps.borrow_and_update());
+        }
     }
 
     /// Cleans a batch. One that needs a key waits for it: it never passes without.
@@ -183,21 +220,26 @@ impl source::Intake for Intake {
     }
 }
 
+/// Whether some sink takes the record, and it may go to none of them.
+fn stranded(policy: &Policy, wants: &[Want], record: &Record) -> bool {
+    wants.iter().any(|want| want.takes(record)) && !wants.iter().any(|want| want.gets(policy, record))
+}
+
 /// The queues that get something of the batch, each with its part of it.
 fn share(
     batch: &Arc<Redacted>,
-    wants: &[Option<Vec<ClassId>>],
+    policy: &Policy,
+    wants: &[Want],
     queues: &[Sender],
 ) -> Vec<(Sender, Arc<Redacted>)> {
-    let part = |wants: &Option<Vec<_>>| {
-        let Some(classes) = wants else { return Arc::clone(batch) };
-        let wanted = |record: &crate::record::Record| classes.contains(&record.class);
-        if batch.records().iter().all(wanted) {
+    let part = |want: &Want| {
+        let gets = |record: &Record| want.gets(policy, record);
+        if want.takes_all(policy) || batch.records().iter().all(gets) {
             return Arc::clone(batch);
         }
-        Arc::new(batch.only(wanted))
+        Arc::new(batch.only(gets))
     };
-    let parts = queues.iter().zip(wants).map(|(queue, wants)| (queue.clone(), part(wants)));
+    let parts = queues.iter().zip(wants).map(|(queue, want)| (queue.clone(), part(want)));
     parts.filter(|(_, part)| !part.is_empty()).collect()
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::config::Sink;
 use crate::keys::Keyring;
 use crate::policy::Policy;
-use crate::record::ClassId;
+use crate::record::{ClassId, Record};
 
 use super::states::States;
 
@@ -22,15 +22,15 @@ pub struct Live {
     pub policy: Arc<Policy>,
     /// The keys of its pseudonyms.
     pub keyring: Arc<Keyring>,
-    /// For each sink in their order: the classes that it gets; all without this.
-    pub wants: Vec<Option<Vec<ClassId>>>,
+    /// For each sink in their order: what it gets.
+    pub wants: Vec<Want>,
     /// Scratch of those who work with them.
     pub states: Arc<States>,
 }
 
 impl Live {
     /// One state of things, with scratch of its own.
-    pub fn new(policy: Arc<Policy>, keyring: Arc<Keyring>, wants: Vec<Option<Vec<ClassId>>>) -> Live {
+    pub fn new(policy: Arc<Policy>, keyring: Arc<Keyring>, wants: Vec<Want>) -> Live {
         Live { policy, keyring, wants, states: Arc::default() }
     }
 
@@ -84,13 +84,39 @@ impl Now {
     }
 }
 
-/// The classes of the running sinks, as `sinks` of a new configuration say.
+/// What a sink gets.
+#[derive(Clone, Debug, Default)]
+pub struct Want {
+    /// The classes; all without this.
+    pub classes: Option<Vec<ClassId>>,
+    /// The region that it keeps them in.
+    pub region: Option<Arc<str>>,
+}
+
+impl Want {
+    /// Whether it takes everything, wherever that belongs.
+    pub fn takes_all(&self, policy: &Policy) -> bool {
+        self.classes.is_none() && !policy.binds_regions()
+    }
+
+    /// Whether the record's class is for it.
+    pub fn takes(&self, record: &Record) -> bool {
+        self.classes.as_ref().is_none_or(|classes| classes.contains(&record.class))
+    }
+
+    /// Whether the record is for it and may go there.
+    pub fn gets(&self, policy: &Policy, record: &Record) -> bool {
+        self.takes(record) && policy.may_go(record.class, record.home, self.region.as_deref())
+    }
+}
+
+/// What the running sinks get, as `sinks` of a new configuration say.
 ///
 /// A sink that the new configuration does not have keeps running until the restart that it needs, and gets nothing.
-pub fn wants(running: &[Arc<str>], sinks: &[Sink]) -> Vec<Option<Vec<ClassId>>> {
+pub fn wants(running: &[Arc<str>], sinks: &[Sink]) -> Vec<Want> {
     let of = |name: &Arc<str>| match sinks.iter().find(|sink| sink.name == *name) {
-        Some(sink) => sink.classes.clone(),
-        None => Some(Vec::new()),
+        Some(sink) => Want { classes: sink.classes.clone(), region: sink.region.clone() },
+        None => Want { classes: Some(Vec::new()), region: None },
     };
     running.iter().map(of).collect()
 }

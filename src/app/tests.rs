@@ -97,7 +97,7 @@ async fn care_looks_after_the_policy_in_force() {
     let text = "policy: other\nclasses: { app: { retention: 5d, entities: { email: pseudonymize } } }";
     let policy = Arc::new(crate::policy::Policy::parse("other", text).unwrap());
     let keyring = keeper.prepare(&policy).unwrap();
-    now.swap(live::Live::new(Arc::clone(&policy), Arc::clone(&keyring), vec![None]));
+    now.swap(live::Live::new(Arc::clone(&policy), Arc::clone(&keyring), vec![live::Want::default()]));
     drop(turn);
     caring.join().unwrap();
     let live = now.look();

@@ -99,7 +99,7 @@ fn rows(rules: &Rules, wanted: &Wanted, sample: &Sample) -> Vec<Row> {
     let mut scratch = Scratch::default();
     for piece in sample.pieces() {
         let records: Vec<Span> = lines(piece.bytes()).collect();
-        rules.find_all(wanted, &mut scratch, piece.bytes(), &records, |_, found| {
+        rules.find_in_messages(wanted, &mut scratch, piece.bytes(), &records, |_, found| {
             for finding in found {
                 rows[usize::from(finding.rule.0)].findings += 1;
                 rows[usize::from(finding.rule.0)].candidates += 1;
@@ -151,7 +151,7 @@ fn search(rules: &Rules, wanted: &Wanted, sample: &Sample, clock: &dyn Clock) ->
     let mut scratch = Scratch::default();
     let started = clock.monotonic();
     for (piece, records) in sample.pieces().iter().zip(&records) {
-        rules.find_all(wanted, &mut scratch, piece.bytes(), records, |_, found| {
+        rules.find_in_messages(wanted, &mut scratch, piece.bytes(), records, |_, found| {
             black_box(found);
         });
     }

@@ -50,6 +50,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
 async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> {
     // Heard from the start: a signal that comes early drains, too.
     let mut signals = Signals::listen().map_err(|error| Error::Failure(format!("no signals: {error}")))?;
+    let stranded = settings.stranded();
     let greeting = arguments.config.is_none().then(|| settings.clone());
     let app = app::start(settings, arguments.config, Arc::new(SystemClock::new())).await;
     let app = app.map_err(Error::usage)?;
@@ -60,7 +61,7 @@ async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> 
         let (name, protocol, address) = (&*listening.name, listening.protocol, listening.address);
         tracing::info!(name, protocol, %address, "listening");
     }
-    if let Some(warning) = app.warning() {
+    for warning in app.warning().into_iter().chain(stranded.iter().map(String::as_str)) {
         tracing::warn!("{warning}");
     }
     match app.run(async || signals.next().await).await {

@@ -26,7 +26,7 @@ pub use roles::{May, Role, read_token};
 
 use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::policy::Policy;
-use crate::record::ClassId;
+use crate::record::{ClassId, HomeId};
 use crate::vault::KekPlace;
 use crate::yaml;
 use crate::{retention, sink, source};
@@ -77,6 +77,8 @@ pub struct Sink {
     pub name: Arc<str>,
     /// The classes that it gets; all without this.
     pub classes: Option<Vec<ClassId>>,
+    /// Where it keeps what it gets, as policies name regions.
+    pub region: Option<Arc<str>>,
     /// What it is.
     pub kind: SinkKind,
 }
@@ -188,6 +190,7 @@ impl Settings {
         lines.extend(self.sources.iter().map(Source::summary));
         lines.push(format!("queue in memory, {} bytes for each sink", self.queue_bytes_max));
         lines.extend(self.sinks.iter().map(|sink| sink.summary(&self.policy)));
+        lines.extend(self.stranded());
         lines.extend(self.stores.iter().map(|store| {
             let targets: Vec<&str> = store.targets.iter().map(|target| target.name.as_str()).collect();
             let unverified = match store.on_unverified {
@@ -201,6 +204,29 @@ impl Settings {
             None => "key-encryption key next to the data; move it and set keyring.kek".to_owned(),
         });
         lines.push(format!("health and metrics on http://{}", self.admin));
+        lines
+    }
+
+    /// What the policy lets go to some regions alone, and no sink in one of them takes: such records are held.
+    pub fn stranded(&self) -> Vec<String> {
+        let policy = &self.policy;
+        let mut lines = Vec::new();
+        let homes: Vec<HomeId> = policy.residency().homes().map(|(home, _)| home).collect();
+        for class in policy.classes() {
+            let takers = || self.sinks.iter().filter(|sink| sink.takes(class));
+            for home in [HomeId::default()].iter().chain(&homes) {
+                let arrives = takers().any(|sink| policy.may_go(class, *home, sink.region.as_deref()));
+                if !arrives && takers().next().is_some() {
+                    let name = policy.class_name(class);
+                    let home = policy.residency().regions(*home);
+                    let allowed = home.or(policy.regions(class)).unwrap_or_default().join(", ");
+                    lines.push(format!(
+                        "class {name}: records that may go to {allowed} alone are held, since no sink there takes them; \
+                         set `region:` of a sink"
+                    ));
+                }
+            }
+        }
         lines
     }
 
@@ -275,6 +301,11 @@ impl SinkKind {
 }
 
 impl Sink {
+    /// Whether records of this class are for it.
+    pub fn takes(&self, class: ClassId) -> bool {
+        self.classes.as_ref().is_none_or(|classes| classes.contains(&class))
+    }
+
     fn summary(&self, policy: &Policy) -> String {
         let what = match &self.kind {
             SinkKind::Archive => "archive in the data directory".to_owned(),
@@ -298,7 +329,8 @@ impl Sink {
             let names: Vec<&str> = classes.iter().map(|class| policy.class_name(*class)).collect();
             format!(", classes {}", names.join(" "))
         });
-        format!("sink {}: {what}{}", self.name, classes.unwrap_or_default())
+        let region = self.region.as_ref().map_or_else(String::new, |region| format!(", region {region}"));
+        format!("sink {}: {what}{}{region}", self.name, classes.unwrap_or_default())
     }
 }
 
@@ -316,7 +348,7 @@ fn default_sources() -> Vec<Source> {
 }
 
 fn default_sinks() -> Vec<Sink> {
-    vec![Sink { name: "local".into(), classes: None, kind: SinkKind::Archive }]
+    vec![Sink { name: "local".into(), classes: None, region: None, kind: SinkKind::Archive }]
 }
 
 fn local(port: u16) -> SocketAddr {

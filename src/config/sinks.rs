@@ -40,6 +40,8 @@ pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option
         Some(field) => Some(classes(field, policy)?),
         None => None,
     };
+    // S3 calls regions of its own `region`.
+    let region = table.find(if kind == "s3" { "kept_in" } else { "region" }).and_then(region);
     let kind = match kind {
         "stdout" => SinkKind::Stdout(form(&table)),
         "file" => {
@@ -52,7 +54,14 @@ pub(super) fn sink(name: Arc<str>, field: &Field<'_>, policy: &Policy) -> Option
         "archive" => SinkKind::Archive,
         store => remotes::sink(store, &table)?,
     };
-    Some(Sink { name, classes, kind })
+    Some(Sink { name, classes, region, kind })
+}
+
+/// Where a sink keeps what it gets, as policies name regions.
+fn region(field: &Field<'_>) -> Option<Arc<str>> {
+    let sign = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let is_word = |text: &str| (1..=32).contains(&text.len()) && text.bytes().all(sign);
+    field.parse("the name of a region: up to 32 of a-z, 0-9 and -", |text| is_word(text).then(|| text.into()))
 }
 
 /// One archive and one standard output are all there is.

@@ -81,7 +81,7 @@ fn what_comes_later_is_refused_clearly() {
 fn names_that_do_not_exist_are_refused() {
     check(
         "policy: defalt",
-        &["c.yaml:1: policy: holds \"defalt\", and may hold default, everything or the path"],
+        &["c.yaml:1: policy: holds \"defalt\", and may hold default, everything, capmonster"],
     );
     check(
         "policy: ./none.yaml",

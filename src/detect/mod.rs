@@ -317,6 +317,37 @@ impl Rules {
         self.overrule(wanted, scratch, Within::Message, haystack, findings, from);
     }
 
+    /// The same as [`Rules::find_all`] for haystacks that are messages, with what the policy's lines for fields and values
+    /// say.
+    pub fn find_in_messages(
+        &self,
+        wanted: &Wanted,
+        scratch: &mut Scratch,
+        buffer: &[u8],
+        haystacks: &[Span],
+        mut each: impl FnMut(usize, &[Finding]),
+    ) {
+        if !wanted.is_overruled() {
+            return self.find_all(wanted, scratch, buffer, haystacks, each);
+        }
+        let mut all: Vec<(usize, Finding)> = Vec::new();
+        self.find_all(wanted, scratch, buffer, haystacks, |place, found| {
+            all.extend(found.iter().map(|finding| (place, *finding)));
+        });
+        let mut all = all.into_iter().peekable();
+        let mut findings = Vec::new();
+        for (place, haystack) in haystacks.iter().enumerate() {
+            findings.clear();
+            findings.extend(
+                std::iter::from_fn(|| all.next_if(|(of, _)| *of == place)).map(|(_, finding)| finding),
+            );
+            self.overrule(wanted, scratch, Within::Message, &buffer[haystack.range()], &mut findings, 0);
+            if !findings.is_empty() {
+                each(place, &findings);
+            }
+        }
+    }
+
     /// Changes the findings in `haystack`, which are `findings[from..]`, as the policy's lines for fields and values say.
     pub fn overrule(
         &self,

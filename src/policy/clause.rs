@@ -16,6 +16,7 @@ clauses:
     kept_by: [The archive destroys the keys of what is overdue.]
     tests: [profiles::capmonster::access_logs_are_gone_at_90_days]
   - { id: "18", promise: …, not_enforceable: A notice is written by people. }
+  - { id: "19", promise: …, open: What this version does not keep of it. }
 ```
 
 A clause that nothing keeps is no clause: it has bounds, is cited by a line, says
@@ -46,6 +47,12 @@ pub struct Clause {
     pub tests: Vec<String>,
     /// Why no pipeline can keep it, if none can.
     pub not_enforceable: Option<String>,
+    /// What this version does not keep of it.
+    pub open: Option<String>,
+    /// The classes that it speaks of; all if it names none.
+    pub classes: Vec<String>,
+    /// The kinds of values that it speaks of.
+    pub entities: Vec<Entity>,
 }
 
 /// A line that keeps a clause.
@@ -86,7 +93,7 @@ pub(super) fn read<'a>(field: &Field<'a>, reader: &Reader<'_, 'a>) -> Vec<Draft<
 }
 
 fn one<'a>(field: &Field<'a>, reader: &Reader<'_, 'a>) -> Option<Draft<'a>> {
-    let table = field.table(&["id", "promise", "bounds", "kept_by", "tests", "not_enforceable"])?;
+    let table = field.table(&["id", "promise", "bounds", "kept_by", "tests", "not_enforceable", "open"])?;
     let id = table.need("id", "the clause's number or heading").and_then(Field::text)?.to_owned();
     let promise = table.need("promise", "what is promised, in a few words").and_then(Field::text)?.to_owned();
     let texts = |key: &str| table.find(key).and_then(Field::texts).unwrap_or_default();
@@ -99,7 +106,12 @@ fn one<'a>(field: &Field<'a>, reader: &Reader<'_, 'a>) -> Option<Draft<'a>> {
         None => Bounds::none(field.clone()),
     };
     let (kept_by, tests) = (texts("kept_by"), texts("tests"));
-    Some((Clause { id, promise, bounds: bounds.described(), kept_by, tests, not_enforceable }, bounds))
+    let open = table.find("open").and_then(Field::text).map(str::to_owned);
+    let entities = bounds.entities.iter().map(|(entity, ..)| *entity).collect();
+    let (described, classes) = (bounds.described(), bounds.classes.clone());
+    let clause =
+        Clause { id, promise, bounds: described, kept_by, tests, not_enforceable, open, classes, entities };
+    Some((clause, bounds))
 }
 
 fn read_bounds<'a>(field: &Field<'a>, reader: &Reader<'_, 'a>) -> Option<Bounds<'a>> {
@@ -248,7 +260,7 @@ pub(super) fn cited(drafts: &[Draft<'_>], citations: &[(Citation, Field<'_>)]) {
     for (clause, bounds) in drafts {
         let cited = citations.iter().any(|(citation, _)| citation.clause == clause.id);
         let kept = cited || !clause.bounds.is_empty() || !clause.kept_by.is_empty();
-        if !kept && clause.not_enforceable.is_none() {
+        if !kept && clause.not_enforceable.is_none() && clause.open.is_none() {
             bounds.at.refuse::<()>(format!(
                 "clause {:?} is kept by nothing; cite it, give it bounds or kept_by, or say why it is not_enforceable",
                 clause.id

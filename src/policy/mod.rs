@@ -12,6 +12,7 @@ mod declare;
 mod line;
 mod logout;
 mod read;
+pub mod residency;
 mod route;
 mod section;
 
@@ -22,13 +23,14 @@ pub use route::{Glob, Route, RouteError, Routes, When};
 use std::sync::{Arc, OnceLock};
 
 use read::Draft;
+use residency::Residency;
 
 use crate::act::Logouts;
 use crate::action::{Action, Domain, Shape};
 use crate::clock::Timestamp;
 use crate::detect::{Rules, Wanted};
 use crate::entity::Entity;
-use crate::record::{ClassId, Names};
+use crate::record::{ClassId, HomeId, Names};
 use crate::ttl::Ttl;
 use crate::yaml;
 
@@ -36,6 +38,11 @@ use crate::yaml;
 pub const BUILTIN: &[(&str, &str)] = &[
     ("default", include_str!("../../deploy/policies/default.yaml")),
     ("everything", include_str!("../../deploy/policies/everything.yaml")),
+    ("capmonster", include_str!("../../deploy/policies/capmonster.yaml")),
+    ("capsolver", include_str!("../../deploy/policies/capsolver.yaml")),
+    ("cloudshift21", include_str!("../../deploy/policies/cloudshift21.yaml")),
+    ("ai-platform", include_str!("../../deploy/policies/ai-platform.yaml")),
+    ("gpu-cloud", include_str!("../../deploy/policies/gpu-cloud.yaml")),
 ];
 
 /// A policy, its classes and its routes, ready for use.
@@ -50,6 +57,7 @@ pub struct Policy {
     classes: Vec<Class>,
     clauses: Arc<[Clause]>,
     citations: Arc<[Citation]>,
+    residency: Arc<Residency>,
     routes: Routes,
 }
 
@@ -193,6 +201,7 @@ impl Policy {
             classes,
             clauses: draft.clauses.into(),
             citations: draft.citations.into(),
+            residency: draft.residency.into(),
             routes,
         }
     }
@@ -236,6 +245,23 @@ impl Policy {
     /// The regions that records of this class may go to; all if it names none.
     pub fn regions(&self, class: ClassId) -> Option<&[Region]> {
         self.class(class).regions.as_deref()
+    }
+
+    /// What tells a record's home by what is in it.
+    pub fn residency(&self) -> &Residency {
+        &self.residency
+    }
+
+    /// Whether records of this class and home may go to a sink in this region; none is the region of a sink that names none.
+    pub fn may_go(&self, class: ClassId, home: HomeId, region: Option<&str>) -> bool {
+        let allows =
+            |regions: &[Region]| region.is_some_and(|region| regions.iter().any(|known| known == region));
+        self.regions(class).is_none_or(allows) && self.residency.regions(home).is_none_or(allows)
+    }
+
+    /// Whether any record may go to some regions alone.
+    pub fn binds_regions(&self) -> bool {
+        !self.residency.is_empty() || self.classes.iter().any(|class| class.regions.is_some())
     }
 
     /// Whether records of this class that ask not to be tracked are handled apart.

@@ -11,6 +11,8 @@ declare:                     # entities of its own, see `declare`
   license_id: { keys: [license_id] }
 clauses:                     # what the published text promises, see `clause`
   - { id: "6", promise: Access logs live 90 days., bounds: { classes: [access], retention: 90d } }
+residency:                   # where a record belongs by what is in it, see `residency`
+  - { field: country, values: [RU], regions: [ru] }
 default: redact              # what no line names
 logout: [{ field: { event: logout } }]   # records that end a session, see `logout`
 classes:
@@ -34,6 +36,7 @@ use super::clause::{self, Citation, Clause};
 use super::declare::{UNLISTED, rule_of_line};
 use super::line::{REDACT, line};
 use super::logout::logouts;
+use super::residency::{self, Residency};
 use super::section::{self, Only, Section, Silent};
 use crate::act::Logouts;
 use crate::action::Action;
@@ -132,6 +135,7 @@ pub(super) struct Draft {
     pub(super) logouts: Logouts,
     pub(super) clauses: Vec<Clause>,
     pub(super) citations: Vec<Citation>,
+    pub(super) residency: Residency,
     /// Entities that are named and that no rule finds.
     pub(super) unfound: Vec<String>,
 }
@@ -151,22 +155,25 @@ pub(super) struct DraftClass {
     pub(super) silent: Option<Vec<Action>>,
 }
 
+/// What a policy may hold at the top.
+const KEYS: &[&str] = &[
+    "policy",
+    "version",
+    "about",
+    "effective_from",
+    "cites",
+    "own_classes",
+    "declare",
+    "clauses",
+    "residency",
+    "default",
+    "classes",
+    "logout",
+];
+
 /// Reads a policy; what is wrong goes to the field's report. `rules` have what it declares.
 pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
-    let known = [
-        "policy",
-        "version",
-        "about",
-        "effective_from",
-        "cites",
-        "own_classes",
-        "declare",
-        "clauses",
-        "default",
-        "classes",
-        "logout",
-    ];
-    let table = root.table(&known)?;
+    let table = root.table(KEYS)?;
     let name = table.need("policy", "the policy's name").and_then(name);
     let version = table.find("version").map_or(Some(1), |field| field.count(1..=u64::from(u32::MAX)));
     let about = table.find("about").map_or(Some(""), Field::text);
@@ -186,6 +193,10 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
     for (entity, field) in table.find("declare").and_then(Field::entries).unwrap_or_default() {
         reader.cite_of(&entity, &field);
     }
+    let residency = match table.find("residency") {
+        Some(field) => residency::read(&mut reader, field),
+        None => Residency::default(),
+    };
     let mut sections = HashMap::new();
     for (class, field) in table.find("classes").and_then(Field::entries).unwrap_or_default() {
         if let Some(section) = reader.section(&class, &field) {
@@ -216,6 +227,7 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         logouts: logouts?,
         clauses,
         citations,
+        residency,
         unfound,
     })
 }

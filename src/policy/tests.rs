@@ -179,7 +179,7 @@ classes:
         faulty,
         &[
             "p.yaml:3: retention: is no key of this table; it may hold policy, version, about, effective_from, \
-             cites, own_classes, declare, clauses, default, classes, logout",
+             cites, own_classes, declare, clauses, residency, default, classes, logout",
             "p.yaml:4: default: truncate is for ipv4, ipv6 and card; write redact or pseudonymize",
             "p.yaml:6: classes.acess: is no class; the classes are access, app, activity, auth, payment, support, audit, \
              and * for all of them; did you mean access?",

@@ -67,6 +67,7 @@ metrics! {
     records_dropped: IntCounter "logveil_records_dropped_total" [] "Records that the policy dropped.";
     records_withheld: IntCounterVec "logveil_records_withheld_total" [reason] "Records withheld because a stage failed on them; none of them left.";
     redacted_bytes: IntCounter "logveil_redacted_bytes_total" [] "Clean bytes that came out of redaction.";
+    records_stranded: IntCounterVec "logveil_records_stranded_total" [class] "Records held because no sink is in a region that they may go to.";
     batches_held: IntCounter "logveil_batches_held_total" [] "Batches that had to wait for a pseudonym key.";
     queue_bytes: IntGaugeVec "logveil_queue_bytes" [sink] "Clean bytes that wait for a sink.";
     queue_limit_bytes: IntGaugeVec "logveil_queue_limit_bytes" [sink] "Bytes that may wait for a sink before its sources have to wait.";

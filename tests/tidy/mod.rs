@@ -8,6 +8,7 @@ tree that has no `.git`.
 mod code;
 mod layers;
 mod metrics;
+mod policies;
 mod texts;
 
 use std::fs;

@@ -32,10 +32,11 @@ fn batch() -> (Batch, Arc<Mutex<Option<bool>>>) {
 /// An intake with one queue for each of `wants`, of `room` bytes.
 fn intake(
     keyring: Arc<Keyring>,
-    wants: Vec<Option<Vec<ClassId>>>,
+    wants: Vec<Option<Vec<crate::record::ClassId>>>,
     room: &[usize],
 ) -> (Intake, Now, Vec<Receiver>) {
     let policy = Arc::new(Policy::builtin("default").unwrap());
+    let wants = wants.into_iter().map(|classes| Want { classes, region: None }).collect();
     let now = Now::new(Live::new(policy, keyring, wants));
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
     let (senders, receivers) = room.iter().map(|room| memory::queue(*room, gauge())).unzip();
@@ -84,6 +85,7 @@ async fn no_two_records_have_one_id_and_every_sink_sees_the_same() {
     let (intake, now, mut queues) = intake(keyring(), vec![None, None], &[ROOM, ROOM]);
     let access = now.look().policy.class_named("access").unwrap();
     let classes = vec![None, Some(vec![access])];
+    let classes = classes.into_iter().map(|classes| Want { classes, region: None }).collect();
     now.swap(Live::new(Arc::clone(&now.look().policy), keyring(), classes));
     for _ in 0..2 {
         let (mut batch, _) = batch();
@@ -131,7 +133,7 @@ async fn no_more_is_cleaned_than_there_are_places() {
     }
     // The paused clock goes on once nobody can do anything.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    now.swap(Live::new(Arc::new(Policy::builtin("everything").unwrap()), keyring(), vec![None]));
+    now.swap(Live::new(Arc::new(Policy::builtin("everything").unwrap()), keyring(), vec![Want::default()]));
     let mut after = 0;
     for _ in 0..1 + PIPELINE_BATCHES_MAX + 3 {
         for (item, _) in queues[0].pop(1).await.unwrap() {
@@ -157,4 +159,63 @@ async fn what_was_remembered_goes_with_its_keys() {
         assert!(before.upgrade().is_none(), "a raw value outlives its key");
     };
     tokio::join!(waits, swap);
+}
+
+/// An intake under a policy with residency, with a sink in each of these regions.
+fn bound_intake(policy: &Arc<Policy>, regions: &[Option<&str>]) -> (Intake, Now, Vec<Receiver>) {
+    let wants = regions.iter().map(|region| Want { classes: None, region: region.map(Arc::from) }).collect();
+    let now = Now::new(Live::new(Arc::clone(policy), keyring(), wants));
+    let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
+    let (senders, receivers) = regions.iter().map(|_| memory::queue(ROOM, gauge())).unzip();
+    let intake = Intake::new(now.clone(), senders, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
+    (intake, now, receivers)
+}
+
+fn said(messages: &[&str]) -> Batch {
+    let mut raw = Raw::default();
+    let records = messages.iter().map(|text| Record::plain(raw.push(text.as_bytes()))).collect();
+    let (received, path, ack) = (Timestamp::UNIX_EPOCH, Raw::default(), Ack::none());
+    Batch { raw, records, received, source: "test".into(), path, ack }
+}
+
+const BOUND: &str = "policy: p\nresidency: [{ field: country, values: [RU], regions: [ru] }]\n\
+                     classes: { \"*\": { regions: [eea, ru] } }\n";
+
+#[tokio::test(start_paused = true)]
+async fn a_record_goes_to_sinks_in_its_regions_alone() {
+    let policy = Arc::new(Policy::parse("p", BOUND).unwrap());
+    let (intake, _, mut queues) = bound_intake(&policy, &[Some("eea"), Some("us"), None, Some("ru")]);
+    assert_eq!(intake.take(said(&["country=RU", "country=DE"]), Duration::ZERO).await, Ok(()));
+    drop(intake);
+    let mut got = Vec::new();
+    for queue in &mut queues {
+        let items = queue.pop(ROOM).await.unwrap_or_default();
+        let messages = items
+            .iter()
+            .flat_map(|(item, _)| item.batch.iter().map(|one| one.message.to_vec()).collect::<Vec<_>>());
+        got.push(messages.map(|one| String::from_utf8(one).unwrap()).collect::<Vec<_>>());
+    }
+    assert_eq!(got, [vec!["country=DE"], vec![], vec![], vec!["country=RU", "country=DE"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_with_nowhere_to_go_is_held_and_counted_until_there_is_a_place() {
+    let policy = Arc::new(Policy::parse("p", BOUND).unwrap());
+    let (intake, now, mut queues) = bound_intake(&policy, &[Some("eea"), Some("us")]);
+    assert_eq!(
+        intake.take(said(&["country=DE", "country=RU"]), Duration::from_secs(5)).await,
+        Err(Refused::Full)
+    );
+    let stranded = intake.metrics.records_stranded.with_label_values(&["app"]);
+    assert_eq!(stranded.get(), 1, "the one record, once");
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let wants =
+            [Some("eea"), Some("ru")].map(|region| Want { classes: None, region: region.map(Arc::from) });
+        now.swap(Live::new(Arc::clone(&policy), keyring(), wants.to_vec()));
+    };
+    let (taken, ()) = tokio::join!(intake.take(said(&["country=RU"]), Duration::MAX), later);
+    assert_eq!(taken, Ok(()));
+    let items = queues[1].pop(ROOM).await.unwrap();
+    assert_eq!(items[0].0.batch.iter().next().unwrap().message, b"country=RU");
 }

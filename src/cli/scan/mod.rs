@@ -197,7 +197,7 @@ impl Search {
         };
         let find = AssertUnwindSafe(|| {
             let wanted = policy.wanted(self.class);
-            policy.rules().find_all(wanted, &mut self.scratch, raw.bytes(), lines, each);
+            policy.rules().find_in_messages(wanted, &mut self.scratch, raw.bytes(), lines, each);
         });
         catch_unwind(find).map_err(|_| self.scratch = Scratch::default())
     }

@@ -1,14 +1,19 @@
 //! `logveil policy`: which policies there are, and what one does with each entity in each class.
 
+mod diff;
+mod report;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::packs::Packs;
 use super::{Error, Exit, choice};
+use crate::clock::{Clock as _, SystemClock};
 use crate::policy::{BUILTIN, Policy, builtin_rules, describe};
 use crate::record::ClassId;
+use report::Report;
 
-/// List the built-in policies, or show what one does.
+/// List the built-in policies, show what one does, compare two, or go through a published text clause by clause.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: logveil policy show default")]
 pub(super) struct Arguments {
@@ -28,15 +33,68 @@ enum Verb {
         #[command(flatten)]
         packs: Packs,
     },
+    /// What the second policy does differently from the first, a line each.
+    Diff {
+        /// A built-in policy's name, or a policy file.
+        one: String,
+        /// Another.
+        other: String,
+        #[command(flatten)]
+        packs: Packs,
+    },
+    /// Goes through the clauses of the text that a policy keeps: kept by what, how that was looked at and when, or why not.
+    /// Exit code 1 if a clause that should be kept is not.
+    Report {
+        /// A built-in policy's name, or a policy file.
+        policy: String,
+        /// How to write it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        #[command(flatten)]
+        packs: Packs,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For a terminal.
+    Text,
+    /// One JSON object.
+    Json,
+    /// One page.
+    Html,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
+    let mut exit = Exit::Done;
     let text = match arguments.verb {
         Verb::List => list()?,
+        Verb::Diff { one, other, packs } => {
+            let rules = packs.rules()?;
+            let (one, other) = (
+                choice::policy("policy diff", &one, rules.clone())?,
+                choice::policy("policy diff", &other, rules)?,
+            );
+            diff::diff(&one, &other).iter().map(|line| format!("{line}\n")).collect()
+        }
+        Verb::Report { policy, format, packs } => {
+            let policy = choice::policy("policy report", &policy, packs.rules()?)?;
+            let report = Report::new(&policy, SystemClock::new().now());
+            if !report.holds() {
+                exit = Exit::Found;
+            }
+            match format {
+                Format::Text => report.text(),
+                Format::Json => {
+                    serde_json::to_string_pretty(&report).expect("texts and counts are JSON") + "\n"
+                }
+                Format::Html => report.html(),
+            }
+        }
         Verb::Show { policy, packs } => show(&choice::policy("policy show", &policy, packs.rules()?)?),
     };
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn list() -> Result<String, Error> {
