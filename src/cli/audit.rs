@@ -9,15 +9,18 @@ use super::archive::Place;
 use super::operator::{audited, user};
 use super::output::counted;
 use super::{Error, Exit, complain};
+use crate::act::Envelope;
 use crate::archive::{Go, Reader, Selection};
 use crate::clock::{Clock, Timestamp};
 use crate::leak::{self, Incidents, Kind, Leak, Seen};
 use crate::limit::AUDIT_RECORDS;
-use crate::retention;
-use crate::subject::Register;
+use crate::policy::Policy;
+use crate::record::RecordId;
+use crate::retention::{self, files::Files};
+use crate::subject::{Lined, Lines, Register};
 use crate::vault::{self, Act, AuditLog, Chain, DataDir, Evidence, Kek, Suppressions, Timekeeper};
 
-/// Search a sample of what the archive holds for values that should not be there, and open an incident for each kind.
+/// Search a sample of what the stores hold for values that should not be there, and open an incident for each kind.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(
@@ -69,34 +72,103 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     }
 }
 
-const STORE: &str = "archive";
+/// What one store holds.
+struct Held<'a> {
+    store: String,
+    audit: leak::Audit<'a>,
+    /// Places that cannot be read.
+    unreadable: u64,
+}
 
 fn look(arguments: &Arguments) -> Result<Exit, Error> {
     let policy = arguments.place.policy(arguments.policy.as_deref())?;
     let (dir, kek, time) = arguments.place.beside()?;
-    let mut audit = leak::Audit::new(&policy);
     let every = if arguments.all { None } else { Some(arguments.sample) };
-    let unreadable = sample(&dir, &kek, &time, every, &mut audit)?;
+    let mut held = Held { store: "archive".to_owned(), audit: leak::Audit::new(&policy), unreadable: 0 };
+    held.unreadable = sample(&dir, &kek, &time, every, &mut held.audit)?;
+    let mut all = vec![held];
+    for store in arguments.place.stores()? {
+        match &store.kind {
+            retention::Kind::Archive => {}
+            retention::Kind::Files(settings) => {
+                all.push(lines(&store, settings, &policy, every, time.now())?)
+            }
+            kind => {
+                complain(&format!("{} ({}): not searched, for this version cannot", store.name, kind.name()))
+            }
+        }
+    }
     let incidents = Incidents::new(&dir, Arc::clone(&kek));
     let mut found = Vec::new();
-    for (kind, leak) in audit.leaks() {
-        let seen = incidents.found(STORE, kind, leak, time.now()).map_err(Error::failure)?;
-        found.push((seen, kind, leak));
+    for Held { store, audit, .. } in &all {
+        let before = found.len();
+        for (kind, leak) in audit.leaks() {
+            let seen = incidents.found(store, kind, leak, time.now()).map_err(Error::failure)?;
+            found.push(Found { store, seen, kind, leak });
+        }
+        let act = Act::new(time.now(), &user(), "audit").on(store);
+        let leaks = (found.len() - before) as u64;
+        audited(&dir, &kek, act.count("records", audit.records()).count("leaks", leaks))?;
     }
-    let act = Act::new(time.now(), &user(), "audit").on(STORE);
-    let act = act.count("records", audit.records()).count("leaks", found.len() as u64);
-    audited(&dir, &kek, act)?;
     let text = match arguments.format {
-        Format::Text => text(&audit, &found),
-        Format::Json => object(&audit, &found, unreadable),
+        Format::Text => text(&all, &found),
+        Format::Json => object(&all, &found),
     };
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
-    if unreadable > 0 {
+    if all.iter().any(|held| held.unreadable > 0) {
         complain(
             "something cannot be read, and nobody can tell what is in there; `logveil archive verify` tells more",
         );
     }
     Ok(if found.is_empty() { Exit::Done } else { Exit::Found })
+}
+
+/// Looks through the lines of a store of files, as records of the class that they name, or of the store's first.
+fn lines<'a>(
+    store: &retention::Store,
+    settings: &retention::files::Settings,
+    policy: &'a Policy,
+    every: Option<u64>,
+    now: Timestamp,
+) -> Result<Held<'a>, Error> {
+    let files = Files::new(settings.clone()).paths().map_err(Error::failure)?;
+    let files = files.into_iter().map(|(path, is_live)| Lined { path, is_live });
+    let files = Lines::new(&store.name, files.collect());
+    let first =
+        store.targets.iter().flat_map(|target| &target.classes).map(|(class, _)| class.as_str()).next();
+    let mut all = 0;
+    files.each(|_| all += 1).map_err(Error::failure)?;
+    let stride = every.map_or(1, |wanted| u64::div_ceil(all, wanted).max(1));
+    let (mut audit, mut at) = (leak::Audit::new(policy), 0);
+    let unreadable = files.each(|line| {
+        if at % stride == 0 {
+            let object = serde_json::from_slice::<serde_json::Value>(line).ok();
+            let named = object.as_ref().and_then(|object| object["class"].as_str());
+            audit.look(&as_record(line, named.or(first).unwrap_or_default(), now));
+        }
+        at += 1;
+    });
+    Ok(Held { store: store.name.to_string(), audit, unreadable: unreadable.map_err(Error::failure)? })
+}
+
+/// A line as a record of which nothing else is known.
+fn as_record<'a>(message: &'a [u8], class: &'a str, now: Timestamp) -> Envelope<'a> {
+    Envelope {
+        id: RecordId::default(),
+        received: now,
+        time: None,
+        class,
+        expires_at: now,
+        stream: class,
+        policy: "",
+        priority: None,
+        host: b"",
+        app: b"",
+        procid: b"",
+        msgid: b"",
+        structured: b"",
+        message,
+    }
 }
 
 /// Looks through so many records of each class, evenly spread; gives the places that cannot be read.
@@ -132,39 +204,48 @@ fn sample(
     Ok(unreadable)
 }
 
-type Found<'a> = (Seen, &'a Kind, &'a Leak);
+/// A kind of value that should not be in a store.
+struct Found<'a> {
+    store: &'a str,
+    seen: Seen,
+    kind: &'a Kind,
+    leak: &'a Leak,
+}
 
-fn text(audit: &leak::Audit<'_>, found: &[Found<'_>]) -> String {
+fn text(all: &[Held<'_>], found: &[Found<'_>]) -> String {
     let mut text = String::new();
-    for (seen, (class, entity), leak) in found {
+    for Found { store, seen, kind: (class, entity), leak } in found {
         let id = seen.id();
         let how = if matches!(seen, Seen::Opened(_)) { "opened" } else { "known" };
         let (records, Leak { rule, first, last, .. }) = (counted(leak.records, "record"), leak);
         text +=
-            &format!("{id} {how}: {STORE} {class} {entity} (rule {rule}) in {records}, {first} to {last}\n");
+            &format!("{id} {how}: {store} {class} {entity} (rule {rule}) in {records}, {first} to {last}\n");
     }
-    let records = counted(audit.records(), "record");
-    text += &match found.len() {
-        0 => format!("{records} looked through: nothing that should not be there\n"),
-        kinds => format!(
-            "{records} looked through: {} that should not be there\n",
-            counted(kinds as u64, "kind of value")
-        ),
-    };
-    if audit.unclear() > 0 {
-        let values = counted(audit.unclear(), "address or number");
-        text += &format!("{values} may be pseudonyms of that shape or raw: nobody can tell\n");
+    for Held { store, audit, .. } in all {
+        let records = counted(audit.records(), "record");
+        text += &match found.iter().filter(|found| found.store == store).count() {
+            0 => format!("{store}: {records} looked through: nothing that should not be there\n"),
+            kinds => {
+                let kinds = counted(kinds as u64, "kind of value");
+                format!("{store}: {records} looked through: {kinds} that should not be there\n")
+            }
+        };
+        if audit.unclear() > 0 {
+            let values = counted(audit.unclear(), "address or number");
+            text += &format!("{store}: {values} may be pseudonyms of that shape or raw: nobody can tell\n");
+        }
     }
     text
 }
 
-fn object(audit: &leak::Audit<'_>, found: &[Found<'_>], unreadable: u64) -> String {
+fn object(all: &[Held<'_>], found: &[Found<'_>]) -> String {
     let leaks: Vec<serde_json::Value> = found
         .iter()
-        .map(|(seen, (class, entity), leak)| {
+        .map(|Found { store, seen, kind: (class, entity), leak }| {
             json!({
                 "incident": seen.id(),
                 "opened": matches!(seen, Seen::Opened(_)),
+                "store": store,
                 "class": class,
                 "entity": entity,
                 "rule": leak.rule,
@@ -174,10 +255,12 @@ fn object(audit: &leak::Audit<'_>, found: &[Found<'_>], unreadable: u64) -> Stri
             })
         })
         .collect();
-    let (records, unclear) = (audit.records(), audit.unclear());
-    json!({ "store": STORE, "records": records, "unclear": unclear, "unreadable": unreadable, "leaks": leaks })
-        .to_string()
-        + "\n"
+    let store = |held: &Held<'_>| {
+        let (records, unclear) = (held.audit.records(), held.audit.unclear());
+        json!({ "store": held.store, "records": records, "unclear": unclear, "unreadable": held.unreadable })
+    };
+    let stores: Vec<serde_json::Value> = all.iter().map(store).collect();
+    json!({ "stores": stores, "leaks": leaks }).to_string() + "\n"
 }
 
 fn verify_log(place: &Place, kept: Option<&str>) -> Result<Exit, Error> {

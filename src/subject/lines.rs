@@ -68,6 +68,15 @@ impl Lines {
         Lines { name: name.to_owned(), files }
     }
 
+    /// Hands every line of every file to `see`; gives how many of the files cannot be read to their end.
+    pub fn each(&self, mut see: impl FnMut(&[u8])) -> Result<u64, Error> {
+        let mut unreadable = 0;
+        for Lined { path, .. } in &self.files {
+            unreadable += u64::from(!self.each_line(path, &mut see)?);
+        }
+        Ok(unreadable)
+    }
+
     fn failed(&self, path: &Path, error: &io::Error) -> Error {
         let why = format!("{}: {error}", path.display());
         Error::Store { store: self.name.clone(), why }
