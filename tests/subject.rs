@@ -149,6 +149,8 @@ fn rotated_files_are_searched_and_erased_and_what_is_being_written_is_told() {
         10,
         "its writer would go on with the old one"
     );
+    let other = subject(&config, &["find", "--value-from", "-", "--request", "r5"], JANE);
+    assert!(text(&other.stderr).contains("r5: asks to erase, not to find"), "{}", text(&other.stderr));
     let open = told(&subject(&config, &["requests", "list"], ""), 0);
     assert_eq!(open.lines().count(), 1, "{open}");
     logveil.stop();

@@ -96,9 +96,22 @@ async fn answer(admin: &Admin, request: Request<Incoming>) -> Response<Full<Byte
         return answer_without_body(admin, &request).await;
     }
     match permit(&admin.roles, May::Logout, &request) {
-        Ok(_) => logout::answer(request.into_body(), &admin.sessions).await,
-        Err(refused) => refused.answer(),
+        Ok(role) => {
+            let answer = logout::answer(request.into_body(), &admin.sessions).await;
+            let outcome = if answer.status().is_success() { Outcome::Done } else { Outcome::Refused };
+            told(admin, role, "sessions logout", outcome);
+            answer
+        }
+        Err(refused) => {
+            told(admin, None, "sessions logout", Outcome::Refused);
+            refused.answer()
+        }
     }
+}
+
+/// Says in the audit log what was asked of the running program.
+fn told(admin: &Admin, role: Option<Arc<str>>, what: &str, outcome: Outcome) {
+    tokio::task::block_in_place(|| admin.reloader.audited(&By::admin(role), what, outcome));
 }
 
 async fn answer_without_body(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
@@ -114,8 +127,7 @@ async fn answer_without_body(admin: &Admin, request: &Request<Incoming>) -> Resp
         (&Method::POST, "/-/reload") => match permit(&admin.roles, May::Reload, request) {
             Ok(role) => reload(&admin.reloader, &By::admin(role)).await,
             Err(refused) => {
-                let tell = || admin.reloader.audited(&By::admin(None), "reload", Outcome::Refused);
-                tokio::task::block_in_place(tell);
+                told(admin, None, "reload", Outcome::Refused);
                 refused.answer()
             }
         },

@@ -93,6 +93,7 @@ impl Keeper {
             Err(error) => return Err(error.into()),
         }
         self.sweep();
+        self.count_registers();
         Ok(())
     }
 

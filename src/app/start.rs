@@ -109,12 +109,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let wants = wants(&names, &settings.sinks);
     let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
 
-    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
-    for sink in &settings.sinks {
-        let (sender, records) = spawn_sink(&mut sinks, sink, settings.queue_bytes_max, &keeper, &around);
-        queues.push(sender);
-        waiting.push((Arc::clone(&sink.name), records));
-    }
+    let (sinks, queues, waiting) = spawn_sinks(&settings, &keeper, &around);
 
     let keys_wanted = Arc::new(Notify::new());
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
@@ -129,13 +124,11 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     };
     let sources = spawn_sources(bound, &world, &settings.data_dir)?;
 
-    let keeps = keeper::keeps(&settings);
-    let draining = AtomicBool::new(false);
     let health = Arc::new(Health {
         now: now.clone(),
         keeper: Arc::clone(&keeper),
-        draining,
-        keeps,
+        draining: AtomicBool::new(false),
+        keeps: keeper::keeps(&settings),
         gate: gate.clone(),
     });
     let (swap, swapped) = watch::channel(stores);
@@ -211,6 +204,24 @@ fn spawn_sources(bound: Vec<Bound>, world: &World, data_dir: &Path) -> Result<Jo
         };
     }
     Ok(sources)
+}
+
+/// For each sink its name, and how many records it has not settled.
+type Waiting = Vec<(Arc<str>, Arc<AtomicU64>)>;
+
+/// Spawns all sinks with their queues; gives the queues' ends and the numbers of records that wait.
+fn spawn_sinks(
+    settings: &Settings,
+    keeper: &Arc<Keeper>,
+    around: &Surroundings,
+) -> (JoinSet<()>, Vec<Sender>, Waiting) {
+    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
+    for sink in &settings.sinks {
+        let (sender, records) = spawn_sink(&mut sinks, sink, settings.queue_bytes_max, keeper, around);
+        queues.push(sender);
+        waiting.push((Arc::clone(&sink.name), records));
+    }
+    (sinks, queues, waiting)
 }
 
 /// Spawns a sink with its queue; gives the queue's end and the number of records that wait.

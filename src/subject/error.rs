@@ -67,6 +67,16 @@ pub enum Error {
         /// What was asked for.
         id: String,
     },
+    /// A request for something else.
+    #[error("{id}: asks to {asked}, not to {verb}; open another one, or leave --request out")]
+    OtherVerb {
+        /// The request.
+        id: String,
+        /// What it asks for.
+        asked: &'static str,
+        /// What was to be done.
+        verb: &'static str,
+    },
     /// A request that is closed.
     #[error("{id}: is closed since {at}; open another one")]
     Closed {

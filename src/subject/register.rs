@@ -144,9 +144,14 @@ impl Register {
         open_one(&requests, id).map(|_| ())
     }
 
-    /// A request that is open.
-    pub fn find_open(&self, id: &str) -> Result<Request, Error> {
-        open_one(&self.list()?, id).cloned()
+    /// A request that is open, and asks for that.
+    pub fn find_open(&self, id: &str, verb: Verb) -> Result<Request, Error> {
+        let request = open_one(&self.list()?, id).cloned()?;
+        if request.verb != verb {
+            let (id, asked, verb) = (request.id, request.verb.name(), verb.name());
+            return Err(Error::OtherVerb { id, asked, verb });
+        }
+        Ok(request)
     }
 
     /// Reads and checks the whole register.

@@ -225,6 +225,9 @@ impl Gathered {
         entity: Entity,
         action: Action,
     ) {
+        if matches!(action, Action::Pseudonymize { shape: Shape::Table { .. } }) {
+            return;
+        }
         let entities = policy.rules().entities();
         let Some(trace) = trace(entities, entity, action, &key.key, identifier.value()) else { return };
         let scope = Some((key.class.clone(), key.from, key.until));
@@ -280,6 +283,9 @@ fn reach(subject: &Subject, policy: &Policy, keys: &[LiveKey]) -> Vec<Reach> {
 fn finds(action: Action, live: usize) -> Finds {
     match action {
         Action::Keep => Finds::AsItIs,
+        Action::Pseudonymize { shape: Shape::Table { .. } } => {
+            Finds::Not("drawn from the table of sessions: nothing computes it again")
+        }
         Action::Pseudonymize { .. } | Action::Encrypt if live == 0 => {
             Finds::Not("no key of this class is live: its pseudonyms belong to nobody any more")
         }

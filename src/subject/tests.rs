@@ -207,8 +207,9 @@ fn a_request_is_open_until_it_is_closed_and_overdue_after_its_deadline() {
     register.close("r1", "erased", None, at + DAY).expect("closed");
     assert!(!on(31));
     assert!(matches!(register.close("r1", "again", None, at), Err(Error::Closed { .. })));
-    assert!(matches!(register.find_open("r9"), Err(Error::NoRequest { .. })));
-    assert_eq!(register.find_open("r2").expect("open").reason.as_deref(), Some("ticket 7"));
+    assert!(matches!(register.find_open("r9", Verb::Find), Err(Error::NoRequest { .. })));
+    assert_eq!(register.find_open("r2", Verb::Find).expect("open").reason.as_deref(), Some("ticket 7"));
+    assert!(matches!(register.find_open("r2", Verb::Erase), Err(Error::OtherVerb { .. })));
     assert_eq!(register.list().expect("it is whole").len(), 2);
 }
 

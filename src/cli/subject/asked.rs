@@ -95,7 +95,7 @@ impl Asked {
         let sought = Sought::new(&subject, &policy, &keys).map_err(failed)?;
         let register = Register::new(&dir, Arc::clone(&kek));
         let request = match &self.request {
-            Some(id) => register.find_open(id).map_err(failed)?,
+            Some(id) => register.find_open(id, verb).map_err(failed)?,
             None => {
                 let reason = clean_reason(self.reason.as_deref());
                 let request = register.open(verb, law, reason, time.now()).map_err(failed)?;
