@@ -19,6 +19,33 @@ pub const BATCH_RECORDS_MAX: usize = 16 * 1024;
 /// Request body of the HTTP source after decompression, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Streams of one connection of HTTP/2 at the same time.
+pub const STREAMS_MAX: u32 = 64;
+
+/// How long a TLS handshake may take.
+pub const TLS_WAIT: Duration = Duration::from_secs(10);
+
+/// How often the files of a listener's certificate are looked at for whether they were renewed, by the connections that come.
+pub const TLS_FILES_ASKED_EVERY: Duration = Duration::from_secs(5);
+
+/// Data of one RELP frame, in bytes: a record beyond its limit is read to its end and becomes a marker.
+pub const RELP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One message of the forward protocol, as it comes or unpacked, in bytes: twice the chunk that its senders make by default.
+pub const FORWARD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Identity of a chunk that is repeated in its answer, in bytes; senders have 24.
+pub const CHUNK_ID_BYTES_MAX: usize = 256;
+
+/// Batches of one connection whose answers are not due yet, for protocols that answer each message.
+pub const ANSWERS_WAITING_MAX: usize = 64;
+
+/// How long a peer may take to read an answer.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a peer may say nothing in the middle of a message.
+pub const MESSAGE_IDLE_WAIT: Duration = Duration::from_secs(60);
+
 /// Room for one UDP datagram, in bytes: more than any has, over IPv4 and over IPv6 (RFC 768: 16 bits of length).
 pub const DATAGRAM_BYTES: usize = 65_536;
 

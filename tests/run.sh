@@ -36,6 +36,8 @@ missing_packages() {
   done
   # Modules of rsyslog are no programs.
   compgen -G '/usr/lib/*/rsyslog/lmnsd_ossl.so' >/dev/null || echo rsyslog-openssl
+  compgen -G '/usr/lib/*/rsyslog/lmnsd_gtls.so' >/dev/null || echo rsyslog-gnutls
+  compgen -G '/usr/lib/*/rsyslog/omrelp.so' >/dev/null || echo rsyslog-relp
   # The module `venv` is in every python3, what it needs to work is not.
   /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
 }
@@ -77,6 +79,18 @@ make_node_modules() {
   cp tests/node/package-lock.json "$made"
 }
 
+# A second daemon of syslog. Its package and that of rsyslog exclude each other, so
+# it is unpacked and not installed.
+unpack_syslog_ng() {
+  [ -x tests/syslog-ng/usr/sbin/syslog-ng ] && return 0
+  say "unpacking syslog-ng into tests/syslog-ng"
+  local packages=(syslog-ng-core libivykis0 libnet1 libwrap0 libjson-c5 libpcre3) dir
+  dir=$(mktemp -d)
+  (cd "$dir" && apt-get -q download "${packages[@]}" >&2)
+  for package in "$dir"/*.deb; do dpkg -x "$package" tests/syslog-ng; done
+  rm -rf "$dir"
+}
+
 # The static binary of deploy/Dockerfile, in the test profile: only the last
 # link differs, so it costs seconds.
 build_static() {
@@ -90,5 +104,6 @@ command -v cc >/dev/null || fail "no C compiler: apt-get install gcc libc6-dev"
 install_packages
 make_venv
 make_node_modules
+unpack_syslog_ng
 build_static
 exec cargo test --locked "$@"

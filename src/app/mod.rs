@@ -145,7 +145,12 @@ impl App {
                     // Told in the log by the reloader.
                     Signal::Reload => drop(self.reloader.reload(&By::signal()).await),
                 },
-                Some(_) = self.sources.join_next() => break Part::Source,
+                Some(ended) = self.sources.join_next() => match ended {
+                    // Standard input has an end; where all has been read there is nothing to wait for.
+                    Ok(()) if self.sources.is_empty() => return None,
+                    Ok(()) => {}
+                    Err(_) => break Part::Source,
+                },
                 Some(_) = self.sinks.join_next() => break Part::Sink,
                 Some(_) = self.services.join_next() => break Part::Service,
             }

@@ -78,6 +78,9 @@ enum Bound {
     Syslog(source::syslog::Listener),
     Http(source::http::Listener),
     Files(source::files::Settings),
+    Stdin(source::stdin::Settings),
+    Relp(source::answered::Listener),
+    Forward(source::answered::Listener),
 }
 
 /// The folder of the data directory in which sources of files keep their checkpoints.
@@ -174,6 +177,17 @@ async fn bind(source: &Source, listening: &mut Vec<Listening>) -> Result<Bound, 
             Ok(Bound::Syslog(listener))
         }
         Source::Files(settings) => Ok(Bound::Files(settings.clone())),
+        Source::Stdin(settings) => Ok(Bound::Stdin(settings.clone())),
+        Source::Relp(settings) => {
+            let listener = source::answered::bind(settings.clone()).await?;
+            told("relp", listener.addr());
+            Ok(Bound::Relp(listener))
+        }
+        Source::Forward(settings) => {
+            let listener = source::answered::bind(settings.clone()).await?;
+            told("forward", listener.addr());
+            Ok(Bound::Forward(listener))
+        }
         Source::Http(settings) => {
             let listener = source::http::bind(settings.clone()).await?;
             told("http", listener.addr());
@@ -201,6 +215,9 @@ fn spawn_sources(bound: Vec<Bound>, world: &World, data_dir: &Path) -> Result<Jo
             }
             Bound::Syslog(listener) => sources.spawn(source::syslog::serve(listener, world.clone())),
             Bound::Http(listener) => sources.spawn(source::http::serve(listener, world.clone())),
+            Bound::Stdin(settings) => sources.spawn(source::stdin::serve(settings, world.clone())),
+            Bound::Relp(listener) => sources.spawn(source::relp::serve(listener, world.clone())),
+            Bound::Forward(listener) => sources.spawn(source::forward::serve(listener, world.clone())),
         };
     }
     Ok(sources)

@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod container;
 mod element;
+pub mod forward;
 pub mod hec;
 pub mod loki;
 pub mod otlp;

@@ -68,6 +68,12 @@ pub enum Source {
     Http(source::http::Settings),
     /// Files that programs write.
     Files(source::files::Settings),
+    /// Standard input.
+    Stdin(source::stdin::Settings),
+    /// RELP.
+    Relp(source::answered::Settings),
+    /// Fluentd's forward protocol.
+    Forward(source::answered::Settings),
 }
 
 /// A sink by name.
@@ -255,6 +261,8 @@ impl Source {
             Source::Syslog(settings) => &settings.name,
             Source::Http(settings) => &settings.name,
             Source::Files(settings) => &settings.name,
+            Source::Stdin(settings) => &settings.name,
+            Source::Relp(settings) | Source::Forward(settings) => &settings.name,
         }
     }
 
@@ -263,13 +271,19 @@ impl Source {
             Source::Syslog(settings) => {
                 let tcp = settings.tcp.map(|address| format!(" TCP {address}"));
                 let udp = settings.udp.map(|address| format!(" UDP {address}"));
+                let paths = [&settings.unix, &settings.unix_datagram].into_iter().flatten();
+                let unix = paths.map(|path| format!(" {}", path.display()));
                 format!(
-                    "source {}: syslog{}{}",
+                    "source {}: syslog{}{}{}",
                     settings.name,
                     tcp.unwrap_or_default(),
-                    udp.unwrap_or_default()
+                    udp.unwrap_or_default(),
+                    unix.collect::<String>()
                 )
             }
+            Source::Stdin(settings) => format!("source {}: standard input", settings.name),
+            Source::Relp(settings) => format!("source {}: RELP {}", settings.name, settings.listen),
+            Source::Forward(settings) => format!("source {}: forward {}", settings.name, settings.listen),
             Source::Files(settings) => {
                 format!("source {}: files of {} patterns", settings.name, settings.include.len())
             }
@@ -341,6 +355,7 @@ fn default_sources() -> Vec<Source> {
         Source::Http(source::http::Settings {
             name: "http".into(),
             listen: local(8088),
+            tls: None,
             auth: source::http::Auth::default(),
             limits: source::http::Limits::default(),
         }),

@@ -1,5 +1,6 @@
 //! The tables of sources: where records come in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Source;
@@ -8,15 +9,22 @@ use super::read::{keys, kind, listen};
 use crate::source;
 use crate::source::files::{Framing, Pattern};
 use crate::source::http::Auth;
-use crate::yaml::Field;
+use crate::source::tls::{Files, Tls};
+use crate::yaml::{Field, Table};
 
-const SOURCE_KINDS: &[&str] = &["syslog", "http", "files"];
+const SOURCE_KINDS: &[&str] = &["syslog", "http", "files", "stdin", "relp", "forward"];
 
 /// One source, by its kind.
 pub(super) fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
     match kind(field, SOURCE_KINDS)? {
         "http" => http(name, field).map(Source::Http),
         "files" => files(name, field).map(Source::Files),
+        "stdin" => {
+            field.table(keys("source_stdin"))?;
+            Some(Source::Stdin(source::stdin::Settings { name }))
+        }
+        "relp" => answered(name, field, "source_relp").map(Source::Relp),
+        "forward" => answered(name, field, "source_forward").map(Source::Forward),
         _ => syslog(name, field).map(Source::Syslog),
     }
 }
@@ -29,7 +37,34 @@ fn http(name: Arc<str>, field: &Field<'_>) -> Option<source::http::Settings> {
         Some(field) => auth(field)?,
         None => Auth::default(),
     };
-    Some(source::http::Settings { name, listen: listen?, auth, limits })
+    let tls = tls(&table, HTTP_PROTOCOLS)?;
+    Some(source::http::Settings { name, listen: listen?, tls, auth, limits })
+}
+
+/// What is spoken over TLS, by its names in ALPN (RFC 7301).
+const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// The TLS of a listener, if it is to speak that.
+fn tls(table: &Table<'_>, protocols: &'static [&'static [u8]]) -> Option<Option<Arc<Tls>>> {
+    let Some(field) = table.find("tls") else { return Some(None) };
+    let table = field.table(keys("source_tls"))?;
+    let path = |field: &Field<'_>| field.text().map(PathBuf::from);
+    let cert = table.need("cert", "the path of a PEM file").and_then(path);
+    let key = table.need("key", "the path of a PEM file").and_then(path);
+    let client_ca = table.find("client_ca").and_then(path);
+    let files = Files { cert: cert?, key: key?, client_ca };
+    match Tls::open(files, protocols) {
+        Ok(tls) => Some(Some(Arc::new(tls))),
+        Err(error) => field.refuse(error.to_string()),
+    }
+}
+
+/// A listener whose records are answered.
+fn answered(name: Arc<str>, field: &Field<'_>, known: &str) -> Option<source::answered::Settings> {
+    let table = field.table(keys(known))?;
+    let listen = table.need("listen", "an address such as 127.0.0.1:24224").and_then(listen);
+    let tls = tls(&table, &[])?;
+    Some(source::answered::Settings { name, listen: listen?, tls })
 }
 
 /// Who may post. What a secret holds is never shown.
@@ -73,9 +108,18 @@ fn files(name: Arc<str>, field: &Field<'_>) -> Option<source::files::Settings> {
 
 fn syslog(name: Arc<str>, field: &Field<'_>) -> Option<source::syslog::Settings> {
     let table = field.table(keys("source_syslog"))?;
-    if table.find("tcp").is_none() && table.find("udp").is_none() {
-        return field.refuse("listens on nothing; set tcp, udp or both to an address such as 127.0.0.1:5514");
+    if ["tcp", "udp", "unix", "unix_datagram"].iter().all(|key| table.find(key).is_none()) {
+        return field.refuse(
+            "listens on nothing; set tcp, udp or both to an address such as 127.0.0.1:5514, or unix or unix_datagram \
+             to a path",
+        );
     }
     let (tcp, udp) = (table.find("tcp").and_then(listen), table.find("udp").and_then(listen));
-    Some(source::syslog::Settings::new(name, tcp, udp))
+    let path = |key| table.find(key).and_then(Field::text).map(PathBuf::from);
+    Some(source::syslog::Settings {
+        tls: tls(&table, &[])?,
+        unix: path("unix"),
+        unix_datagram: path("unix_datagram"),
+        ..source::syslog::Settings::new(name, tcp, udp)
+    })
 }

@@ -54,7 +54,7 @@ fn every_error_is_told_at_once_with_its_line() {
         "data_dri: x\nsources:\n  edge:\n    kind: syslog\n    tpc: 1.2.3.4:5\n    tcp: nowhere\nadmin: { listen: 5 }\n",
         &[
             "c.yaml:1: data_dri: is no key of this table; it may hold data_dir, packs, policy",
-            "c.yaml:5: sources.edge.tpc: is no key of this table; it may hold kind, tcp, udp; did you mean tcp?",
+            "c.yaml:5: sources.edge.tpc: is no key of this table; it may hold kind, tcp, tls, udp, unix, unix_datagram; did you mean tcp?",
             "c.yaml:6: sources.edge.tcp: holds \"nowhere\", and may hold IP:PORT such as",
             "c.yaml:7: admin.listen: holds the number 5, and may hold text",
         ],

@@ -24,11 +24,16 @@ use crate::record::Batch;
 use crate::telemetry::Metrics;
 
 mod accept;
+pub mod answered;
 pub mod files;
+pub mod forward;
 mod gather;
 pub mod http;
+pub mod relp;
 mod room;
+pub mod stdin;
 pub mod syslog;
+pub mod tls;
 
 /// Takes batches off a source's hands: the rest of the program, as a source sees it.
 pub trait Intake: Send + Sync {
@@ -78,6 +83,17 @@ pub enum Error {
         protocol: &'static str,
         /// The address that was asked for.
         address: SocketAddr,
+        /// What the operating system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The operating system does not give us the path.
+    #[error("source {source_name}: cannot listen on {}: {cause}; choose a path that nobody listens on, in a folder that may be written", path.display())]
+    Socket {
+        /// The source's name in the configuration.
+        source_name: Arc<str>,
+        /// The path that was asked for.
+        path: std::path::PathBuf,
         /// What the operating system says.
         #[source]
         cause: std::io::Error,

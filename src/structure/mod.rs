@@ -13,6 +13,7 @@ pub mod document;
 pub mod field;
 pub mod json;
 pub mod member;
+pub mod msgpack;
 pub mod path;
 pub mod percent;
 pub mod protobuf;

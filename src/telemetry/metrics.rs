@@ -161,6 +161,8 @@ labels! {
         Malformed "malformed",
         /// A path, method, content type or encoding that is not served.
         Unsupported "unsupported",
+        /// It speaks no TLS that is taken here, or has no certificate that is asked for.
+        Handshake "handshake",
         /// Its credentials are not those of somebody who may.
         Unauthorized "unauthorized",
         /// The client took too long.

@@ -10,4 +10,5 @@ mod files;
 mod protocols;
 mod readme;
 mod relay;
+mod secured;
 mod stores;

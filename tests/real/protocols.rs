@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::logveil::{ARCHIVE, Logveil};
-use crate::support::planted::messages;
+use crate::support::logveil::{ARCHIVE, Logveil, archive_cat};
+use crate::support::planted::{self, messages};
 use crate::support::process::{Process, run};
-use crate::support::{root, tool};
+use crate::support::{http, root, tool};
 
 const RECORDS: usize = 1000;
 
@@ -113,6 +113,28 @@ provider.shutdown()
 }
 
 #[test]
+fn opentelemetrys_exporter_over_grpc() {
+    delivers(python(
+        r#"
+import logging, sys
+from grpc import Compression
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+provider = LoggerProvider()
+exporter = OTLPLogExporter("http://127.0.0.1:" + sys.argv[2], insecure=True, compression=Compression.Gzip)
+provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_export_batch_size=100))
+log = logging.getLogger("shop")
+log.setLevel(logging.INFO)
+log.addHandler(LoggingHandler(logger_provider=provider))
+for line in open(sys.argv[1]):
+    log.info(line.rstrip("\n"), extra={"user.email": "jane.zqplanted@example.com"})
+provider.shutdown()
+"#,
+    ));
+}
+
+#[test]
 fn the_handler_for_loki_of_python() {
     delivers(python(
         r#"
@@ -156,8 +178,10 @@ const pino = require("pino")
 const [file, port] = process.argv.slice(-2)
 const transport = pino.transport({ target: require.resolve("pino-loki"), options: { host: "http://127.0.0.1:" + port, batching: { interval: 1 }, labels: { app: "shop" }, silenceErrors: false } })
 const log = pino(transport)
-for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
-setTimeout(() => transport.end(), 2000)
+transport.on("ready", () => {
+  for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
+  setTimeout(() => transport.end(), 3000)
+})
 "#,
     ));
 }
@@ -219,4 +243,53 @@ fn opentelemetrys_collector_reads_container_logs() {
     let collector = Process::start(Command::new(program).arg("--config").arg(&config), outside.path());
     logveil.archives_each_once(RECORDS);
     collector.stop();
+}
+
+/// Each string of each envelope holds a planted address: names of labels, too.
+#[test]
+fn nothing_planted_passes_in_any_place_of_an_envelope() {
+    const MAIL: &str = "jane.zqplanted@example.com";
+    let logveil = Logveil::start();
+    let value = |inside: serde_json::Value| serde_json::json!([{ "key": MAIL, "value": inside }]);
+    let nested = serde_json::json!({ "kvlistValue": { "values": value(serde_json::json!({ "arrayValue": { "values": [
+        { "stringValue": format!("{{\"to\":\"{MAIL}\"}}") }, { "bytesValue": data_encoding::BASE64.encode(MAIL.as_bytes()) }
+    ] } })) } });
+    let otlp = serde_json::json!({ "resourceLogs": [{
+        "resource": { "attributes": value(serde_json::json!({ "stringValue": MAIL })) },
+        "scopeLogs": [{
+            "scope": { "name": MAIL, "version": MAIL, "attributes": value(nested.clone()) },
+            "logRecords": [{ "severityText": MAIL, "eventName": MAIL, "traceId": MAIL, "body": nested, "attributes": value(nested.clone()) }],
+        }],
+    }] });
+    let loki = serde_json::json!({ "streams": [{
+        "stream": { "app": MAIL, "host": MAIL, MAIL: MAIL }, "values": [["1", MAIL, { MAIL: MAIL }]]
+    }] });
+    let event = serde_json::json!({ "event": { MAIL: MAIL }, "host": MAIL, "source": MAIL, "sourcetype": MAIL, "index": MAIL,
+        "fields": { MAIL: MAIL }, MAIL: { MAIL: MAIL } });
+    let action = serde_json::json!({ "index": { "_index": MAIL, "_id": MAIL, "routing": MAIL, MAIL: MAIL } });
+    let document =
+        serde_json::json!({ MAIL: { MAIL: [MAIL] }, "host": { "name": MAIL }, "service": { "name": MAIL } });
+    for (path, body) in [
+        ("/v1/logs", otlp.to_string()),
+        ("/loki/api/v1/push", loki.to_string()),
+        ("/services/collector", event.to_string()),
+        (
+            "/services/collector/raw?host=jane.zqplanted%40example.com&source=jane.zqplanted%40example.com&index=jane.zqplanted%40example.com",
+            MAIL.to_owned(),
+        ),
+        ("/_bulk", format!("{action}\n{document}\n")),
+        ("/jane.zqplanted@example.com/_bulk", format!("{{\"index\":{{}}}}\n{document}\n")),
+        ("/v1/logs/jane.zqplanted@example.com", document.to_string()),
+    ] {
+        let answer =
+            http::post(logveil.http, path, &["Content-Type: application/json"], body.as_bytes()).unwrap();
+        assert!([200, 204].contains(&answer.status), "{path}: {answer:?}");
+    }
+    let kept = archive_cat(&logveil.config(), &["--format", "json"]);
+    assert_eq!(kept.lines().count(), 7);
+    planted::nothing_in("the archive", kept.as_bytes());
+    for line in logveil.archived().lines().filter(|line| line.starts_with('{')) {
+        serde_json::from_str::<serde_json::Value>(line).expect("a JSON record is still JSON");
+    }
+    logveil.stop();
 }

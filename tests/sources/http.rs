@@ -25,7 +25,7 @@ pub async fn server(fate: Fate, limits: Limits) -> Server {
 pub async fn guarded(fate: Fate, limits: Limits, auth: Auth) -> Server {
     let scene = Scene::new(fate);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let listener = bind(Settings { name: "apps".into(), listen, auth, limits }).await.unwrap();
+    let listener = bind(Settings { name: "apps".into(), listen, tls: None, auth, limits }).await.unwrap();
     let addr = listener.addr().unwrap();
     let serving = tokio::spawn(serve(listener, scene.world.clone()));
     Server { scene, addr, serving }

@@ -2,6 +2,7 @@
 The sources on real sockets, with an intake that remembers what it is given.
 */
 
+mod answered;
 mod files;
 mod http;
 mod protocols;

@@ -162,7 +162,7 @@ impl Problem {
     }
 
     /// As `google.rpc.Code` numbers it.
-    fn rpc_code(self) -> u8 {
+    pub fn rpc_code(self) -> u8 {
         match self {
             Problem::NoCredentials | Problem::WrongCredentials => 16,
             Problem::Path | Problem::Method | Problem::Encoding => 12,
@@ -247,24 +247,30 @@ pub fn accepted(records: usize) -> Response<Full<Bytes>> {
     respond(StatusCode::OK, Tongue::Own, format!("{{\"accepted\":{records}}}\n"))
 }
 
-/// `ExportLogsServiceResponse`; says so if logs were rejected.
+const WHY_REJECTED: &str = "logs that nest too deeply were rejected";
+
+/// `ExportLogsServiceResponse` in protobuf; says so if logs were rejected.
+pub fn exported_message(rejected: u64) -> Vec<u8> {
+    let mut response = Vec::new();
+    if rejected > 0 {
+        let mut partial = vec![0x08];
+        push_varint(rejected, &mut partial);
+        push_bytes(2, WHY_REJECTED.as_bytes(), &mut partial);
+        push_bytes(1, &partial, &mut response);
+    }
+    response
+}
+
+/// The same as an answer over HTTP.
 pub fn exported(tongue: Tongue, rejected: u64) -> Response<Full<Bytes>> {
-    const WHY: &str = "logs that nest too deeply were rejected";
     let text = match (tongue, rejected) {
-        (Tongue::OtlpProtobuf, 0) => Vec::new(),
-        (Tongue::OtlpProtobuf, _) => {
-            let mut partial = vec![0x08];
-            push_varint(rejected, &mut partial);
-            push_bytes(2, WHY.as_bytes(), &mut partial);
-            let mut response = Vec::new();
-            push_bytes(1, &partial, &mut response);
-            response
-        }
+        (Tongue::OtlpProtobuf, _) => exported_message(rejected),
         (_, 0) => b"{}".to_vec(),
-        _ => format!(
-            "{{\"partialSuccess\":{{\"rejectedLogRecords\":\"{rejected}\",\"errorMessage\":\"{WHY}\"}}}}"
-        )
-        .into_bytes(),
+        _ => {
+            let partial =
+                format!("{{\"rejectedLogRecords\":\"{rejected}\",\"errorMessage\":\"{WHY_REJECTED}\"}}");
+            format!("{{\"partialSuccess\":{partial}}}").into_bytes()
+        }
     };
     respond(StatusCode::OK, tongue, text)
 }

@@ -1,10 +1,11 @@
 /*!
-HTTP/1.1, for all protocols of logs that are spoken over it, told apart by their paths:
+HTTP/1.1 and HTTP/2, for all protocols of logs that are spoken over it, told apart by their paths:
 
 | path | protocol |
 |---|---|
 | `POST /v1/logs` and below | a record a line: NDJSON or plain |
 | `POST /v1/logs` | OTLP, if it is that: protobuf or JSON |
+| `LogsService/Export` over HTTP/2 | OTLP over gRPC |
 | `POST /loki/api/v1/push` | Loki: JSON, or protobuf with snappy |
 | `POST /_bulk`, `/INDEX/_bulk` | Elasticsearch and OpenSearch |
 | `POST /services/collector…` | Splunk's HTTP event collector |
@@ -24,6 +25,7 @@ mod answer;
 mod asked;
 mod auth;
 mod body;
+mod grpc;
 mod pile;
 mod protocols;
 mod request;
@@ -32,13 +34,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::accept::{Door, Place, ended};
+use super::tls::Tls;
 use super::{Error, World, stopped};
 use crate::limit;
 use crate::telemetry::Refusal;
@@ -52,6 +56,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// Address of the listener.
     pub listen: SocketAddr,
+    /// Its TLS; none without it.
+    pub tls: Option<Arc<Tls>>,
     /// Who may post.
     pub auth: Auth,
     /// How long it waits, and how much it holds.
@@ -140,8 +146,63 @@ pub async fn serve(listener: Listener, world: World) {
     }
 }
 
-/// Serves one connection, request after request; after a stop the one in hand is its last.
 async fn connection(stream: TcpStream, place: Place, desk: Arc<Desk>) {
+    match &desk.settings.tls {
+        None if begins_http2(&stream, &desk).await => streams(stream, &desk).await,
+        None => requests(stream, &desk).await,
+        Some(tls) => {
+            if let Some(stream) = tls.accept(stream, &desk.settings.name, &desk.world.metrics).await {
+                match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => streams(stream, &desk).await,
+                    _ => requests(stream, &desk).await,
+                }
+            }
+        }
+    }
+    drop(place);
+}
+
+/// Whether a client begins with HTTP/2 at once (RFC 9113, section 3.3), as gRPC does without TLS.
+async fn begins_http2(stream: &TcpStream, desk: &Desk) -> bool {
+    let mut stop = desk.world.stop.clone();
+    let mut begin = [0; 3];
+    let peeked = async { matches!(stream.peek(&mut begin).await, Ok(3)) && &begin == b"PRI" };
+    tokio::select! {
+        is_http2 = peeked => is_http2,
+        // What follows has its own answer to a stop and to silence.
+        () = tokio::time::sleep(desk.settings.limits.head_wait) => false,
+        () = stopped(&mut stop) => false,
+    }
+}
+
+/// Serves one connection of HTTP/2, whose streams are answered side by side; after a stop those in hand are its last.
+async fn streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, desk: &Arc<Desk>) {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limit::STREAMS_MAX)
+        .max_header_list_size(limit::REQUEST_HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(desk.settings.limits.head_wait)
+        .keep_alive_timeout(desk.settings.limits.head_wait);
+    let mut stop = desk.world.stop.clone();
+    let serve = service_fn(|request| {
+        let desk = Arc::clone(desk);
+        async move { Ok::<_, std::convert::Infallible>(desk.answer_http2(request).await) }
+    });
+    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(err) = served {
+        refused(desk, &err);
+    }
+}
+
+/// Serves one connection, request after request; after a stop the one in hand is its last.
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Arc<Desk>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(desk.settings.limits.head_wait)
@@ -152,7 +213,7 @@ async fn connection(stream: TcpStream, place: Place, desk: Arc<Desk>) {
         .keep_alive(true);
     let mut stop = desk.world.stop.clone();
     let serve = service_fn(|request| {
-        let desk = Arc::clone(&desk);
+        let desk = Arc::clone(desk);
         async move { Ok::<_, std::convert::Infallible>(desk.answer(request).await) }
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
@@ -164,9 +225,8 @@ async fn connection(stream: TcpStream, place: Place, desk: Arc<Desk>) {
         }
     };
     if let Err(err) = served {
-        refused(&desk, &err);
+        refused(desk, &err);
     }
-    drop(place);
 }
 
 /// Counts a connection that ended in a fault of the client's.

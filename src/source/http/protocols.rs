@@ -35,12 +35,17 @@ impl Desk {
 
     /// Logs of OTLP in protobuf.
     pub(super) async fn otlp(&self, head: &Head, body: Held) -> Answer {
+        Ok(exported(Tongue::OtlpProtobuf, self.take_otlp(head, body).await?))
+    }
+
+    /// Takes logs of OTLP in protobuf; says how many were rejected.
+    pub(super) async fn take_otlp(&self, head: &Head, body: Held) -> Result<u64, Problem> {
         let mut pile = self.pile(head);
         let read = otlp::read_protobuf(&body.bytes, &mut |parts| pile.add(&parts));
         let read = read.map_err(|_| Problem::Content)?;
         drop(body);
         self.all(pile).await?;
-        Ok(exported(Tongue::OtlpProtobuf, read.rejected))
+        Ok(read.rejected)
     }
 
     /// Logs of OTLP in JSON; nothing if they are none.

@@ -36,6 +36,13 @@ pub struct Held {
     _share: Share,
 }
 
+impl Held {
+    /// Bytes, and the room that was taken for them.
+    pub fn new(bytes: Vec<u8>, share: Share) -> Held {
+        Held { bytes, _share: share }
+    }
+}
+
 impl Desk {
     /// A desk for all connections of one listener.
     pub fn new(settings: Settings, world: World) -> Desk {
@@ -83,7 +90,7 @@ impl Desk {
         let mut share = self.room.share();
         let packed = body::read(body, limits, &mut share).await?;
         let bytes = body::unpack(encoding, packed, limits, &mut share).await?;
-        let body = Held { bytes, _share: share };
+        let body = Held::new(bytes, share);
         match asked {
             Asked::Otlp => self.otlp(head, body).await,
             Asked::Loki => self.loki(head, body).await,

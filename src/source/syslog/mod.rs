@@ -1,5 +1,5 @@
 /*!
-Syslog over TCP (RFC 6587) and UDP (RFC 5426).
+Syslog over TCP (RFC 6587), TLS (RFC 5425), UDP (RFC 5426) and Unix sockets.
 
 Over TCP a record is accepted once its last byte is read; a full queue makes the
 source read no more, and the peer wait. Over UDP nobody can wait: what finds no
@@ -10,12 +10,15 @@ room is dropped and counted. See [`crate::frame::Syslog`] for the framing and
 mod drops;
 mod tcp;
 mod udp;
+mod unix;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 
+use super::tls::Tls;
 use super::{Error, World};
 use crate::limit;
 
@@ -26,8 +29,14 @@ pub struct Settings {
     pub name: Arc<str>,
     /// Address of the TCP listener, if there is to be one.
     pub tcp: Option<SocketAddr>,
+    /// TLS of the TCP listener; none without it.
+    pub tls: Option<Arc<Tls>>,
     /// Address of the UDP listener, if there is to be one.
     pub udp: Option<SocketAddr>,
+    /// Path of the socket for streams, if there is to be one.
+    pub unix: Option<PathBuf>,
+    /// Path of the socket for datagrams, if there is to be one.
+    pub unix_datagram: Option<PathBuf>,
     /// TCP connections open at the same time; more wait. Default [`limit::CONNECTIONS_MAX`].
     pub connections_max: usize,
     /// Longest record over TCP, in bytes; longer ones are cut. Default [`limit::RECORD_BYTES_MAX`].
@@ -42,7 +51,10 @@ impl Settings {
         Settings {
             name,
             tcp,
+            tls: None,
             udp,
+            unix: None,
+            unix_datagram: None,
             connections_max: limit::CONNECTIONS_MAX,
             record_bytes_max: limit::RECORD_BYTES_MAX,
             unfinished_bytes_max: limit::UNFINISHED_BYTES_MAX,
@@ -56,6 +68,8 @@ pub struct Listener {
     settings: Settings,
     tcp: Option<TcpListener>,
     udp: Option<UdpSocket>,
+    unix: Option<unix::Bound<UnixListener>>,
+    unix_datagram: Option<unix::Bound<UnixDatagram>>,
 }
 
 impl Listener {
@@ -86,12 +100,25 @@ pub async fn bind(settings: Settings) -> Result<Listener, Error> {
         }
         None => None,
     };
-    Ok(Listener { settings, tcp, udp })
+    let refused = |path: &PathBuf, cause| Error::Socket {
+        source_name: Arc::clone(&settings.name),
+        path: path.clone(),
+        cause,
+    };
+    let unix = match &settings.unix {
+        Some(path) => Some(unix::bind_stream(path).map_err(|cause| refused(path, cause))?),
+        None => None,
+    };
+    let unix_datagram = match &settings.unix_datagram {
+        Some(path) => Some(unix::bind_datagrams(path).map_err(|cause| refused(path, cause))?),
+        None => None,
+    };
+    Ok(Listener { settings, tcp, udp, unix, unix_datagram })
 }
 
 /// Serves until the world stops; ends when everything read has been taken.
 pub async fn serve(listener: Listener, world: World) {
-    let Listener { settings, tcp, udp } = listener;
+    let Listener { settings, tcp, udp, unix, unix_datagram } = listener;
     let tcp = async {
         if let Some(listener) = tcp {
             tcp::serve(listener, &settings, &world).await;
@@ -102,5 +129,15 @@ pub async fn serve(listener: Listener, world: World) {
             udp::serve(socket, &settings, &world).await;
         }
     };
-    tokio::join!(tcp, udp);
+    let streams = async {
+        if let Some(bound) = unix {
+            unix::serve_streams(bound, &settings, &world).await;
+        }
+    };
+    let datagrams = async {
+        if let Some(bound) = unix_datagram {
+            unix::serve_datagrams(bound, &settings, &world).await;
+        }
+    };
+    tokio::join!(tcp, udp, streams, datagrams);
 }

@@ -6,22 +6,27 @@ is full or when nothing more is there to read, so that a quiet stream waits for
 nothing. A record is copied once, from the read buffer into its batch.
 */
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Settings;
 use crate::frame::{Cut, Framer, Step, Syslog, Why};
-use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX};
+use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX, STOP_READ_WAIT};
 use crate::record::Ack;
 use crate::source::accept::{Door, Place, ended};
 use crate::source::gather::Gather;
 use crate::source::room::{Room, Share};
-use crate::source::{Refused, World, stopped, waits_more};
+use crate::source::{Refused, World, stopped};
 use crate::telemetry::Refusal;
 
 /// Serves connections until the world stops, then those that are open or wait in the backlog.
@@ -36,12 +41,12 @@ pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
             biased;
             () = stopped(&mut stop) => break,
             Some(joined) = connections.join_next() => ended(joined, &settings.name, &world.metrics),
-            (stream, place) = door.accept() => spawn(&mut connections, connection(stream, &room, settings, world), place),
+            accepted = door.accept() => spawn(&mut connections, accepted, &room, settings, world),
         }
     }
     // Clients whose connection waits in the backlog may have sent already: take those that are there.
-    while let Ok((stream, place)) = tokio::time::timeout(Duration::ZERO, door.accept()).await {
-        spawn(&mut connections, connection(stream, &room, settings, world), place);
+    while let Ok(accepted) = tokio::time::timeout(Duration::ZERO, door.accept()).await {
+        spawn(&mut connections, accepted, &room, settings, world);
     }
     drop(door);
     while let Some(joined) = connections.join_next().await {
@@ -49,28 +54,44 @@ pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
     }
 }
 
-fn connection(stream: TcpStream, room: &Room, settings: &Settings, world: &World) -> Connection {
-    Connection {
+fn spawn(
+    connections: &mut JoinSet<()>,
+    (stream, place): (TcpStream, Place),
+    room: &Room,
+    settings: &Settings,
+    world: &World,
+) {
+    let (share, settings, world) = (room.share(), settings.clone(), world.clone());
+    connections.spawn(async move {
+        match &settings.tls {
+            None => run(stream, share, &settings, &world).await,
+            Some(tls) => {
+                if let Some(stream) = tls.accept(stream, &settings.name, &world.metrics).await {
+                    run(stream, share, &settings, &world).await;
+                }
+            }
+        }
+        drop(place);
+    });
+}
+
+/// Reads a connection to its end.
+pub async fn run(stream: impl AsyncRead + Unpin, share: Share, settings: &Settings, world: &World) {
+    let mut connection = Connection {
         stream,
-        share: room.share(),
+        share,
         framer: Syslog::new(settings.record_bytes_max),
         unspent: Vec::new(),
         gather: Gather::new(Arc::clone(&settings.name), world.clone()),
         world: world.clone(),
         name: Arc::clone(&settings.name),
-    }
+    };
+    // Refused is a stop: what the queues no longer take is the client's to send again.
+    let _ = connection.run().await;
 }
 
-fn spawn(connections: &mut JoinSet<()>, mut connection: Connection, place: Place) {
-    connections.spawn(async move {
-        // Refused is a stop: what the queues no longer take is the client's to send again.
-        let _ = connection.run().await;
-        drop(place);
-    });
-}
-
-struct Connection {
-    stream: TcpStream,
+struct Connection<S> {
+    stream: S,
     framer: Syslog,
     unspent: Vec<u8>,
     /// Of the room for what is unspent beyond one read.
@@ -92,7 +113,7 @@ enum End {
     Crowded,
 }
 
-impl Connection {
+impl<S: AsyncRead + Unpin> Connection<S> {
     async fn run(&mut self) -> Result<(), Refused> {
         let end = self.read().await?;
         if matches!(end, End::Crowded) {
@@ -129,7 +150,16 @@ impl Connection {
             if is_stopping && left_at_stop == 0 {
                 return Ok(End::Broken);
             }
-            match self.read_once() {
+            let read = match self.read_once().await {
+                Some(read) => read,
+                // Nothing is there now: what is gathered waits for nothing.
+                None => {
+                    self.hand_on().await?;
+                    let Some(read) = self.read_on(&mut stop, is_stopping).await else { continue };
+                    read
+                }
+            };
+            match read {
                 Ok(0) => return Ok(End::Closed),
                 Ok(read) => {
                     if is_stopping {
@@ -140,28 +170,38 @@ impl Connection {
                     }
                     tokio::task::coop::consume_budget().await;
                 }
-                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
-                    self.hand_on().await?;
-                    if is_stopping {
-                        if waits_more(self.stream.readable()).await {
-                            continue;
-                        }
-                        return Ok(End::Broken);
-                    }
-                    tokio::select! {
-                        _ = self.stream.readable() => {}
-                        () = stopped(&mut stop) => {}
-                    }
-                }
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Ok(End::Broken),
             }
         }
     }
 
-    fn read_once(&mut self) -> io::Result<usize> {
+    /// What is there at once, if anything is.
+    async fn read_once(&mut self) -> Option<io::Result<usize>> {
         self.unspent.reserve(READ_BYTES);
-        self.stream.try_read_buf(&mut self.unspent)
+        let mut reading = pin!(self.stream.read_buf(&mut self.unspent));
+        poll_fn(|context| match reading.as_mut().poll(context) {
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    /// What comes next; nothing if a stop comes first. Once we stop, what does not come at once does not come.
+    async fn read_on(
+        &mut self,
+        stop: &mut watch::Receiver<bool>,
+        is_stopping: bool,
+    ) -> Option<io::Result<usize>> {
+        let reading = self.stream.read_buf(&mut self.unspent);
+        if is_stopping {
+            let read = timeout(STOP_READ_WAIT, reading).await;
+            return Some(read.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into())));
+        }
+        tokio::select! {
+            read = reading => Some(read),
+            () = stopped(stop) => None,
+        }
     }
 
     /// Cuts what is there, handing full batches on; says so if the stream is at its end by that.

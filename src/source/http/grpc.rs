@@ -1,0 +1,115 @@
+/*!
+OTLP over gRPC: `LogsService/Export`, one message there and one back, over HTTP/2 on the same listener.
+
+A client is told by the trailer `grpc-status`: 0 once every holder has confirmed its logs, 14 (unavailable) if it is to send them
+again. Messages may be packed by gzip. Whatever else is asked over HTTP/2 is answered as over HTTP/1.
+*/
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts as Head;
+use hyper::{HeaderMap, Method, Request, Response};
+
+use super::answer::{Problem, exported_message};
+use super::body::{self, Encoding};
+use super::request::{Desk, Held};
+use crate::source::room::Share;
+
+/// An answer with trailers.
+pub type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+const PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Bytes before a message: whether it is packed, and its length.
+const PREFIX_BYTES: usize = 5;
+
+impl Desk {
+    /// Answers a request that came over HTTP/2.
+    pub async fn answer_http2(&self, request: Request<Incoming>) -> Answer {
+        let is_grpc = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
+        if !is_grpc {
+            return self.answer(request).await.map(|body| body.boxed_unsync());
+        }
+        let (head, mut body) = request.into_parts();
+        match self.export(&head, &mut body).await {
+            Ok(rejected) => success(&exported_message(rejected)),
+            Err(problem) => {
+                self.world.metrics.refuse(&self.settings.name, problem.label());
+                failure(problem)
+            }
+        }
+    }
+
+    /// Takes a message of logs; says how many of them were rejected.
+    async fn export(&self, head: &Head, body: &mut Incoming) -> Result<u64, Problem> {
+        if head.method != Method::POST || head.uri.path() != PATH {
+            return Err(Problem::Path);
+        }
+        self.settings.auth.check(&head.headers)?;
+        let encoding = match head.headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+            None | Some(b"identity") => Encoding::Identity,
+            Some(b"gzip") => Encoding::Gzip,
+            Some(_) => return Err(Problem::Encoding),
+        };
+        let limits = &self.settings.limits;
+        let mut share = self.room.share();
+        let framed = body::read(body, limits, &mut share).await?;
+        let bytes = self.unframe(framed, encoding, &mut share).await?;
+        self.take_otlp(head, Held::new(bytes, share)).await
+    }
+
+    /// The one message of a body.
+    async fn unframe(
+        &self,
+        mut framed: Vec<u8>,
+        encoding: Encoding,
+        share: &mut Share,
+    ) -> Result<Vec<u8>, Problem> {
+        let &[packed @ (0 | 1), a, b, c, d] = framed.get(..PREFIX_BYTES).unwrap_or_default() else {
+            return Err(Problem::Body);
+        };
+        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        if framed.len() - PREFIX_BYTES != len || packed == 1 && encoding == Encoding::Identity {
+            return Err(Problem::Body);
+        }
+        framed.drain(..PREFIX_BYTES);
+        let encoding = if packed == 1 { encoding } else { Encoding::Identity };
+        body::unpack(encoding, framed, &self.settings.limits, share).await
+    }
+}
+
+fn success(message: &[u8]) -> Answer {
+    let len = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    let framed = [&[0][..], &len.to_be_bytes(), message].concat();
+    let mut trailers = HeaderMap::new();
+    trailers.insert(STATUS, HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(framed)).with_trailers(std::future::ready(Some(Ok(trailers))));
+    grpc(body.boxed_unsync())
+}
+
+fn failure(problem: Problem) -> Answer {
+    let mut answer = grpc(Full::default().boxed_unsync());
+    let headers = answer.headers_mut();
+    headers.insert(STATUS, HeaderValue::from(u16::from(problem.rpc_code())));
+    // Our own words, which a header can hold.
+    if let Ok(text) = HeaderValue::from_str(&problem.to_string()) {
+        headers.insert(MESSAGE, text);
+    }
+    answer
+}
+
+fn grpc(body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+    let mut answer = Response::new(body);
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    answer
+}

@@ -1,0 +1,294 @@
+//! Clients over TLS, over RELP, over Unix sockets, over the forward protocol, and standard input.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::relay::Rsyslog;
+use crate::support::certificates::Authority;
+use crate::support::logveil::{ARCHIVE, Logveil, archive_cat, binary};
+use crate::support::planted::{self, messages};
+use crate::support::process::{Process, run};
+use crate::support::{free_port, http, root, tool, wait_until};
+
+const RECORDS: usize = 1000;
+
+/// A logveil with one more source; its port is the second argument.
+fn with_source(source: impl FnOnce(u16) -> String) -> (Logveil, u16) {
+    let port = free_port();
+    (Logveil::start_between(&format!("  more: {}\n", source(port)), ARCHIVE), port)
+}
+
+/// Sends the messages to rsyslog, which does `action` with them.
+fn through_rsyslog(global: &str, action: &str) -> (Rsyslog, tempfile::TempDir) {
+    let outside = tempfile::tempdir().unwrap();
+    let rsyslog = Rsyslog::start_with(outside.path(), global, "", action);
+    let mut stream = TcpStream::connect(("127.0.0.1", rsyslog.port)).unwrap();
+    for message in messages(RECORDS) {
+        writeln!(stream, "<14>1 2026-01-02T03:04:05Z web1 shop 77 - - {message}").unwrap();
+    }
+    (rsyslog, outside)
+}
+
+/// rsyslog forwards over TLS, both sides with certificates; a probe and a client without one leave no trace but a count.
+#[test]
+fn rsyslog_over_mutual_tls() {
+    let authority = Authority::new();
+    let (server, client) = (authority.issue("localhost"), authority.issue("client.test"));
+    let (logveil, port) = with_source(|port| {
+        format!(
+            "{{ kind: syslog, tcp: \"127.0.0.1:{port}\", tls: {{ cert: \"{}\", key: \"{}\", client_ca: \"{}\" }} }}",
+            server.cert.display(),
+            server.key.display(),
+            authority.ca().display()
+        )
+    });
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let mut stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stranger.write_all(b"<14>1 - - - - - - by stranger.zqplanted@example.com\n").unwrap();
+    let _ = stranger.read_to_end(&mut Vec::new());
+    for driver in ["ossl", "gtls"] {
+        let global = format!(
+            " defaultNetstreamDriver=\"{driver}\" defaultNetstreamDriverCAFile=\"{}\" \
+             defaultNetstreamDriverCertFile=\"{}\" defaultNetstreamDriverKeyFile=\"{}\"",
+            authority.ca().display(),
+            client.cert.display(),
+            client.key.display()
+        );
+        let action = format!(
+            "action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{port}\" protocol=\"tcp\" TCP_Framing=\"octet-counted\" \
+             template=\"RSYSLOG_SyslogProtocol23Format\" streamDriver=\"{driver}\" streamDriverMode=\"1\" \
+             streamDriverAuthMode=\"x509/name\" streamDriverPermittedPeers=\"localhost\")"
+        );
+        let (rsyslog, _outside) = through_rsyslog(&global, &action);
+        let all = if driver == "ossl" { RECORDS } else { 2 * RECORDS };
+        wait_until("all has arrived", || logveil.archived().lines().count() >= all);
+        rsyslog.process.stop();
+    }
+    let refused = "logveil_requests_refused_total{reason=\"handshake\",source=\"more\"} 1\n";
+    assert!(logveil.metrics().contains(refused), "the probe is none");
+    let lines = logveil.archived();
+    let (first, second): (Vec<&str>, Vec<&str>) =
+        (lines.lines().take(RECORDS).collect(), lines.lines().skip(RECORDS).collect());
+    planted::each_once_and_clean(RECORDS, &first.join("\n"));
+    planted::each_once_and_clean(RECORDS, &second.join("\n"));
+    logveil.stop();
+}
+
+/// A client whom nobody vouches for is refused before it says anything.
+#[test]
+fn http_over_mutual_tls_with_a_token() {
+    let authority = Authority::new();
+    let (server, client) = (authority.issue("localhost"), authority.issue("client.test"));
+    let outside = tempfile::tempdir().unwrap();
+    let token = outside.path().join("token");
+    fs::write(&token, "zqplantedtoken").unwrap();
+    let (logveil, port) = with_source(|port| {
+        format!(
+            "{{ kind: http, listen: \"127.0.0.1:{port}\", auth: {{ tokens: [\"${{file:{}}}\"] }}, \
+             tls: {{ cert: \"{}\", key: \"{}\", client_ca: \"{}\" }} }}",
+            token.display(),
+            server.cert.display(),
+            server.key.display(),
+            authority.ca().display()
+        )
+    });
+    let body = outside.path().join("body");
+    fs::write(&body, messages(RECORDS).join("\n")).unwrap();
+    let curl = |options: &[&str]| {
+        let output = Command::new(tool("curl"))
+            .args(["--silent", "--max-time", "20", "--write-out", "%{http_code}", "--output"])
+            .arg(outside.path().join("answer"))
+            .args(["--resolve", &format!("localhost:{port}:127.0.0.1"), "--cacert"])
+            .arg(authority.ca())
+            .args(options)
+            .arg("--data-binary")
+            .arg(format!("@{}", body.display()))
+            .arg(format!("https://localhost:{port}/v1/logs"))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let bearer = ["--header", "Authorization: Bearer zqplantedtoken"];
+    let (cert, key) = (client.cert.to_str().unwrap(), client.key.to_str().unwrap());
+    let identity = ["--cert", cert, "--key", key];
+    assert_eq!(curl(&bearer), "000", "no certificate");
+    assert_eq!(curl(&identity), "401", "no token");
+    assert_eq!(curl(&[&identity[..], &bearer[..]].concat()), "200");
+    logveil.archives_each_once(RECORDS);
+}
+
+#[test]
+fn rsyslog_over_relp() {
+    let (logveil, port) = with_source(|port| format!("{{ kind: relp, listen: \"127.0.0.1:{port}\" }}"));
+    let action = format!(
+        "module(load=\"omrelp\")\naction(type=\"omrelp\" target=\"127.0.0.1\" port=\"{port}\" \
+         template=\"RSYSLOG_SyslogProtocol23Format\")"
+    );
+    let (rsyslog, _outside) = through_rsyslog("", &action);
+    logveil.archives_each_once(RECORDS);
+    rsyslog.process.stop();
+}
+
+#[test]
+fn logger_and_pythons_handler_over_unix_sockets() {
+    let outside = tempfile::tempdir().unwrap();
+    let (streams, datagrams) = (outside.path().join("log.stream"), outside.path().join("log"));
+    let source = format!(
+        "  more: {{ kind: syslog, unix: \"{}\", unix_datagram: \"{}\" }}\n",
+        streams.display(),
+        datagrams.display()
+    );
+    // What a crash left behind is no hindrance.
+    drop(std::os::unix::net::UnixDatagram::bind(&datagrams).unwrap());
+    let logveil = Logveil::start_between(&source, ARCHIVE);
+    let all = messages(RECORDS);
+    let file = |name: &str, half: &[String]| {
+        let path = outside.path().join(name);
+        fs::write(&path, half.join("\n") + "\n").unwrap();
+        path
+    };
+    let (one, other) = all.split_at(RECORDS / 2);
+    run(Command::new(tool("logger")).arg("--socket").arg(&datagrams).arg("--file").arg(file("one", one)));
+    let program = "import logging, logging.handlers, socket, sys\n\
+        handler = logging.handlers.SysLogHandler(sys.argv[2], socktype=socket.SOCK_STREAM)\n\
+        log = logging.getLogger('shop')\n\
+        log.setLevel(logging.INFO)\n\
+        log.addHandler(handler)\n\
+        for line in open(sys.argv[1]): log.info(line.rstrip('\\n'))\n\
+        logging.shutdown()\n";
+    run(Command::new(tool("python3")).args(["-c", program]).arg(file("other", other)).arg(&streams));
+    logveil.archives_each_once(RECORDS);
+    assert!(!streams.exists() && !datagrams.exists(), "sockets are removed");
+}
+
+/// Its messages are answered: it sends each until its chunk's number comes back.
+#[test]
+fn fluents_logger_for_python() {
+    let (logveil, port) = with_source(|port| format!("{{ kind: forward, listen: \"127.0.0.1:{port}\" }}"));
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("messages");
+    fs::write(&file, messages(RECORDS).join("\n") + "\n").unwrap();
+    let program = r#"
+import socket, sys
+import msgpack
+from fluent import sender
+lines = [line.rstrip("\n") for line in open(sys.argv[1])]
+half = len(lines) // 2
+log = sender.FluentSender("shop", host="127.0.0.1", port=int(sys.argv[2]), nanosecond_precision=True)
+for line in lines[:half]:
+    assert log.emit("web", {"message": line, "took": 1.5}), log.last_error
+log.close()
+peer = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+for at in range(half, len(lines), 50):
+    packed = b"".join(msgpack.packb([1767323045, {"message": line}]) for line in lines[at:at + 50])
+    peer.sendall(msgpack.packb(["shop", packed, {"chunk": "chunk-%d" % at}]))
+    answer = msgpack.unpackb(peer.recv(1000))
+    assert answer == {"ack": "chunk-%d" % at}, answer
+"#;
+    run(Command::new(root().join("tests/.venv/bin/python"))
+        .args(["-c", program])
+        .arg(&file)
+        .arg(port.to_string()));
+    logveil.archives_each_once(RECORDS);
+}
+
+/// At the end of standard input the program drains and ends by itself.
+#[test]
+fn standard_input_is_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("logveil.yaml");
+    let text = format!(
+        "data_dir: {}\nsources: {{ in: {{ kind: stdin }} }}\nadmin: {{ listen: \"127.0.0.1:{}\" }}\n",
+        dir.path().join("data").display(),
+        free_port()
+    );
+    fs::write(&config, text).unwrap();
+    let mut child = Command::new(binary())
+        .args(["run", "--config"])
+        .arg(&config)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(messages(RECORDS).join("\n").as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    planted::nothing_in("standard error", &output.stderr);
+    planted::each_once_and_clean(RECORDS, &archive_cat(&config, &[]));
+}
+
+/// A second daemon of syslog, put beside the first by `tests/run.sh`: over TCP with octet counts, and over TLS.
+#[test]
+fn syslog_ng_over_tcp_and_tls() {
+    let authority = Authority::new();
+    let server = authority.issue("localhost");
+    let (logveil, port) = with_source(|port| {
+        let files = format!("cert: \"{}\", key: \"{}\"", server.cert.display(), server.key.display());
+        format!("{{ kind: syslog, tcp: \"127.0.0.1:{port}\", tls: {{ {files} }} }}")
+    });
+    let outside = tempfile::tempdir().unwrap();
+    let all = messages(RECORDS);
+    let (one, other) = all.split_at(RECORDS / 2);
+    for (half, driver) in [
+        (one, format!("syslog(\"127.0.0.1\" port({}) transport(\"tcp\"))", logveil.syslog)),
+        (
+            other,
+            format!(
+                "syslog(\"localhost\" port({port}) transport(\"tls\") tls(ca-file(\"{}\") peer-verify(yes)))",
+                authority.ca().display()
+            ),
+        ),
+    ] {
+        let dir = tempfile::tempdir_in(outside.path()).unwrap();
+        let log = dir.path().join("in.log");
+        fs::write(&log, half.join("\n") + "\n").unwrap();
+        let mut process = syslog_ng(dir.path(), &log, &driver);
+        process.wait_until("it has sent all", || {
+            http::get(logveil.admin, "/livez").is_ok() && {
+                let sent = logveil.archived().lines().count();
+                sent >= if half.as_ptr() == one.as_ptr() { RECORDS / 2 } else { RECORDS }
+            }
+        });
+        process.stop();
+    }
+    logveil.archives_each_once(RECORDS);
+}
+
+/// A syslog-ng that reads a file and sends its lines by `driver`.
+fn syslog_ng(dir: &Path, log: &Path, driver: &str) -> Process {
+    let at = root().join("tests/syslog-ng");
+    let config = dir.join("syslog-ng.conf");
+    let text = format!(
+        "@version: 3.35\noptions {{ keep-hostname(yes); use-dns(no); }};\n\
+         source s {{ file(\"{}\" flags(no-parse) read-old-records(yes)); }};\n\
+         destination d {{ {driver}; }};\nlog {{ source(s); destination(d); }};\n",
+        log.display()
+    );
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new(at.join("usr/sbin/syslog-ng"));
+    command
+        .env(
+            "LD_LIBRARY_PATH",
+            format!(
+                "{0}/usr/lib/syslog-ng:{0}/usr/lib/x86_64-linux-gnu:{0}/lib/x86_64-linux-gnu",
+                at.display()
+            ),
+        )
+        .args(["--foreground", "--no-caps"])
+        .arg(format!("--module-path={}/usr/lib/syslog-ng/3.38", at.display()))
+        .arg("--cfgfile")
+        .arg(&config)
+        .arg("--persist-file")
+        .arg(dir.join("persist"))
+        .arg("--pidfile")
+        .arg(dir.join("pid"))
+        .arg("--control")
+        .arg(dir.join("ctl"));
+    Process::start(&mut command, dir)
+}
