@@ -421,12 +421,12 @@ fn what_a_policy_allows_stands_on_every_path_and_is_explained() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("p.yaml");
     let policy = "policy: p\nclasses:\n  \"*\":\n    fields: { order_ref: redact }\n    allow: { networks: [10.0.0.0/8], \
-                  values: [ops@example.com], test_cards: true, fields: [build] }\n";
+                  values: [ops@example.com], test_cards: true, fields: [origin] }\n";
     fs::write(&file, policy).expect("the policy is written");
     let policy = ["--policy", file.to_str().expect("a path")];
-    let line = "10.1.2.3 203.0.113.9 ops@example.com jane@example.com 4242424242424242 build=203.0.113.8 order_ref=A1";
+    let line = "10.1.2.3 203.0.113.9 ops@example.com jane@example.com 4242424242424242 origin=203.0.113.8 order_ref=A1";
     let clean =
-        "10.1.2.3 [ipv4] ops@example.com [email] 4242424242424242 build=203.0.113.8 order_ref=[order_ref]";
+        "10.1.2.3 [ipv4] ops@example.com [email] 4242424242424242 origin=203.0.113.8 order_ref=[order_ref]";
     let redacted = run(&[&["redact"][..], &policy].concat(), line.as_bytes());
     assert_eq!(text(&redacted.stdout), clean, "{}", text(&redacted.stderr));
     let scanned =
