@@ -4,6 +4,7 @@ The tables of `docs/performance.md`, each made by one command:
     cargo bench --bench engine                       the engine on three corpora, beside memcpy
     cargo bench --bench engine -- rules              throughput by number of rules
     cargo bench --bench engine -- filter [MB]        `logveil redact` on a file, and its peak memory
+    cargo bench --bench engine -- keyed              pseudonyms in every shape, encryption, tables
     cargo bench --bench engine -- start              time to the first byte out
     cargo bench --bench engine -- corpora DIR [MB]   writes the corpora, for `logveil bench engine --input`
 
@@ -17,6 +18,7 @@ mod corpus;
 mod setup;
 mod subset;
 
+use std::hint::black_box;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -24,10 +26,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use logveil::act::trace;
 use logveil::bench::engine::{Measured, Subject, measure_whole};
 use logveil::bench::{Effort, Sample, Spread, megabytes_per_second};
-use logveil::clock::ThreadClock;
+use logveil::clock::{Clock, ThreadClock, Timestamp};
 use logveil::detect::Rules;
+use logveil::entity::Entity;
 
 /// Bytes of a corpus: more than any cache holds.
 const CORPUS_BYTES: usize = 100_000_000;
@@ -44,10 +48,11 @@ fn main() {
         ["rules"] => rules(),
         ["filter"] => filter(1000),
         ["filter", size] => filter(megabytes(size)),
+        ["keyed"] => keyed(),
         ["start"] => start(),
         ["corpora", dir] => corpora(Path::new(dir), CORPUS_BYTES),
         ["corpora", dir, size] => corpora(Path::new(dir), megabytes(size) * 1_000_000),
-        _ => panic!("one of: rules, filter [MB], start, corpora DIR [MB]"),
+        _ => panic!("one of: rules, filter [MB], keyed, start, corpora DIR [MB]"),
     }
 }
 
@@ -115,6 +120,46 @@ fn rules() {
         let rates: Vec<String> = samples.iter().map(rate).collect();
         println!("| {count} | {} |", rates.join(" | "));
     }
+}
+
+/// Values whose replacements are made for the first time: more than a worker remembers.
+const VALUES: u32 = 50_000;
+
+/// What each replacement under a key costs: of a value that was not seen before, and in access logs, where most were.
+fn keyed() {
+    let rules = Arc::new(Rules::builtin());
+    let sample = Sample::of(&corpus::make("access", CORPUS_BYTES / 4));
+    println!("| replacement | value | ns for a new value | access log, GB/s |\n|---|---|---|---|");
+    for (name, action, entity) in setup::KEYED {
+        let text = setup::keyed_policy(entity, action);
+        let first = first_time(&rules, &text, entity);
+        let measured = measured(&rules, &text, &sample);
+        let rate = megabytes_per_second(measured.bytes, measured.engine.median()) / 1e3;
+        println!("| {name} | {entity} | {first:.0} | {rate:.2} |");
+    }
+}
+
+/// Nanoseconds for a value that was not seen before, by the thread's own time.
+fn first_time(rules: &Arc<Rules>, policy: &str, entity: &str) -> f64 {
+    let policy = setup::policy(rules, policy);
+    let class = policy.class_named("app").expect("every policy has it");
+    let entities = policy.rules().entities();
+    let entity = entities.find(entity).expect("it is built in");
+    let (action, keyring) = (policy.action(class, entity), setup::keyring());
+    let key = keyring.key("app", Timestamp::UNIX_EPOCH).expect("it is everybody's");
+    let value = |n: u32| match entity {
+        Entity::EMAIL => format!("user.{n}@example.com"),
+        Entity::IPV6 => format!("2001:db8::{:x}:{:x}", n >> 16, n & 0xffff),
+        Entity::USER_ID => (1_000_000_000 + u64::from(n)).to_string(),
+        _ => std::net::Ipv4Addr::from(0x0b00_0000 + n).to_string(),
+    };
+    let values: Vec<String> = (0..VALUES).map(value).collect();
+    let clock = ThreadClock;
+    let start = clock.monotonic();
+    for value in &values {
+        black_box(trace(entities, entity, action, key, value.as_bytes()));
+    }
+    (clock.monotonic() - start).as_nanos() as f64 / f64::from(VALUES)
 }
 
 /// The program as a filter: a file in, nothing but its speed and peak memory out.
