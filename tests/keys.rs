@@ -171,3 +171,34 @@ fn a_logout_ends_a_session_at_once() {
     assert_eq!(http::get(logveil.admin, "/v1/sessions/logout").unwrap().status, 405);
     logveil.stop();
 }
+
+/// The program itself is killed at ever later moments of a key's destruction; the next start ends what was begun, and one
+/// line of evidence says so. The unit tests of `vault` stop after each single operation.
+#[test]
+fn a_destruction_that_is_killed_is_ended_by_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, kek] = ["data", "kek"].map(|name| dir.path().join(name).display().to_string());
+    let place = ["--data-dir", &data, "--kek", &kek];
+    done(&[&["init"], &place[..]].concat());
+    let ids: Vec<String> =
+        done(&[&["list"], &place[..]].concat()).lines().map(|line| line[..5].to_owned()).collect();
+    for (step, id) in ids.iter().enumerate() {
+        let wait = format!("{:.3}", 0.002 * (step + 1) as f64);
+        let mut killed = Command::new("timeout");
+        killed
+            .args(["-s", "KILL", &wait])
+            .arg(binary())
+            .args(["keys", "destroy", id, "--confirm"])
+            .args(place);
+        killed.output().unwrap();
+        done(&[&["init"], &place[..]].concat());
+        let listed = done(&[&["list"], &place[..]].concat());
+        if listed.lines().any(|line| line.starts_with(id.as_str())) {
+            done(&[&["destroy", id, "--confirm"], &place[..]].concat());
+        }
+        let evidence = fs::read_to_string(dir.path().join("data/evidence")).unwrap();
+        let of_it = evidence.lines().filter(|line| line.contains(&format!("\"id\":\"{id}\"")));
+        assert_eq!(of_it.count(), 1, "killed after {wait} s");
+        assert!(!done(&[&["list"], &place[..]].concat()).contains(id.as_str()));
+    }
+}
