@@ -132,6 +132,11 @@ pub fn is_tag(entities: &Entities, text: &[u8]) -> bool {
 /// What stands before `at` is the caller's to look at: in JSON it may be the letter of an escape.
 pub fn tag_len_at(entities: &Entities, haystack: &[u8], at: usize) -> Option<usize> {
     let text = haystack.get(at..)?;
+    // Nearly every value is told from a tag by its first bytes.
+    let begin = text.first_chunk::<{ KEY_ID_CHARS + 1 }>()?;
+    if !begin.iter().fold(true, |all, &byte| all & is_name(byte)) {
+        return None;
+    }
     let before_dot = name_len(text);
     let entity_len = before_dot.checked_sub(KEY_ID_CHARS + 1)?;
     let (entity, key_id) = text[..before_dot].split_at(entity_len);
@@ -166,8 +171,11 @@ const LABEL_BYTES_MAX: usize = 96;
 
 /// Bytes at the start of `text` that a name could have.
 fn name_len(text: &[u8]) -> usize {
-    let is_name = |b: &&u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    text.iter().take(NAME_BYTES_MAX + KEY_ID_CHARS + 1).take_while(is_name).count()
+    text.iter().take(NAME_BYTES_MAX + KEY_ID_CHARS + 1).take_while(|&&byte| is_name(byte)).count()
+}
+
+fn is_name(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')
 }
 
 fn is_entity(entities: &Entities, name: &[u8]) -> bool {

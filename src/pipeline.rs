@@ -126,6 +126,9 @@ fn home(policy: &Policy, raw: &[u8], record: &Record, search: &mut residency::Se
 /// section 4.1.3), and alone the text would not be found. A program without a number that is called as a field is taken
 /// for the field. Its route is that of the program.
 fn rejoin(policy: &Policy, raw: &[u8], record: &mut Record) {
+    if record.app.is_empty() {
+        return;
+    }
     let between = raw.get(record.app.end..record.message.start);
     let reads_like_a_field = record.procid.is_empty() && matches!(between, Some(b":" | b": "));
     let name = raw.get(record.app.range()).unwrap_or_default();
@@ -175,7 +178,7 @@ fn whole(
     tally: &mut Tally,
 ) -> Option<Redacted> {
     let mut pass = Pass::new(&batch.raw, batch.received, policy.names().clone());
-    pass.reserve(batch.raw.len());
+    pass.reserve(batch.raw.len(), batch.records.len());
     let all = AssertUnwindSafe(|| {
         pass.records(orders, state, &batch.records, tally);
     });

@@ -61,6 +61,13 @@ impl Record {
         Record { message, ..Record::default() }
     }
 
+    /// Whether it is all message, as lines of files are.
+    pub fn is_plain(&self) -> bool {
+        let [host, app, procid, msgid, structured] =
+            [self.host, self.app, self.procid, self.msgid, self.structured].map(Span::is_empty);
+        host & app & procid & msgid & structured
+    }
+
     /// The parts that carry text, in the order of RFC 5424.
     pub fn parts_mut(&mut self) -> [&mut Span; 6] {
         [

@@ -31,6 +31,10 @@ impl Found {
         self.findings.clear();
         self.ends.clear();
         for record in records {
+            if record.is_plain() {
+                self.haystacks.extend((!record.message.is_empty()).then_some(record.message));
+                continue;
+            }
             let mut record = *record;
             let parts = record.parts_mut().into_iter().map(|part| *part);
             self.haystacks.extend(parts.filter(|part| !part.is_empty()));

@@ -132,9 +132,9 @@ impl<'a> Pass<'a> {
         Pass { raw: raw.bytes(), out: redacted::Builder::new(raw.bytes(), received, names) }
     }
 
-    /// Makes room for this many bytes at once.
-    pub fn reserve(&mut self, byte_len: usize) {
-        self.out.reserve(byte_len);
+    /// Makes room for this many bytes and records at once.
+    pub fn reserve(&mut self, byte_len: usize, records: usize) {
+        self.out.reserve(byte_len, records);
     }
 
     /// Finds, acts and appends records. `orders` are those of each class, by its number, and behind them, if there are such
@@ -149,11 +149,46 @@ impl<'a> Pass<'a> {
             {
                 let mut found_in = found.by_part();
                 for record in of_class {
-                    self.record(orders, state, record, &mut found_in, tally);
+                    if record.is_plain() && orders.table.is_none() {
+                        self.plain_record(orders, state, record, &mut found_in, tally);
+                    } else {
+                        self.record(orders, state, record, &mut found_in, tally);
+                    }
                 }
             }
             state.found = found;
         }
+    }
+
+    /// The same as [`Pass::record`] for one that is all message, where no sessions are kept.
+    fn plain_record<'f>(
+        &mut self,
+        orders: &Orders,
+        state: &mut State,
+        record: &Record,
+        found_in: &mut impl FnMut() -> &'f [Finding],
+        tally: &mut Tally,
+    ) {
+        let span = record.message;
+        let findings = if span.is_empty() { &[] } else { found_in() };
+        self.out.begin_message(span);
+        let message = if span.is_empty() {
+            Span::default()
+        } else if findings.is_empty() {
+            self.out.copy(span)
+        } else {
+            let haystack = &self.raw[span.range()];
+            let out = self.out.write_behind(span);
+            let start = out.len();
+            if splice(orders, state, Part::Message, haystack, findings, out, tally) == Fate::Dropped {
+                self.out.roll_back();
+                tally.dropped += 1;
+                return;
+            }
+            Span::new(start, out.len())
+        };
+        self.out.push_plain(record, message);
+        tally.records_out += 1;
     }
 
     fn record<'f>(
@@ -258,7 +293,7 @@ fn splice_part(
     let start = out.len();
     let replacer = Replacer { orders, part, haystack };
     replacer.note_ending(findings, &mut state.bench);
-    if let Some(fatal) = findings.iter().find(|finding| replacer.action(finding) == Action::DropRecord) {
+    if let Some(fatal) = findings.iter().find(|finding| replacer.is_to(finding, Action::DropRecord)) {
         tally.count(fatal.entity, Action::DropRecord);
         return Fate::Dropped;
     }

@@ -199,8 +199,9 @@ impl<'a> Builder<'a> {
         Builder { raw, redacted, pending: Span::default(), set_apart: false, whole: 0 }
     }
 
-    pub(in crate::act) fn reserve(&mut self, byte_len: usize) {
+    pub(in crate::act) fn reserve(&mut self, byte_len: usize, records: usize) {
         self.redacted.bytes.reserve(byte_len);
+        self.redacted.records.reserve(records);
     }
 
     /// Bytes that there are once what is pending is copied.
@@ -248,10 +249,17 @@ impl<'a> Builder<'a> {
 
     /// Ends the record in the making; its spans point into the bytes.
     pub(in crate::act) fn push(&mut self, mut record: Record) {
-        let parts = record.parts_mut().into_iter().rev().skip(1);
-        self.redacted.are_lines &= parts.fold(true, |none, part| none & part.is_empty());
+        self.redacted.are_lines &= record.is_plain();
         record.place = self.redacted.records.len() as u32;
         self.redacted.records.push(record);
+        self.redacted.separators += usize::from(std::mem::take(&mut self.set_apart));
+        self.whole = self.len();
+    }
+
+    /// Ends a record in the making that is all message: `record` with its message at `message` of the bytes.
+    pub(in crate::act) fn push_plain(&mut self, record: &Record, message: Span) {
+        let place = self.redacted.records.len() as u32;
+        self.redacted.records.push(Record { message, place, ..*record });
         self.redacted.separators += usize::from(std::mem::take(&mut self.set_apart));
         self.whole = self.len();
     }

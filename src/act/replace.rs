@@ -43,12 +43,17 @@ impl Replacer<'_> {
         action
     }
 
+    /// Whether this is to be done with a finding. What stands there is looked at only if its entity's action is this one.
+    pub(super) fn is_to(&self, finding: &Finding, action: Action) -> bool {
+        self.orders.action(finding.entity) == action && !self.is_ours(finding.span)
+    }
+
     /// Replaces `fields` by the fields that are to be removed, sorted, none within another.
     pub(super) fn find_fields(&self, findings: &[Finding], fields: &mut Vec<Field>) {
         fields.clear();
         let mut search = Search::new(self.haystack);
         for finding in findings {
-            if self.action(finding) == Action::DropField {
+            if self.is_to(finding, Action::DropField) {
                 fields.extend(search.field(finding));
             }
         }

@@ -266,7 +266,7 @@ impl<'a> Bench<'a> {
             let mut tally = Tally::default();
             for batch in batches {
                 let mut pass = Pass::new(&batch.raw, batch.received, Arc::clone(names));
-                pass.reserve(batch.raw.len());
+                pass.reserve(batch.raw.len(), batch.records.len());
                 pass.records(&orders, &mut state, &batch.records, &mut tally);
                 black_box(pass.finish());
             }

@@ -17,10 +17,9 @@ use std::sync::OnceLock;
 use aho_corasick::AhoCorasick;
 
 use super::RuleId;
-use super::candidates::keep;
 use super::context::{after_escape, is_word};
 use super::leading::is_token;
-use super::simd::{BLOCK_BYTES, BUCKETS, Classifier, Fingerprint};
+use super::simd::{BUCKETS, Classifier, Fingerprint};
 
 /// What is asked where a literal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +93,7 @@ pub(super) enum Place {
 pub(super) const TOKEN_BYTES: usize = 16;
 
 /// Bytes between the beginning of a service's name and its token.
-pub(super) const SERVICE_BYTES_MAX: usize = 128;
+const SERVICE_BYTES_MAX: usize = 128;
 
 /// Bytes before a token in which a comma may stand: between two arguments, the second of which is the token.
 const COMMA_BYTES_MAX: usize = 8;
@@ -148,25 +147,37 @@ fn token_begins_at(haystack: &[u8], at: usize) -> bool {
     haystack.get(at..at + TOKEN_BYTES).is_some_and(|run| run.iter().all(|&byte| is_token(byte)))
 }
 
-/// Whether a run of [`TOKEN_BYTES`] begins at `at` or near enough behind it.
+/// Whether a run of [`TOKEN_BYTES`] begins at `at` or near enough behind it, and nothing between the two says that what is
+/// behind it is something else: a brace, a semicolon, a line's end, or a comma, unless the token is an argument
+/// behind it.
 fn is_before_token(haystack: &[u8], at: usize) -> bool {
     if token_begins_at(haystack, at) {
         return true;
     }
-    let begins = |token: &usize| !is_token(haystack[token - 1]) && token_begins_at(haystack, *token);
-    let token = (at + 1..haystack.len().min(at + 1 + SERVICE_BYTES_MAX)).find(begins);
-    token.is_some_and(|token| service_begin(haystack, token) <= at)
-}
-
-/// From where on a name may belong to the token that begins at `token`: a brace, a semicolon, a line's end and a comma,
-/// unless the token is an argument behind it, begin something else.
-fn service_begin(haystack: &[u8], token: usize) -> usize {
-    let floor = token.saturating_sub(SERVICE_BYTES_MAX);
-    let ends = |(distance, &byte): (usize, &u8)| {
-        matches!(byte, b';' | b'{' | b'}' | b'\n') || (byte == b',' && distance >= COMMA_BYTES_MAX)
-    };
-    let len = haystack[floor..token].iter().rev().enumerate().position(ends);
-    len.map_or(floor, |len| token - len)
+    let end = haystack.len().min(at + SERVICE_BYTES_MAX + TOKEN_BYTES);
+    let mut run = 0;
+    let mut comma = None;
+    for (place, &byte) in haystack.iter().enumerate().take(end).skip(at) {
+        if is_token(byte) {
+            run += 1;
+            let begin = place + 1 - TOKEN_BYTES.min(place + 1);
+            // The one that goes on over `at` has begun before it.
+            if run == TOKEN_BYTES && begin > at && !is_token(haystack[begin - 1]) {
+                return comma.is_none_or(|comma: usize| begin <= comma + COMMA_BYTES_MAX);
+            }
+            continue;
+        }
+        run = 0;
+        match byte {
+            b';' | b'{' | b'}' | b'\n' => return false,
+            b',' => comma = comma.or(Some(place)),
+            _ => {}
+        }
+        if comma.is_some_and(|comma| place >= comma + COMMA_BYTES_MAX) {
+            return false;
+        }
+    }
+    false
 }
 
 /// Whether a part of a word begins at `at`: behind what is no letter and no digit, at a capital behind a small letter or
@@ -180,54 +191,112 @@ pub(super) fn part_begins_at(haystack: &[u8], at: usize) -> bool {
     hump || after_escape(haystack, at)
 }
 
-/// Places of the table by four bytes, a power of two: 8 KiB, so that it stays in a core's nearest cache.
+/// Slots of the table of literals.
 const SLOTS: usize = 2048;
 
-/// A table that knows from four bytes whether a literal perhaps begins.
+/// A table that knows from a few bytes whether a literal perhaps begins.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// By the hash of three bytes, which fourth bytes may follow, told by their low five bits.
-    fourth: Box<[u32; SLOTS]>,
-    /// By the same hash, the literals' places in the list.
-    slots: Vec<Vec<u16>>,
+    /// The beginnings of literals: of those of 3 bytes, of those of 4 and 5, and of longer ones, told by 3, 4 and 6 bytes.
+    begins: [Bits; 3],
+    /// By a hash of three bytes, where its entries begin; those of the next slot stand behind them.
+    slots: Box<[u16]>,
+    /// Literals' places in the list.
+    entries: Vec<u16>,
+}
+
+/// Bytes by which beginnings are told.
+const BEGIN_BYTES: [u32; 3] = [3, 4, 6];
+
+/// A set of hashes of 16 bits; 8 KiB, so that all three stay in a core's nearest cache.
+#[derive(Debug)]
+struct Bits(Box<[u64; 1024]>);
+
+/// The hash of the first `count` of eight bytes, in which the case of letters does not count.
+#[inline(always)]
+fn hash(bytes: [u8; 8], count: u32) -> usize {
+    let folded = u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020;
+    ((folded << (64 - 8 * count)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
+}
+
+impl Bits {
+    fn add(&mut self, hash: usize) {
+        self.0[hash / 64] |= 1 << (hash % 64);
+    }
+
+    #[inline(always)]
+    fn has(&self, hash: usize) -> bool {
+        self.0[hash / 64 % 1024] >> (hash % 64) & 1 == 1
+    }
+}
+
+/// Places that are narrowed down in one go.
+pub(super) const PLACES: usize = 2048;
+
+/// Moves those of `places` to the front that `is` holds for; returns how many.
+#[inline(always)]
+fn leave(places: &mut [u16], is: impl Fn(u16) -> bool) -> usize {
+    let mut left = 0;
+    for n in 0..places.len() {
+        let place = places[n];
+        places[left] = place;
+        left += usize::from(is(place));
+    }
+    left
 }
 
 impl Table {
-    fn new<'a>(literals: impl Iterator<Item = (usize, &'a Literal)>) -> Table {
-        let mut table = Table { fourth: Box::new([0; SLOTS]), slots: vec![Vec::new(); SLOTS] };
-        for (n, literal) in literals {
+    fn new(literals: &[Literal]) -> Table {
+        let mut begins = [0; 3].map(|_: u8| Bits(Box::new([0; 1024])));
+        let mut all: Vec<(usize, u16)> = Vec::new();
+        for (n, literal) in literals.iter().enumerate() {
+            let mut begin = [0; 8];
+            let len = literal.text.len().min(begin.len());
+            begin[..len].copy_from_slice(&literal.text[..len]);
+            let by = BEGIN_BYTES.iter().rposition(|count| *count as usize <= len).unwrap_or(0);
+            begins[by].add(hash(begin, BEGIN_BYTES[by]));
             let slot = slot([literal.text[0], literal.text[1], literal.text[2]]);
-            table.fourth[slot] |= literal.text.get(3).map_or(u32::MAX, |byte| 1 << (byte & 31));
-            table.slots[slot].push(n as u16);
+            all.push((slot, n as u16));
         }
-        table
+        all.sort_by_key(|(slot, _)| *slot);
+        let begin = |slot: usize| all.partition_point(|(of, _)| *of < slot) as u16;
+        let slots = (0..=SLOTS).map(begin).collect();
+        Table { begins, slots, entries: all.into_iter().map(|(_, n)| n).collect() }
     }
 
-    /// The bits of `places` at which a literal perhaps begins. Bit 0 stands for the first byte of `text`.
-    pub(super) fn narrow(&self, text: &[u8], mut places: u64) -> u64 {
-        let Some(text) = text.first_chunk::<{ BLOCK_BYTES + 3 }>() else {
-            return keep(places, |at| self.may_begin(text, at));
+    /// Leaves those of `places` behind at which a literal perhaps begins; returns how many. A place stands for the byte of
+    /// `haystack` that is as many behind `base`, and is below [`PLACES`].
+    pub(super) fn narrow(&self, haystack: &[u8], base: usize, places: &mut [u16]) -> usize {
+        let window = haystack.get(base..).and_then(|text| text.first_chunk::<{ PLACES + 8 }>());
+        let Some(window) = window else {
+            return leave(places, |place| self.may_begin(haystack, base + usize::from(place)));
         };
-        let mut kept = 0;
-        while places != 0 {
-            let at = places.trailing_zeros() as usize % BLOCK_BYTES;
-            let word = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]);
-            kept |= u64::from(self.fourth[slot_of(word)] >> (word >> 24 & 31) & 1) << at;
-            places &= places - 1;
-        }
-        kept
+        leave(places, |place| {
+            let at = usize::from(place) % PLACES;
+            window[at..].first_chunk().is_some_and(|bytes| self.may_begin_with(*bytes))
+        })
     }
 
-    /// Whether a literal perhaps begins at `at`.
-    #[inline]
-    pub(super) fn may_begin(&self, haystack: &[u8], at: usize) -> bool {
-        match haystack.get(at..).and_then(|text| text.first_chunk::<4>()) {
-            Some(bytes) => {
-                let word = u32::from_le_bytes(*bytes);
-                self.fourth[slot_of(word)] >> (word >> 24 & 31) & 1 == 1
-            }
-            None => at + 3 <= haystack.len(),
-        }
+    /// Whether a literal perhaps begins at `at`, as far as six bytes tell.
+    fn may_begin(&self, haystack: &[u8], at: usize) -> bool {
+        // What lies behind the end belongs to no literal.
+        let mut bytes = [0; 8];
+        let text = haystack.get(at..).unwrap_or_default();
+        let len = text.len().min(bytes.len());
+        bytes[..len].copy_from_slice(&text[..len]);
+        self.may_begin_with(bytes)
+    }
+
+    #[inline(always)]
+    fn may_begin_with(&self, bytes: [u8; 8]) -> bool {
+        let [three, four, six] = &self.begins;
+        three.has(hash(bytes, 3)) | four.has(hash(bytes, 4)) | six.has(hash(bytes, 6))
+    }
+
+    /// The literals that perhaps begin with these bytes.
+    fn entries_of(&self, bytes: [u8; 3]) -> &[u16] {
+        let slot = slot(bytes);
+        &self.entries[usize::from(self.slots[slot])..usize::from(self.slots[slot + 1])]
     }
 }
 
@@ -235,10 +304,7 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Literals {
     list: Vec<Literal>,
-    /// Those of [`Place::Part`] and [`Place::Free`].
-    everywhere: Table,
-    /// Those of [`Place::Token`] and [`Place::Service`].
-    at_tokens: Table,
+    table: Table,
     classifier: Classifier,
     /// The plain way to look for them; made when it is first asked.
     automaton: OnceLock<AhoCorasick>,
@@ -249,11 +315,9 @@ impl Literals {
     pub(super) fn new(literals: BTreeMap<(Vec<u8>, Place), Vec<Anchor>>) -> Literals {
         let list: Vec<Literal> =
             literals.into_iter().map(|((text, place), calls)| Literal::new(text, place, calls)).collect();
-        let is_at_token = |literal: &Literal| matches!(literal.place, Place::Token | Place::Service);
-        let of = |wanted: bool| Table::new(list.iter().enumerate().filter(|(_, l)| is_at_token(l) == wanted));
-        let (everywhere, at_tokens) = (of(false), of(true));
+        let table = Table::new(&list);
         let classifier = Classifier::new(fingerprint(&list));
-        Literals { list, everywhere, at_tokens, classifier, automaton: OnceLock::new() }
+        Literals { list, table, classifier, automaton: OnceLock::new() }
     }
 
     /// What makes the masks that this set is looked for with.
@@ -277,61 +341,46 @@ impl Literals {
         literals.filter(|(at, literal)| literal.stands_at(haystack, *at)).collect()
     }
 
-    /// The table of literals that may begin anywhere or where any word does.
-    pub(super) fn everywhere(&self) -> &Table {
-        &self.everywhere
+    /// The table of all of them.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
-    /// The table of literals that may begin at a token or before one.
-    pub(super) fn at_tokens(&self) -> &Table {
-        &self.at_tokens
-    }
-
-    /// Each literal of `table` that stands at `at`, in the order of the list.
-    pub(super) fn at<'a>(
-        &'a self,
-        table: &'a Table,
-        haystack: &'a [u8],
-        at: usize,
-    ) -> impl Iterator<Item = &'a Literal> {
-        let slot = match haystack.get(at..at + 3) {
-            Some(&[a, b, c]) => table.slots[slot([a, b, c])].as_slice(),
+    /// Each literal that stands at `at`, in the order of the list.
+    pub(super) fn at<'a>(&'a self, haystack: &'a [u8], at: usize) -> impl Iterator<Item = &'a Literal> {
+        let entries = match haystack.get(at..at + 3) {
+            Some(&[a, b, c]) => self.table.entries_of([a, b, c]),
             _ => &[],
         };
-        let literals = slot.iter().map(|&n| &self.list[usize::from(n)]);
+        let literals = entries.iter().map(|&n| &self.list[usize::from(n)]);
         literals.filter(move |literal| literal.stands_at(haystack, at))
     }
 }
 
 /// A hash of three bytes in which case does not count.
-fn slot(bytes: [u8; 3]) -> usize {
-    let [a, b, c] = bytes;
-    slot_of(u32::from_le_bytes([a, b, c, 0]))
+fn slot([a, b, c]: [u8; 3]) -> usize {
+    hash([a, b, c, 0, 0, 0, 0, 0], 3) % SLOTS
 }
 
-/// The same for the three lower bytes of a word.
-#[inline]
-fn slot_of(word: u32) -> usize {
-    let key = word << 8 | 0x2020_2000;
-    (key.wrapping_mul(0x9e37_79b1) >> (32 - SLOTS.trailing_zeros())) as usize
-}
-
-/// Of the literals that begin like words, neighbours in the alphabet share a bucket; of the others, those that begin with
-/// the same sign, and all that begin with rare ones. So each bucket allows few first bytes.
+/// Of the literals that the beginnings of words alone do not tell. Of those that begin like words, neighbours in the alphabet
+/// share a bucket; of the rest, those that begin with the same sign, and all that begin with rare ones. So each
+/// bucket allows few first bytes.
 fn fingerprint(list: &[Literal]) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
+    let begins_part =
+        |literal: &&Literal| literal.place != Place::Free && literal.text[0].is_ascii_alphabetic();
+    let parts = || list.iter().filter(begins_part).filter(|literal| !begins_word(&literal.text));
+    let share = parts().count().div_ceil(BUCKETS).max(1);
+    for (n, literal) in parts().enumerate() {
+        fingerprint.part.add(begin(literal), n / share);
+    }
     let is_word = |literal: &&Literal| literal.text[0].is_ascii_alphanumeric();
-    let of = |place: Place| list.iter().filter(move |literal| literal.place == place);
-    let share = |count: usize| count.div_ceil(BUCKETS).max(1);
-    let parts = share(of(Place::Part).count());
-    for (n, literal) in of(Place::Part).enumerate() {
-        fingerprint.part.add(begin(literal), n / parts);
+    let free = || list.iter().filter(|literal| !begins_part(literal));
+    let share = free().filter(is_word).count().div_ceil(BUCKETS).max(1);
+    for (n, literal) in free().filter(is_word).enumerate() {
+        fingerprint.free[0].add(begin(literal), n / share);
     }
-    let words = share(of(Place::Free).filter(is_word).count());
-    for (n, literal) in of(Place::Free).filter(is_word).enumerate() {
-        fingerprint.free[0].add(begin(literal), n / words);
-    }
-    for literal in of(Place::Free).filter(|literal| !is_word(literal)) {
+    for literal in free().filter(|literal| !is_word(literal)) {
         let bucket = match literal.text[0] {
             b'$' => 0,
             b'%' | b'\\' => 1,
@@ -345,6 +394,12 @@ fn fingerprint(list: &[Literal]) -> Fingerprint {
         fingerprint.free[1].add(begin(literal), bucket);
     }
     fingerprint
+}
+
+/// Whether it begins with a letter and two more letters or digits: such a literal is looked for wherever a part of a word
+/// begins so.
+fn begins_word(text: &[u8]) -> bool {
+    text[0].is_ascii_alphabetic() && text[1].is_ascii_alphanumeric() && text[2].is_ascii_alphanumeric()
 }
 
 fn begin(literal: &Literal) -> [u8; 3] {
@@ -363,9 +418,8 @@ mod tests {
     fn found(literals: &Literals, text: &str) -> Vec<(usize, String)> {
         let text = text.as_bytes();
         (0..text.len())
-            .flat_map(|at| [literals.everywhere(), literals.at_tokens()].map(|table| (at, table)))
-            .filter(|(at, table)| table.may_begin(text, *at))
-            .flat_map(|(at, table)| literals.at(table, text, at).map(move |literal| (at, &literal.text)))
+            .filter(|&at| literals.table().may_begin(text, at))
+            .flat_map(|at| literals.at(text, at).map(move |literal| (at, &literal.text)))
             .map(|(at, text)| (at, String::from_utf8_lossy(text).into_owned()))
             .collect()
     }

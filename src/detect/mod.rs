@@ -25,8 +25,10 @@ pub mod entity;
 mod entropy;
 mod escaped;
 mod fields;
+mod known;
 mod leading;
 mod names;
+mod narrow;
 mod near;
 pub mod overrule;
 pub mod pack;
@@ -41,6 +43,7 @@ mod tails;
 pub mod validator;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::entity::{Entities, Entity};
 use crate::limit;
@@ -139,9 +142,14 @@ pub enum Why {
     },
 }
 
+/// How many [`Rules`] were made.
+static RULES_MADE: AtomicU64 = AtomicU64::new(0);
+
 /// Compiled packs. Immutable; shared by all workers.
 #[derive(Debug)]
 pub struct Rules {
+    /// No other rules of this process have it: what a worker remembers holds for these alone.
+    number: u64,
     entities: Entities,
     rules: Vec<Rule>,
     by_parser: [Option<RuleId>; Parser::COUNT],
@@ -281,7 +289,8 @@ impl Rules {
             }
         }
         let literals = Literals::new(literals);
-        Rules { entities, rules, by_parser, names, alone, literals, added: Vec::new() }
+        let number = RULES_MADE.fetch_add(1, Ordering::Relaxed) + 1;
+        Rules { number, entities, rules, by_parser, names, alone, literals, added: Vec::new() }
     }
 
     /// The entities that these rules know.

@@ -8,6 +8,7 @@ that `page_token` can be excepted from `token`.
 */
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::RuleId;
 use super::tails::Tails;
@@ -20,7 +21,7 @@ const WORDS_MAX: usize = 6;
 /// Listed names and the rules that list them; a name that is excepted has none.
 #[derive(Debug)]
 pub struct Names {
-    rules: HashMap<Box<[u8]>, Vec<RuleId>>,
+    rules: HashMap<Box<[u8]>, Vec<RuleId>, BuildHasherDefault<Mixed>>,
     /// Names that also count where no word begins: `dbpassword`. Longest first.
     glued: Vec<(Box<[u8]>, Vec<RuleId>)>,
     /// By length, the last bytes that listed names have, as bits of their low six bits: nearly every key of a log is
@@ -33,7 +34,7 @@ pub struct Names {
 impl Default for Names {
     fn default() -> Names {
         let ends = [0; limit::KEY_BYTES_MAX + 1];
-        Names { rules: HashMap::new(), glued: Vec::new(), ends, tails: Tails::default() }
+        Names { rules: HashMap::default(), glued: Vec::new(), ends, tails: Tails::default() }
     }
 }
 
@@ -103,6 +104,32 @@ impl Names {
             return None;
         }
         self.rules.get(name)
+    }
+}
+
+/// A hash by multiplication. Names come from packs, which nobody outside chooses, so no collisions are made on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, length: usize) {
+        self.write_u64(length as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
     }
 }
 

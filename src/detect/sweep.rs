@@ -12,28 +12,24 @@ What it costs: the masks some 40 cycles for 64 bytes, a candidate a
 mispredicted branch and its parser.
 */
 
-use std::ops::Range;
-
-use super::anchor::{SERVICE_BYTES_MAX, TOKEN_BYTES};
-use super::candidates::{Candidates, Carry, keep};
+use super::candidates::Candidates;
 use super::entity::national::it;
 use super::entity::{pem, wallet};
+use super::known::Known;
+use super::narrow::{BLOCKS, Place, Stride};
 use super::reference::{Search, State};
 use super::rule::Parser;
-use super::simd::{BLOCK_BYTES, Block};
+use super::simd::BLOCK_BYTES;
 use super::{Finding, RuleId, Rules, Wanted, overrule, resolve};
 use crate::limit;
 use crate::span::Span;
 use crate::structure::Form;
 
-/// Blocks that are classified in one go: their masks stay in a core's nearest cache.
-const BLOCKS: usize = 32;
-
 /// A worker's own buffers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scratch {
-    /// One more than is swept at a time: the masks of a block look ahead.
-    blocks: Box<[Block; BLOCKS + 1]>,
+    stride: Box<Stride>,
+    known: Known,
     work: Work,
     /// For what a policy says of fields and values.
     pub(super) overrule: overrule::Scratch,
@@ -46,13 +42,6 @@ struct Work {
     /// Where the authorities of this haystack's URLs begin, as long as no at-sign was seen behind them.
     authorities: Vec<usize>,
     findings: Vec<Finding>,
-}
-
-impl Default for Scratch {
-    fn default() -> Scratch {
-        let blocks = Box::new([Block::default(); BLOCKS + 1]);
-        Scratch { blocks, work: Work::default(), overrule: overrule::Scratch::default() }
-    }
 }
 
 /// Calls `each` with the findings of every haystack that has some, in order: the haystack's place in `haystacks`, and
@@ -69,8 +58,11 @@ pub(super) fn sweep(
 ) {
     let (Some(first), Some(last)) = (haystacks.first(), haystacks.last()) else { return };
     let mut borders = Borders { haystacks, next: 0 };
-    let mut carry = Carry::default();
-    let Scratch { blocks, work, .. } = scratch;
+    let Scratch { stride, known, work, .. } = scratch;
+    known.of(rules.number);
+    stride.begin();
+    let wants_uuids = rules.by_parser[Parser::Uuid as usize]
+        .is_some_and(|rule| wanted.strength(rules.rule(rule).entity) > 0);
     let mut sweep = Sweep {
         rules,
         wanted,
@@ -78,31 +70,22 @@ pub(super) fn sweep(
         haystacks,
         place: 0,
         asked: true,
-        wants_uuids: rules.by_parser[Parser::Uuid as usize]
-            .is_some_and(|rule| wanted.strength(rules.rule(rule).entity) > 0),
         groups_end: 0,
-        names_end: 0,
-        parts: [0; 4],
-        parts_base: 0,
         open_key: None,
         work,
         each,
     };
     sweep.begin();
     let mut base = first.start;
-    let mut starts = borders.within(base);
+    let text = &buffer[..last.end];
     while base < last.end {
         let count = (last.end - base).div_ceil(BLOCK_BYTES).min(BLOCKS);
-        rules.literals.classifier().classify(&buffer[..last.end], base, &mut blocks[..=count]);
-        for pair in blocks[..=count].windows(2) {
-            let next_starts = borders.within(base + BLOCK_BYTES);
-            let mut found = carry.step(&pair[0], &pair[1], starts, next_starts);
-            sweep.remember(base, found.part);
-            sweep.narrow(base, &mut found);
-            sweep.ask_all(base, &found);
-            starts = next_starts;
-            base += BLOCK_BYTES;
+        stride.find(rules, text, base, count, |masks| borders.within(base, masks));
+        stride.narrow(rules, known, wants_uuids, buffer, count);
+        for block in 0..count {
+            sweep.ask_all(stride, block);
         }
+        base += BLOCKS * BLOCK_BYTES;
     }
     while sweep.place < haystacks.len() {
         sweep.finish();
@@ -116,21 +99,22 @@ struct Borders<'a> {
 }
 
 impl Borders<'_> {
-    /// The borders in the block at `base`. Blocks are asked for in order.
-    fn within(&mut self, base: usize) -> u64 {
-        let mut mask = 0;
+    /// Sets a bit of `masks`, one mask a block from the one at `base` on, for each border. Strides are asked for in order.
+    fn within(&mut self, base: usize, masks: &mut [u64]) {
+        masks.fill(0);
+        let end = base + masks.len() * BLOCK_BYTES;
         while let Some(haystack) = self.haystacks.get(self.next) {
             for border in [haystack.start, haystack.end] {
-                if let Some(place) = border.checked_sub(base).filter(|&place| place < BLOCK_BYTES) {
-                    mask |= 1 << place;
+                if (base..end).contains(&border) {
+                    masks[(border - base) / BLOCK_BYTES] |= 1 << ((border - base) % BLOCK_BYTES);
                 }
             }
-            if haystack.end >= base + BLOCK_BYTES {
+            // The last block is asked for once more, as the first of the next stride.
+            if haystack.end >= end - BLOCK_BYTES {
                 break;
             }
             self.next += 1;
         }
-        mask
     }
 }
 
@@ -143,15 +127,8 @@ struct Sweep<'a, F> {
     place: usize,
     /// Whether anything was asked in it.
     asked: bool,
-    /// Whether UUIDs are looked for: logs are full of them, and few policies take them out.
-    wants_uuids: bool,
     /// End of the last run of hexadecimal digits, colons and dots that was asked about.
     groups_end: usize,
-    /// Up to where services' names were looked for.
-    names_end: usize,
-    /// Where parts of words begin: in the block at `parts_base`, then in those before it.
-    parts: [u64; 4],
-    parts_base: usize,
     /// The rule of a private key whose armour began in an earlier haystack and is not closed yet.
     open_key: Option<RuleId>,
     work: &'a mut Work,
@@ -159,60 +136,15 @@ struct Sweep<'a, F> {
 }
 
 impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
-    /// Takes out what a look at a few bytes tells: most separators and most places of literals.
-    fn narrow(&self, base: usize, found: &mut Candidates) {
-        let (everywhere, at_tokens) = (self.rules.literals.everywhere(), self.rules.literals.at_tokens());
-        found.separator =
-            keep(found.separator, |bit| self.rules.names.may_be_before(self.buffer, base + bit));
-        // No country's code begins with 0; each line of an access log has `+0000`.
-        found.plus = keep(found.plus, |bit| self.buffer.get(base + bit + 1) != Some(&b'0'));
-        if !self.wants_uuids {
-            found.uuid = 0;
-        }
-        found.word_run = keep(found.word_run, |bit| {
-            let start = (base + bit + 1).checked_sub(wallet::BYTES_MIN);
-            start.is_some_and(|start| wallet::may_begin(&self.buffer[start..]))
-        });
-        found.token = keep(found.token, |bit| {
-            (base + bit).checked_sub(TOKEN_BYTES - 1).is_some_and(|at| at_tokens.may_begin(self.buffer, at))
-        });
-        found.anchor = everywhere.narrow(&self.buffer[base.min(self.buffer.len())..], found.anchor);
-    }
-
-    /// Remembers where parts of words begin in this block and three before it.
-    fn remember(&mut self, base: usize, part: u64) {
-        self.parts.rotate_right(1);
-        self.parts[0] = part;
-        self.parts_base = base;
-    }
-
-    fn ask_all(&mut self, base: usize, found: &Candidates) {
-        let mut all = found.quad
-            | found.long_number
-            | found.number_group
-            | found.account
-            | found.sign
-            | found.groups
-            | found.pairs
-            | found.separator
-            | found.scheme
-            | found.flag
-            | found.element
-            | found.token
-            | found.run
-            | found.plus
-            | found.line_number
-            | found.word_run
-            | found.code
-            | found.uuid
-            | found.bot
-            | found.anchor;
+    fn ask_all(&mut self, stride: &Stride, block: usize) {
+        let base = stride.base + block * BLOCK_BYTES;
+        let mut all = stride.all[block];
         while all != 0 {
             let bit = all & all.wrapping_neg();
             all ^= bit;
             let at = base + bit.trailing_zeros() as usize;
             if let Some(haystack) = self.haystack_at(at) {
-                self.ask(haystack, at - haystack.start, bit, found);
+                self.ask(haystack, at - haystack.start, stride.place(block, bit));
             }
         }
     }
@@ -234,7 +166,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             self.work.state.reset();
             self.work.authorities.clear();
             self.work.findings.clear();
-            (self.groups_end, self.names_end) = (0, 0);
+            self.groups_end = 0;
             self.asked = false;
         }
         self.ask_alone();
@@ -284,149 +216,95 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
         }
     }
 
-    fn ask(&mut self, haystack: Span, at: usize, bit: u64, found: &Candidates) {
+    fn ask(&mut self, haystack: Span, at: usize, place: Place<'_>) {
         self.asked = true;
         let Work { state, authorities, findings } = &mut *self.work;
-        let start = haystack.start;
         let haystack = &self.buffer[haystack.range()];
         let mut search = Search { rules: self.rules, wanted: self.wanted, haystack, findings, misses: None };
-        if found.separator & bit != 0 {
+        if place.is(|found| &found.separator) {
             search.at_separator(at, state);
         }
-        if found.quad & bit != 0
+        if place.is(|found| &found.anchor) {
+            let literals = self.rules.literals.at(haystack, at);
+            literals.for_each(|literal| search.at_literal(literal, at, state));
+        }
+        if place.is(|found| &found.word_run)
+            && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)
+        {
+            search.at_word_run(start);
+        }
+        if place.is(|found| &found.uuid)
+            && let Some(first) = at.checked_sub(15)
+        {
+            search.at_uuid(first);
+        }
+        if !place.is(|found| &found.shapes) {
+            return;
+        }
+        if place.is(|found| &found.quad)
             && let Some(run) = first_of_quad(haystack, at)
         {
             search.at_quad(run);
         }
-        if found.anchor & bit != 0 {
-            let literals = &self.rules.literals;
-            let literals = literals.at(literals.everywhere(), haystack, at);
-            literals.for_each(|literal| search.at_literal(literal, at, state));
-        }
-        if (found.run | found.token) & bit != 0
-            && let Some(token) = at.checked_sub(TOKEN_BYTES - 1)
-        {
-            if found.run & bit != 0 {
-                let from = token.saturating_sub(SERVICE_BYTES_MAX).max(self.names_end);
-                let before = start + from..start + token;
-                at_services(&mut search, self.buffer, &self.parts, self.parts_base, before, start, state);
-                self.names_end = token;
-            }
-            if found.token & bit != 0 {
-                at_token(&mut search, token, state);
-            }
-        }
-        if found.sign & bit != 0 {
+        if place.is(|found| &found.sign) {
             search.at_sign(at);
             authorities.drain(..).for_each(|authority| search.at_scheme(authority, state));
         }
-        if found.scheme & bit != 0 {
+        if place.is(|found| &found.scheme) {
             authorities.extend(authority_behind(haystack, at));
         }
-        ask_numbers(&mut search, at, bit, found, state);
-        if found.groups & bit != 0 && at >= self.groups_end {
+        ask_numbers(&mut search, at, place, state);
+        if place.is(|found| &found.groups) && at >= self.groups_end {
             self.groups_end = at_groups(&mut search, at);
         }
-        if found.pairs & bit != 0
-            && let Some(first) = at.checked_sub(12)
-        {
-            search.at_pairs(first);
-        }
-        ask_words(&mut search, at, bit, found);
-        if found.flag & bit != 0 {
-            search.at_flag(at);
-        }
-        if found.element & bit != 0 {
-            search.at_element(at);
-        }
+        ask_rest(&mut search, at, place);
     }
 }
 
 /// Asks about what runs of digits tell.
-fn ask_numbers(search: &mut Search, at: usize, bit: u64, found: &Candidates, state: &mut State) {
+fn ask_numbers(search: &mut Search, at: usize, place: Place<'_>, state: &mut State) {
     let haystack = search.haystack;
-    if found.long_number & bit != 0 {
+    if place.is(|found| &found.long_number) {
         search.at_number(digits_around(haystack, at), state);
     }
-    if found.number_group & bit != 0
+    if place.is(|found| &found.number_group)
         && let Some(group) = at.checked_sub(5)
     {
         search.at_number(digits_around(haystack, group), state);
     }
-    if found.account & bit != 0 {
+    if place.is(|found| &found.account) {
         search.at_account(digits_around(haystack, at));
     }
 }
 
-/// Asks about what runs of letters and digits tell: the rest of [`Sweep::ask`].
-fn ask_words(search: &mut Search, at: usize, bit: u64, found: &Candidates) {
-    if found.plus & bit != 0 {
+/// Asks about what is rare in logs: the rest of [`Sweep::ask`].
+fn ask_rest(search: &mut Search, at: usize, place: Place<'_>) {
+    let is = |of: fn(&Candidates) -> &super::simd::Masks| place.is(of);
+    if is(|found| &found.pairs)
+        && let Some(first) = at.checked_sub(12)
+    {
+        search.at_pairs(first);
+    }
+    if is(|found| &found.plus) {
         search.at_plus(at);
     }
-    if found.line_number & bit != 0 {
+    if is(|found| &found.line_number) {
         search.at_line_number(at);
     }
-    if found.word_run & bit != 0
-        && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)
-    {
-        search.at_word_run(start);
-    }
-    if found.code & bit != 0
+    if is(|found| &found.code)
         && let Some(start) = at.checked_sub(it::DIGITS_OFFSET + 3)
     {
         search.at_code(start);
     }
-    if found.uuid & bit != 0
-        && let Some(first) = at.checked_sub(15)
-    {
-        search.at_uuid(first);
-    }
-    if found.bot & bit != 0 {
+    if is(|found| &found.bot) {
         search.at_bot(at);
     }
-}
-
-/// Asks whom the literals call that begin at a token or before one, at the part of a word that begins at `at`.
-fn at_token(search: &mut Search, at: usize, state: &mut State) {
-    let literals = &search.rules.literals;
-    if literals.at_tokens().may_begin(search.haystack, at) {
-        let all = literals.at(literals.at_tokens(), search.haystack, at);
-        all.for_each(|literal| search.at_literal(literal, at, state));
+    if is(|found| &found.flag) {
+        search.at_flag(at);
     }
-}
-
-/// Asks whom the literals call that begin at the parts of words within `range` of the buffer. `parts` are the masks of the
-/// block at `base` and of those before it; the haystack begins at `start`.
-fn at_services(
-    search: &mut Search,
-    buffer: &[u8],
-    parts: &[u64; 4],
-    base: usize,
-    range: Range<usize>,
-    start: usize,
-    state: &mut State,
-) {
-    let table = search.rules.literals.at_tokens();
-    for (n, &mask) in parts.iter().enumerate().rev() {
-        let Some(base) = base.checked_sub(n * BLOCK_BYTES) else { continue };
-        let mask = mask & bits(range.start, base, range.end);
-        if mask != 0 {
-            let mut places = table.narrow(&buffer[base..], mask);
-            while places != 0 {
-                at_token(search, base + places.trailing_zeros() as usize - start, state);
-                places &= places - 1;
-            }
-        }
+    if is(|found| &found.element) {
+        search.at_element(at);
     }
-}
-
-/// The bits of the block at `base` that stand for `from..to`.
-fn bits(from: usize, base: usize, to: usize) -> u64 {
-    let below = |place: usize| match place.saturating_sub(base) {
-        bits @ 0..BLOCK_BYTES => (1 << bits) - 1,
-        _ => u64::MAX,
-    };
-    below(to) & !below(from)
 }
 
 /// The run of digits around `at`; an empty one if there is none.
@@ -443,12 +321,25 @@ const QUAD_DIGITS_MAX: usize = 8;
 fn first_of_quad(haystack: &[u8], third: usize) -> Option<Span> {
     let mut dot = third;
     for _ in 0..2 {
-        let digits = haystack[..dot].iter().rev().take(4).take_while(|b| b.is_ascii_digit()).count();
-        dot = dot.checked_sub(digits + 1).filter(|&dot| haystack[dot] == b'.')?;
+        dot = dot.checked_sub(digits_before(haystack, dot) + 1).filter(|&dot| haystack[dot] == b'.')?;
     }
-    let digits =
-        haystack[..dot].iter().rev().take(QUAD_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
+    let mut digits = digits_before(haystack, dot);
+    if digits == 4 {
+        let before = haystack[..dot].iter().rev();
+        digits = before.take(QUAD_DIGITS_MAX).take_while(|b| b.is_ascii_digit()).count();
+    }
     (digits < QUAD_DIGITS_MAX).then(|| Span::new(dot - digits, dot))
+}
+
+/// How many digits stand before `end`, up to four, told without branches.
+fn digits_before(haystack: &[u8], end: usize) -> usize {
+    let bytes = haystack[..end].last_chunk::<4>().copied().unwrap_or_else(|| {
+        let mut bytes = [0; 4];
+        bytes[4 - end..].copy_from_slice(&haystack[..end]);
+        bytes
+    });
+    let [a, b, c, d] = bytes.map(|byte| byte.is_ascii_digit());
+    usize::from(d) + usize::from(d & c) + usize::from(d & c & b) + usize::from(d & c & b & a)
 }
 
 /// Where the authority begins behind the colon of `://` or `:\/\/` at `colon`.
@@ -469,8 +360,17 @@ fn at_groups(search: &mut Search, at: usize) -> usize {
     // What is shorter than eight groups has a digit: `a::b` is a program's.
     let colons = run.iter().filter(|&&b| b == b':').count();
     if colons >= 6 || run.iter().any(u8::is_ascii_digit) {
-        for colon in memchr::memchr_iter(b':', run) {
-            search.at_groups(start + colon);
+        let mut found_to = 0;
+        for colon in memchr::memchr_iter(b':', run).map(|colon| start + colon) {
+            // An address is the same from each of its colons.
+            if colon < found_to {
+                continue;
+            }
+            search.at_groups(colon);
+            found_to = search
+                .findings
+                .last()
+                .map_or(0, |last| if last.span.start <= colon { last.span.end } else { 0 });
         }
     }
     end

@@ -54,11 +54,15 @@ pub struct Origin {
     pub source: Arc<str>,
 }
 
+/// Bytes of a line in most logs, at least: the list of a piece's records seldom grows while it is made.
+const LINE_BYTES: usize = 128;
+
 /// A piece as batches, in order, none with more than [`limit::BATCH_RECORDS_MAX`] records.
 ///
 /// Usually that is one batch in the piece's own buffer; only very short lines make it more, each with a copy of its part.
 pub fn batches(piece: Raw, origin: &Origin) -> Vec<Batch> {
-    let records: Vec<Record> = lines(piece.bytes()).map(Record::plain).collect();
+    let mut records = Vec::with_capacity(piece.len() / LINE_BYTES + 1);
+    records.extend(lines(piece.bytes()).map(Record::plain));
     if records.len() <= limit::BATCH_RECORDS_MAX {
         return vec![batch(piece, records, origin)];
     }

@@ -140,6 +140,9 @@ impl Routes {
     }
 
     fn by_app(&self, batch: &Batch, record: &Record) -> ClassId {
+        if record.app.is_empty() {
+            return self.rest;
+        }
         let app = batch.raw.bytes().get(record.app.range()).unwrap_or_default();
         let known = self.apps.iter().find(|(name, _)| name.as_bytes() == app);
         known.map_or(self.rest, |(_, class)| *class)

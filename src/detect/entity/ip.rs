@@ -47,12 +47,21 @@ pub fn v4_at(haystack: &[u8], start: usize) -> Option<Verdict> {
 
 /// The number of one to three digits at the start of `text`, and how many digits it has. More are none.
 fn octet(text: &[u8]) -> Option<(u16, usize)> {
-    let len = text.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
-    if !(1..=3).contains(&len) {
+    let bytes = text.first_chunk::<4>().copied().unwrap_or_else(|| {
+        let mut bytes = [0; 4];
+        bytes[..text.len()].copy_from_slice(text);
+        bytes
+    });
+    // How many digits there are differs from address to address, so nothing branches on it.
+    let [a, b, c, d] = bytes.map(|byte| byte.wrapping_sub(b'0'));
+    let (two, three) = (b < 10, (b < 10) & (c < 10));
+    if a >= 10 || three & (d < 10) {
         return None;
     }
-    let value = text[..len].iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'));
-    Some((value, len))
+    let mut value = u16::from(a);
+    value = if two { value * 10 + u16::from(b) } else { value };
+    value = if three { value * 10 + u16::from(c) } else { value };
+    Some((value, 1 + usize::from(two) + usize::from(three)))
 }
 
 /// The IPv6 address around the colon at `colon`, if that is its first colon.

@@ -9,16 +9,20 @@ Teddy.
 
 The masks are made by the best of three versions that the machine can run:
 AVX-512, AVX2, or portable Rust. All give the same bits, for any bytes, at any
-alignment and length: tests hold the first two to the third. The two are the
-only modules of the program with `unsafe`; each is one function that reads a
-block through vector loads.
+alignment and length: tests hold the first two to the third. What is computed
+from the masks is written once, for any [`Lanes`]. The two are the only modules
+of the program with `unsafe`: vector loads and stores, and the instructions that
+a machine must have.
 */
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod lanes;
 mod portable;
+
+pub use lanes::{LANES, Lanes, Masks, Work};
 
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 64;
@@ -36,8 +40,6 @@ pub struct Block {
     pub letter: u64,
     /// Capitals of ASCII.
     pub upper: u64,
-    /// Hexadecimal digits of either case.
-    pub hex: u64,
     /// `.`
     pub dot: u64,
     /// `:`
@@ -58,7 +60,7 @@ pub struct Block {
     pub percent: u64,
     /// `<`
     pub less: u64,
-    /// `+`
+    /// `+` that no 0 stands behind: no country's code begins with one, and each line of an access log has `+0000`.
     pub plus: u64,
     /// `"`
     pub quote: u64,
@@ -68,6 +70,73 @@ pub struct Block {
     pub part: u64,
     /// A literal that may begin anywhere may begin here.
     pub free: u64,
+}
+
+/// The masks of [`Block`] of eight blocks in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(64))]
+#[allow(missing_docs, reason = "said at the block")]
+pub struct Group {
+    pub digit: Masks,
+    pub letter: Masks,
+    pub upper: Masks,
+    pub dot: Masks,
+    pub colon: Masks,
+    pub dash: Masks,
+    pub at: Masks,
+    pub equals: Masks,
+    pub slash: Masks,
+    pub space: Masks,
+    pub backslash: Masks,
+    pub percent: Masks,
+    pub less: Masks,
+    pub plus: Masks,
+    pub quote: Masks,
+    pub underscore: Masks,
+    pub word: Masks,
+    pub part: Masks,
+    pub free: Masks,
+}
+
+impl Group {
+    /// Puts the masks of a block into a lane.
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: &Block) {
+        self.digit[lane] = block.digit;
+        self.letter[lane] = block.letter;
+        self.upper[lane] = block.upper;
+        self.dot[lane] = block.dot;
+        self.colon[lane] = block.colon;
+        self.dash[lane] = block.dash;
+        self.at[lane] = block.at;
+        self.equals[lane] = block.equals;
+        self.slash[lane] = block.slash;
+        self.space[lane] = block.space;
+        self.backslash[lane] = block.backslash;
+        self.percent[lane] = block.percent;
+        self.less[lane] = block.less;
+        self.plus[lane] = block.plus;
+        self.quote[lane] = block.quote;
+        self.underscore[lane] = block.underscore;
+        self.word[lane] = block.digit | block.letter;
+        self.part[lane] = block.part;
+        self.free[lane] = block.free;
+    }
+}
+
+/// Where masks of blocks go: the lanes of groups, from a lane of the first one on.
+struct Lot<'a> {
+    groups: &'a mut [Group],
+    from: usize,
+    count: usize,
+}
+
+impl Lot<'_> {
+    #[inline(always)]
+    fn put(&mut self, n: usize, block: &Block) {
+        let n = self.from + n;
+        self.groups[n / LANES].put(n % LANES, block);
+    }
 }
 
 /// Literals that share a bucket of a [`Nibbles`] are told apart no further.
@@ -118,7 +187,7 @@ pub struct Fingerprint {
 /// A version of the classification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// AVX-512 with byte and word instructions.
+    /// AVX-512 with its instructions for bytes and words, and for shifts over two registers.
     Avx512,
     /// AVX2.
     Avx2,
@@ -132,7 +201,7 @@ impl Kind {
         let mut kinds = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if std::is_x86_feature_detected!("avx512bw") {
+            if avx512::available() {
                 kinds.push(Kind::Avx512);
             }
             if std::is_x86_feature_detected!("avx2") {
@@ -169,31 +238,56 @@ impl Classifier {
         self.kind
     }
 
-    /// Fills `blocks` with the masks of `haystack` from its byte `from` on. What lies behind its end are zero bytes.
-    pub fn classify(&self, haystack: &[u8], from: usize, blocks: &mut [Block]) {
+    /// Fills the first `count` lanes of `groups` with the masks of `haystack` from its byte `from` on. What lies behind its
+    /// end are zero bytes.
+    pub fn classify(&self, haystack: &[u8], from: usize, groups: &mut [Group], count: usize) {
         let text = &haystack[from.min(haystack.len())..];
-        let whole = (text.len().saturating_sub(BEHIND) / BLOCK_BYTES).min(blocks.len());
-        let (inner, rest) = blocks.split_at_mut(whole);
-        self.classify_whole(text, inner);
+        let whole = (text.len().saturating_sub(BEHIND) / BLOCK_BYTES).min(count);
+        self.classify_whole(text, Lot { groups, from: 0, count: whole });
         let mut text = &text[whole * BLOCK_BYTES..];
-        for block in rest {
+        for n in whole..count {
+            if text.is_empty() {
+                groups[n / LANES].put(n % LANES, &Block::default());
+                continue;
+            }
             let mut padded = [0; BLOCK_BYTES + BEHIND];
             let len = text.len().min(padded.len());
             padded[..len].copy_from_slice(&text[..len]);
-            self.classify_whole(&padded, std::slice::from_mut(block));
+            self.classify_whole(&padded, Lot { groups, from: n, count: 1 });
             text = &text[text.len().min(BLOCK_BYTES)..];
         }
     }
 
     /// Masks of whole blocks; `text` has [`BEHIND`] bytes more than they.
-    fn classify_whole(&self, text: &[u8], blocks: &mut [Block]) {
-        assert!(blocks.is_empty() || text.len() >= blocks.len() * BLOCK_BYTES + BEHIND);
+    fn classify_whole(&self, text: &[u8], lot: Lot<'_>) {
+        assert!(lot.count == 0 || text.len() >= lot.count * BLOCK_BYTES + BEHIND);
         match self.kind {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => avx512::classify(&self.fingerprint, text, blocks),
+            Kind::Avx512 => avx512::classify(&self.fingerprint, text, lot),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => avx2::classify(&self.fingerprint, text, blocks),
-            _ => portable::classify(&self.fingerprint, text, blocks),
+            Kind::Avx2 => avx2::classify(&self.fingerprint, text, lot),
+            _ => portable::classify(&self.fingerprint, text, lot),
+        }
+    }
+
+    /// Computes with the masks of eight blocks at once.
+    pub fn work(&self, work: impl Work) {
+        match self.kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => avx512::work(work),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => avx2::work(work),
+            _ => work.run::<lanes::Words>(()),
+        }
+    }
+
+    /// Writes down which bits of `masks` are set, 64 to a mask, in rising order; returns how many. `list` is as long as
+    /// there are bits, and [`BLOCK_BYTES`] more.
+    pub fn positions(&self, masks: &[u64], list: &mut [u16]) -> usize {
+        match self.kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => avx512::positions(masks, list),
+            _ => portable::positions(masks, list),
         }
     }
 }

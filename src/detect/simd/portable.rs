@@ -5,10 +5,10 @@ Bytes become bit sets by a table; the sets of eight bytes are turned into eight
 bits of each mask by one multiplication.
 */
 
-use super::{BLOCK_BYTES, Block, Fingerprint};
+use super::{BLOCK_BYTES, Block, Fingerprint, Lot};
 
 /// The classes of a byte, one bit each, in the order of [`Block`]'s fields.
-const CLASSES: [u32; 256] = {
+const CLASSES: [u16; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -18,12 +18,11 @@ const CLASSES: [u32; 256] = {
     classes
 };
 
-const fn classes_of(byte: u8) -> u32 {
+const fn classes_of(byte: u8) -> u16 {
     let is = [
         byte.is_ascii_digit(),
         byte.is_ascii_alphabetic(),
         byte.is_ascii_uppercase(),
-        byte.is_ascii_hexdigit(),
         byte == b'.',
         byte == b':',
         byte == b'-',
@@ -41,22 +40,36 @@ const fn classes_of(byte: u8) -> u32 {
     let mut classes = 0;
     let mut class = 0;
     while class < is.len() {
-        classes |= (is[class] as u32) << class;
+        classes |= (is[class] as u16) << class;
         class += 1;
     }
     classes
 }
 
-/// Masks of as many blocks as there are; `text` has two bytes more than they.
-pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], blocks: &mut [Block]) {
-    for (n, block) in blocks.iter_mut().enumerate() {
+/// Masks of the lot's blocks; `text` has two bytes more than they.
+pub(super) fn classify(fingerprint: &Fingerprint, text: &[u8], mut lot: Lot<'_>) {
+    for n in 0..lot.count {
         let text = &text[n * BLOCK_BYTES..][..BLOCK_BYTES + super::BEHIND];
-        *block = classify_one(fingerprint, text);
+        lot.put(n, &classify_one(fingerprint, text));
     }
 }
 
+/// Writes down which bits of `masks` are set; returns how many.
+pub(super) fn positions(masks: &[u64], list: &mut [u16]) -> usize {
+    let mut written = 0;
+    for (n, &mask) in masks.iter().enumerate() {
+        let mut rest = mask;
+        while rest != 0 {
+            list[written] = (n * BLOCK_BYTES) as u16 + rest.trailing_zeros() as u16;
+            rest &= rest - 1;
+            written += 1;
+        }
+    }
+    written
+}
+
 fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
-    let mut classes = [[0u8; BLOCK_BYTES]; 3];
+    let mut classes = [[0u8; BLOCK_BYTES]; 2];
     let mut literals = [[0u8; BLOCK_BYTES]; 2];
     for at in 0..BLOCK_BYTES {
         let of = CLASSES[usize::from(text[at])].to_le_bytes();
@@ -69,24 +82,24 @@ fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
         literals[1][at] = one.buckets(bytes) | other.buckets(bytes);
     }
     let mask = |class: usize| gather(&classes[class / 8], 1 << (class % 8));
+    let zero_behind = (0..BLOCK_BYTES).fold(0, |all, at| all | u64::from(text[at + 1] == b'0') << at);
     Block {
         digit: mask(0),
         letter: mask(1),
         upper: mask(2),
-        hex: mask(3),
-        dot: mask(4),
-        colon: mask(5),
-        dash: mask(6),
-        at: mask(7),
-        equals: mask(8),
-        slash: mask(9),
-        space: mask(10),
-        backslash: mask(11),
-        percent: mask(12),
-        less: mask(13),
-        plus: mask(14),
-        quote: mask(15),
-        underscore: mask(16),
+        dot: mask(3),
+        colon: mask(4),
+        dash: mask(5),
+        at: mask(6),
+        equals: mask(7),
+        slash: mask(8),
+        space: mask(9),
+        backslash: mask(10),
+        percent: mask(11),
+        less: mask(12),
+        plus: mask(13) & !zero_behind,
+        quote: mask(14),
+        underscore: mask(15),
         part: gather(&literals[0], u8::MAX),
         free: gather(&literals[1], u8::MAX),
     }
