@@ -6,9 +6,9 @@ looked for where a part of a word begins (after punctuation, at a capital
 behind a small letter, behind an escape); other literals, and those that stand
 inside of a match, are looked for everywhere and cost more.
 
-Looking is done in three steps, each a "perhaps" that never says a wrong no: the
-[`Fingerprint`] of three bytes, 64 places at a time; a table by four bytes;
-the literal itself.
+Looking is done in three steps, each a "perhaps" that never says a wrong no: where
+a word begins, or the [`Fingerprint`] of three bytes, 64 places at a time; a
+[`Table`] by up to six bytes; the literal itself.
 */
 
 use std::collections::BTreeMap;

@@ -2,14 +2,14 @@
 The fast matcher: asks what the [`super::reference`] asks, where it could be answered with yes.
 
 One buffer holds many haystacks (records, or parts of them). The buffer is
-classified some blocks at a time ([`super::simd`]), mask arithmetic leaves few
-candidates ([`super::candidates`]), and each is handed to the reference's own
-methods, in order, with the haystack it stands in. So both matchers find the
+classified some blocks at a time ([`super::simd`]), mask arithmetic leaves
+candidates ([`super::candidates`]), a look at a few bytes leaves few of them
+([`super::narrow`]), and each is handed to the reference's own methods, in
+order, with the haystack it stands in. So both matchers find the
 same by construction, as long as no necessary condition is wrong; tests and a
 fuzz target hold them together.
 
-What it costs: the masks some 40 cycles for 64 bytes, a candidate a
-mispredicted branch and its parser.
+What it costs is told in `docs/performance.md`.
 */
 
 use super::candidates::Candidates;
