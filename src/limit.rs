@@ -163,6 +163,42 @@ pub const PIPELINE_BATCHES_MAX: usize = 64;
 /// Default bound of the memory queue before each sink, in bytes.
 pub const QUEUE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 
+/// Default bound of the durable queue, in bytes.
+pub const QUEUE_DISK_BYTES_DEFAULT: u64 = 8 << 30;
+
+/// Least bound of the durable queue, in bytes: some segments, and what is written at once.
+pub const QUEUE_DISK_BYTES_MIN: u64 = 16 << 20;
+
+/// Largest bound of the durable queue, in bytes.
+pub const QUEUE_DISK_BYTES_MAX: u64 = 1 << 50;
+
+/// Bytes after which the durable queue begins a new segment: what is delivered is given back in such pieces.
+pub const QUEUE_SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Segments that the durable queue's bound has room for at least.
+pub const QUEUE_SEGMENTS_MIN: u64 = 8;
+
+/// Clean bytes that share one sync of the durable queue at most.
+pub const QUEUE_GROUP_BYTES: usize = 4 << 20;
+
+/// Bytes that a sink's reader takes from the durable queue at once.
+pub const QUEUE_READ_BYTES: usize = 512 * 1024;
+
+/// Clean bytes read from the durable queue that a sink has before it.
+pub const QUEUE_WINDOW_BYTES: usize = 4 << 20;
+
+/// How often the durable queue's cursors are written: what a crash makes a sink get twice.
+pub const QUEUE_TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the durable queue rests after it could not write.
+pub const QUEUE_REST: Duration = Duration::from_millis(500);
+
+/// How long after its partition of time a key of the durable queue is kept though nothing needs it: batches come late.
+pub const QUEUE_KEY_REST: Duration = Duration::from_secs(600);
+
+/// How long a drain waits for sinks when what they do not get stays on disk.
+pub const QUEUE_DRAIN_WAIT: Duration = Duration::from_secs(3);
+
 /// How long a drain may take after the first signal to stop.
 pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
 

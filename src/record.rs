@@ -169,6 +169,11 @@ impl Ack {
         Ack { shared: Arc::new(shared), confirmed: false }
     }
 
+    /// Whether somebody waits to be told.
+    pub fn is_awaited(&self) -> bool {
+        self.shared.tell.is_some()
+    }
+
     /// This holder's part is safe.
     pub fn confirm(mut self) {
         self.confirmed = true;

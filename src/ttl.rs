@@ -30,6 +30,11 @@ impl Ttl {
         Ttl { count, unit: Unit::Days }
     }
 
+    /// A bound of this many hours.
+    pub const fn hours(count: u32) -> Ttl {
+        Ttl { count, unit: Unit::Hours }
+    }
+
     /// The bound as a duration.
     pub fn duration(self) -> Duration {
         let hours = match self.unit {

@@ -35,16 +35,16 @@ use crate::span::Span;
 /// Records after `act`: the only type that queues, sinks and the archive accept.
 #[derive(Clone, Debug)]
 pub struct Redacted {
-    bytes: Vec<u8>,
+    pub(in crate::act) bytes: Vec<u8>,
     /// Whether the bytes are the records' messages, with a newline between two of them and nothing else.
-    are_lines: bool,
+    pub(in crate::act) are_lines: bool,
     /// Newlines between records that belong to none.
-    separators: usize,
-    records: Vec<Record>,
-    received: Timestamp,
-    names: Arc<Names>,
+    pub(in crate::act) separators: usize,
+    pub(in crate::act) records: Vec<Record>,
+    pub(in crate::act) received: Timestamp,
+    pub(in crate::act) names: Arc<Names>,
     /// Of the record at place 0.
-    first: RecordId,
+    pub(in crate::act) first: RecordId,
 }
 
 impl Redacted {

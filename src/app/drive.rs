@@ -13,7 +13,7 @@ use crate::limit::DELIVERY_BYTES;
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
 use crate::record::Record;
-use crate::sink::{Backoff, Batch, Context, Fault, Gated, Sink, deliver};
+use crate::sink::{Backoff, Batch, Context, Fault, Gated, Hears, Sink, deliver};
 
 /// Delivers what comes out of `queue` until its senders are gone and it is empty.
 ///
@@ -113,7 +113,7 @@ impl Pending<'_> {
         let lost: usize = refused.iter().map(|at| bytes(&records[*at])).sum();
         let bytes = item.batch.byte_len().saturating_sub(lost);
         metrics.sent_bytes.with_label_values(&[name]).inc_by(bytes as u64);
-        if refused.is_empty() {
+        if refused.is_empty() || self.context.hears == Hears::Queue {
             item.ack.confirm();
         }
     }

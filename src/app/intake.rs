@@ -31,8 +31,8 @@ use super::live::{Live, Now, Want};
 /// The way from the sources to the queues.
 pub struct Intake {
     now: Now,
-    /// One for each sink, in their order; nothing once stopped.
-    queues: Mutex<Option<Arc<[Sender]>>>,
+    /// Nothing once stopped.
+    queues: Mutex<Option<Queues>>,
     /// For batches between here and the queues.
     places: Arc<Semaphore>,
     /// For cleaning, which takes all of a processor.
@@ -43,6 +43,24 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     /// Asks for keys.
     keys_wanted: Arc<Notify>,
+}
+
+/// Where clean batches go.
+#[derive(Clone)]
+pub enum Queues {
+    /// One for each sink, in their order.
+    Memory(Arc<[Sender]>),
+    /// One for all of them, on disk.
+    Durable(Sender),
+}
+
+impl Queues {
+    fn has_room(&self) -> bool {
+        match self {
+            Queues::Memory(queues) => queues.iter().any(Sender::has_room),
+            Queues::Durable(queue) => queue.has_room(),
+        }
+    }
 }
 
 /// A clean batch.
@@ -58,12 +76,12 @@ impl Intake {
     /// A way into `queues`.
     pub fn new(
         now: Now,
-        queues: Vec<Sender>,
+        queues: Queues,
         ids: Ids,
         metrics: Arc<Metrics>,
         keys_wanted: Arc<Notify>,
     ) -> Intake {
-        let queues = Mutex::new(Some(queues.into()));
+        let queues = Mutex::new(Some(queues));
         let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
@@ -80,16 +98,16 @@ impl Intake {
         self.in_hand.load(Ordering::Relaxed)
     }
 
-    fn queues(&self) -> Result<Arc<[Sender]>, Refused> {
+    fn queues(&self) -> Result<Queues, Refused> {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.as_ref().map(Arc::clone).ok_or(Refused::Stopping)
+        queues.clone().ok_or(Refused::Stopping)
     }
 
     async fn take_in(&self, batch: Batch, patience: Duration) -> Result<(), Refused> {
         let patience = Patience::starting(patience);
         let _in_hand = InHand::new(&self.in_hand, batch.records.len() as u64);
         let queues = self.queues()?;
-        if patience.is_none() && !queues.iter().any(Sender::has_room) {
+        if patience.is_none() && !queues.has_room() {
             return Err(Refused::Full);
         }
         let source = Arc::clone(&batch.source);
@@ -230,8 +248,13 @@ fn share(
     batch: &Arc<Redacted>,
     policy: &Policy,
     wants: &[Want],
-    queues: &[Sender],
+    queues: &Queues,
 ) -> Vec<(Sender, Arc<Redacted>)> {
+    let queues = match queues {
+        Queues::Durable(_) if batch.is_empty() => return Vec::new(),
+        Queues::Durable(queue) => return vec![(queue.clone(), Arc::clone(batch))],
+        Queues::Memory(queues) => queues,
+    };
     let part = |want: &Want| {
         let gets = |record: &Record| want.gets(policy, record);
         if want.takes_all(policy) || batch.records().iter().all(gets) {
@@ -241,6 +264,21 @@ fn share(
     };
     let parts = queues.iter().zip(wants).map(|(queue, want)| (queue.clone(), part(want)));
     parts.filter(|(_, part)| !part.is_empty()).collect()
+}
+
+/// The part that the sink at `place` gets of a batch that waited on disk, by the names of classes: it may have waited
+/// since another policy. Nothing if it gets nothing of it. Regions are not asked for: with a policy that has some the
+/// configuration has no durable queue.
+pub fn wanted(batch: Redacted, live: &Live, place: usize) -> Option<Arc<Redacted>> {
+    let Some(classes) = &live.wants.get(place)?.classes else {
+        return (!batch.is_empty()).then(|| Arc::new(batch));
+    };
+    let names = batch.names().classes.iter();
+    let wants: Vec<bool> =
+        names.map(|(name, _)| classes.iter().any(|class| live.policy.class_name(*class) == name)).collect();
+    let wanted = |record: &Record| wants[usize::from(record.class.0)];
+    let part = if batch.records().iter().all(wanted) { batch } else { batch.only(wanted) };
+    (!part.is_empty()).then(|| Arc::new(part))
 }
 
 /// What this run's records are called.

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::act::Redacted;
 use crate::archive::{self, Archive};
 use crate::clock::Clock;
-use crate::config::{Settings, SinkKind};
+use crate::config::{Queue, Settings, SinkKind};
 use crate::keys::sessions::Sessions;
 use crate::keys::{Keyring, Suppressed};
 use crate::leak::Incidents;
 use crate::policy::Policy;
+use crate::queue::durable::{self, Log};
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::subject::Register;
 use crate::telemetry::{Metrics, SinkError};
@@ -33,6 +34,8 @@ pub struct Keeper {
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
     dir: Arc<DataDir>,
+    /// What waits on disk, or did when the queue was durable.
+    queue: Option<Arc<Log>>,
     metrics: Arc<Metrics>,
     /// Whether the archive took what it was last given.
     archive_well: AtomicBool,
@@ -48,6 +51,9 @@ pub enum Error {
     /// The archive.
     #[error(transparent)]
     Archive(#[from] archive::Error),
+    /// The durable queue.
+    #[error(transparent)]
+    Queue(#[from] durable::Error),
 }
 
 impl Keeper {
@@ -64,6 +70,7 @@ impl Keeper {
         let suppressed = Mutex::new((suppressions.mark(), suppressions.load()?.map(Arc::new)));
         let archive = Archive::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let sessions = Arc::clone(vault.sessions());
+        let queue = open_queue(settings, &dir, &kek)?;
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
         let keeper = Keeper {
             time,
@@ -71,6 +78,7 @@ impl Keeper {
             sessions,
             archive,
             dir,
+            queue,
             audit,
             requests,
             incidents,
@@ -100,6 +108,11 @@ impl Keeper {
     /// The directory.
     pub fn dir(&self) -> &DataDir {
         &self.dir
+    }
+
+    /// What waits on disk, if the queue is durable or was.
+    pub fn queue(&self) -> Option<&Arc<Log>> {
+        self.queue.as_ref()
     }
 
     /// The time to stamp records with.
@@ -206,8 +219,13 @@ impl Keeper {
         self.metrics.sessions_unremembered.inc_by(unremembered.saturating_sub(told));
     }
 
-    /// Destroys the partitions that are due.
+    /// Destroys the partitions that are due, and keys of the queue.
     pub fn sweep(&self) {
+        let swept = self.queue.as_ref().map(|queue| queue.sweep(&self.time.look()));
+        if let Some(Err(error)) = swept {
+            self.metrics.sweep_errors.inc();
+            tracing::error!(%error, "cannot destroy keys of the queue; what they seal is not delivered all the same");
+        }
         match self.archive.sweep(&self.time.look()) {
             Ok(swept) => {
                 self.metrics.archive_partitions.set(swept.partitions as i64);
@@ -268,6 +286,39 @@ impl Sink for ArchiveSink {
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         tokio::task::block_in_place(|| self.0.append(&delivery.batches()))
     }
+}
+
+/// Opens the durable queue; also one that is left over, so that what is due in it is destroyed.
+fn open_queue(
+    settings: &Settings,
+    dir: &Arc<DataDir>,
+    kek: &Arc<Kek>,
+) -> Result<Option<Arc<Log>>, durable::Error> {
+    let (bytes_max, sinks) = match settings.queue {
+        Queue::Durable { bytes_max } => {
+            (bytes_max, settings.sinks.iter().map(|sink| sink.name.to_string()).collect())
+        }
+        Queue::Memory { .. } if dir.join("queue").is_dir() => (0, Vec::new()),
+        Queue::Memory { .. } => return Ok(None),
+    };
+    let (log, opened) = Log::open(Arc::clone(dir), Arc::clone(kek), bytes_max, &sinks)?;
+    let durable::Opened { segments, bytes, damaged } = opened;
+    if segments > 0 {
+        tracing::info!(segments, bytes, "records wait in the durable queue");
+    }
+    if damaged > 0 {
+        tracing::error!(
+            damaged,
+            "the durable queue held what it did not write or cannot read; see queue/quarantine"
+        );
+    }
+    if segments > 0 && sinks.is_empty() {
+        tracing::warn!(
+            bytes,
+            "they are not delivered while queue.mode is memory; set it to durable to have them sent"
+        );
+    }
+    Ok(Some(Arc::new(log)))
 }
 
 /// Whether a configuration keeps anything in the archive.

@@ -16,6 +16,7 @@ program in the same way, for what is fed to it would be lost.
 */
 
 mod drive;
+mod durable;
 mod enforce;
 mod intake;
 mod keeper;
@@ -38,10 +39,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::limit::{DRAIN_WAIT, SUPPRESSIONS_LOOK_EVERY, TEND_EVERY};
+use crate::limit::{DRAIN_WAIT, QUEUE_DRAIN_WAIT, SUPPRESSIONS_LOOK_EVERY, TEND_EVERY};
 use crate::sink::Gate;
 use crate::telemetry::Metrics;
 
+use durable::Durable;
 use intake::Intake;
 use keeper::Keeper;
 use live::Now;
@@ -56,10 +58,31 @@ pub struct App {
     reloader: Arc<Reloader>,
     sources: JoinSet<()>,
     sinks: JoinSet<()>,
+    /// The durable queue, with those who append to it and read from it.
+    durable: Option<(Arc<Durable>, Queueing)>,
     /// Care and admin: they run to the end.
     services: JoinSet<()>,
     /// For each sink: its name, and how many records it has not settled.
     waiting: Vec<(Arc<str>, Arc<AtomicU64>)>,
+}
+
+/// Tasks of a durable queue.
+#[derive(Default)]
+struct Queueing {
+    append: JoinSet<()>,
+    feeds: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Queueing {
+    /// Ends once one of its tasks has.
+    async fn broken(queueing: &mut Option<(Arc<Durable>, Queueing)>) {
+        let Some((_, tasks)) = queueing else { return std::future::pending().await };
+        tokio::select! {
+            Some(_) = tasks.append.join_next() => {}
+            Some(_) = tasks.feeds.join_next() => {}
+        }
+    }
 }
 
 /// How a run ended.
@@ -83,6 +106,8 @@ pub enum Part {
     Sink,
     /// The care of keys and archive, or the admin listener.
     Service,
+    /// What writes the durable queue, or reads it.
+    Queue,
 }
 
 impl Part {
@@ -92,6 +117,7 @@ impl Part {
             Part::Source => "a source",
             Part::Sink => "a sink",
             Part::Service => "the care of keys, or admin",
+            Part::Queue => "the durable queue",
         }
     }
 }
@@ -153,6 +179,7 @@ impl App {
                 },
                 Some(_) = self.sinks.join_next() => break Part::Sink,
                 Some(_) = self.services.join_next() => break Part::Service,
+                () = Queueing::broken(&mut self.durable) => break Part::Queue,
             }
         };
         // The panic's own text is not repeated: it is not ours to vouch for.
@@ -178,7 +205,19 @@ impl App {
         self.stop.send_replace(true);
         while self.sources.join_next().await.is_some() {}
         self.intake.close();
-        while self.sinks.join_next().await.is_some() {}
+        let Some((queue, tasks)) = &mut self.durable else {
+            while self.sinks.join_next().await.is_some() {}
+            return;
+        };
+        while tasks.append.join_next().await.is_some() {}
+        // What the sinks do not get now they get after the next start.
+        let sinks = async {
+            tasks.stop.send_replace(true);
+            while tasks.feeds.join_next().await.is_some() {}
+            while self.sinks.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(QUEUE_DRAIN_WAIT, sinks).await;
+        queue.tidy();
     }
 }
 
@@ -186,6 +225,7 @@ impl App {
 pub struct Health {
     now: Now,
     keeper: Arc<Keeper>,
+    durable: Option<Arc<Durable>>,
     draining: AtomicBool,
     keeps: bool,
     gate: Gate,
@@ -200,6 +240,9 @@ impl Health {
         }
         if !self.now.look().has_keys(self.keeper.time().now()) {
             reasons.push("a pseudonym key is missing");
+        }
+        if self.durable.as_ref().is_some_and(|durable| !durable.is_well()) {
+            reasons.push("the queue cannot be written");
         }
         if self.keeps && !self.keeper.archive_is_well() {
             reasons.push("the archive cannot be written");

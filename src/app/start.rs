@@ -12,16 +12,18 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::drive::drive;
+use super::durable::Durable;
 use super::enforce::Enforcer;
-use super::intake::{Ids, Intake};
+use super::intake::{Ids, Intake, Queues};
 use super::keeper::{self, ArchiveSink, Keeper};
 use super::live::{Live, Now, wants};
 use super::stores::Stores;
-use super::{App, Health, Reloader, Surroundings, care, heed};
+use super::{App, Health, Queueing, Reloader, Surroundings, care, heed};
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{Settings, Sink, SinkKind, Source};
-use crate::queue::memory::{self, Receiver, Sender};
+use crate::config::{Queue, Settings, Sink, SinkKind, Source};
+use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
+use crate::queue::memory::{self, Receiver};
 use crate::sink::bulk::Bulk;
 use crate::sink::clickhouse::ClickHouse;
 use crate::sink::loki::Loki;
@@ -29,7 +31,7 @@ use crate::sink::otlp::Otlp;
 use crate::sink::s3::S3;
 use crate::sink::splunk::Splunk;
 use crate::sink::victorialogs::VictoriaLogs;
-use crate::sink::{Context, Gate, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
+use crate::sink::{Context, Gate, Hears, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
 use crate::telemetry::Metrics;
 use crate::vault;
@@ -100,19 +102,14 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let keeper = Arc::new(opened?);
     let warning = keeper.warning();
     let stores = Arc::new(Stores::new(&settings)?);
-    let gate = Gate::default();
-    gate.close(stores.unverified());
-    let around = Surroundings {
-        clock: Arc::clone(keeper.time()) as Arc<dyn Clock>,
-        metrics: Arc::clone(&metrics),
-        gate: gate.clone(),
-    };
+    let around = surroundings(&keeper, &metrics, &stores);
+    let gate = around.gate.clone();
 
     let names: Vec<Arc<str>> = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
     let wants = wants(&names, &settings.sinks);
     let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
 
-    let (sinks, queues, waiting) = spawn_sinks(&settings, &keeper, &around);
+    let Wired { sinks, queues, durable, waiting } = wire(&settings, &now, &keeper, &around);
 
     let keys_wanted = Arc::new(Notify::new());
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
@@ -127,20 +124,18 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     };
     let sources = spawn_sources(bound, &world, &settings.data_dir)?;
 
+    let queue = durable.as_ref().map(|(queue, _)| Arc::clone(queue));
     let health = Arc::new(Health {
         now: now.clone(),
         keeper: Arc::clone(&keeper),
+        durable: queue.clone(),
         draining: AtomicBool::new(false),
         keeps: keeper::keeps(&settings),
         gate: gate.clone(),
     });
-    let (swap, swapped) = watch::channel(stores);
-    let enforcer = Enforcer {
-        stores: swapped,
-        gate: gate.clone(),
-        keeper: Arc::clone(&keeper),
-        metrics: Arc::clone(&metrics),
-    };
+    let (swap, stores) = watch::channel(stores);
+    let enforcer =
+        Enforcer { stores, gate: gate.clone(), keeper: Arc::clone(&keeper), metrics: Arc::clone(&metrics) };
     let roles = settings.roles.clone().into();
     let stores = (swap, gate);
     let reloader =
@@ -150,12 +145,74 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     services.spawn(enforcer.run());
     let sessions = keeper.sessions();
     services.spawn(heed(Arc::clone(&keeper), now.clone()));
+    if let Some(queue) = queue {
+        services.spawn(queue.tidy_on());
+    }
     services.spawn(care(keeper, now, keys_wanted));
     services.spawn(admin::serve(
         admin,
         Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader), roles, sessions },
     ));
-    Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, services, waiting })
+    Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, durable, services, waiting })
+}
+
+/// What sinks and admin need; what stores would keep too long is held back until they are verified.
+fn surroundings(keeper: &Keeper, metrics: &Arc<Metrics>, stores: &Stores) -> Surroundings {
+    let gate = Gate::default();
+    gate.close(stores.unverified());
+    let clock = Arc::clone(keeper.time()) as Arc<dyn Clock>;
+    Surroundings { clock, metrics: Arc::clone(metrics), gate }
+}
+
+/// The way from the intake to the sinks.
+struct Wired {
+    sinks: JoinSet<()>,
+    queues: Queues,
+    durable: Option<(Arc<Durable>, Queueing)>,
+    /// What waits in memory and would be lost, by sink.
+    waiting: Vec<(Arc<str>, Arc<AtomicU64>)>,
+}
+
+fn wire(settings: &Settings, now: &Now, keeper: &Arc<Keeper>, around: &Surroundings) -> Wired {
+    let mut sinks = JoinSet::new();
+    let log = keeper.queue().cloned();
+    let (bytes_max, log) = match (settings.queue, log) {
+        (Queue::Durable { bytes_max }, Some(log)) => (bytes_max, log),
+        (Queue::Memory { bytes_max }, _) => return wire_memory(settings, bytes_max, keeper, around),
+        (Queue::Durable { .. }, None) => unreachable!("the keeper opens a durable queue"),
+    };
+    let names = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
+    let queue = Durable::new(log, Arc::clone(keeper), Arc::clone(&around.metrics), names);
+    let mut tasks = Queueing::default();
+    for (place, sink) in settings.sinks.iter().enumerate() {
+        around.metrics.queue_limit_bytes.with_label_values(&[&*sink.name]).set(bytes_max as i64);
+        let (sender, receiver) = memory::queue(QUEUE_WINDOW_BYTES, own_gauge());
+        spawn_sink(&mut sinks, sink, receiver, keeper, around, Hears::Queue);
+        let feed = Arc::clone(&queue).feed(place, now.clone(), sender, tasks.stop.subscribe());
+        tasks.feeds.spawn(feed);
+    }
+    let (sender, receiver) = memory::queue(QUEUE_BYTES_DEFAULT, own_gauge());
+    let waiting = vec![("the queue".into(), receiver.records_waiting())];
+    tasks.append.spawn(Arc::clone(&queue).append_all(receiver));
+    Wired { sinks, queues: Queues::Durable(sender), durable: Some((queue, tasks)), waiting }
+}
+
+fn wire_memory(settings: &Settings, bytes_max: usize, keeper: &Arc<Keeper>, around: &Surroundings) -> Wired {
+    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
+    for sink in &settings.sinks {
+        let gauge = around.metrics.queue_bytes.with_label_values(&[&*sink.name]);
+        around.metrics.queue_limit_bytes.with_label_values(&[&*sink.name]).set(bytes_max as i64);
+        let (sender, receiver) = memory::queue(bytes_max, gauge);
+        waiting.push((Arc::clone(&sink.name), receiver.records_waiting()));
+        spawn_sink(&mut sinks, sink, receiver, keeper, around, Hears::Client);
+        queues.push(sender);
+    }
+    Wired { sinks, queues: Queues::Memory(queues.into()), durable: None, waiting }
+}
+
+/// A gauge that nobody looks at: on disk, what waits is told by the durable queue.
+fn own_gauge() -> prometheus::IntGauge {
+    prometheus::IntGauge::new("window", "bytes in memory").expect("a name of a metric")
 }
 
 fn random_number() -> Result<u64, vault::Error> {
@@ -223,47 +280,25 @@ fn spawn_sources(bound: Vec<Bound>, world: &World, data_dir: &Path) -> Result<Jo
     Ok(sources)
 }
 
-/// For each sink its name, and how many records it has not settled.
-type Waiting = Vec<(Arc<str>, Arc<AtomicU64>)>;
-
-/// Spawns all sinks with their queues; gives the queues' ends and the numbers of records that wait.
-fn spawn_sinks(
-    settings: &Settings,
-    keeper: &Arc<Keeper>,
-    around: &Surroundings,
-) -> (JoinSet<()>, Vec<Sender>, Waiting) {
-    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
-    for sink in &settings.sinks {
-        let (sender, records) = spawn_sink(&mut sinks, sink, settings.queue_bytes_max, keeper, around);
-        queues.push(sender);
-        waiting.push((Arc::clone(&sink.name), records));
-    }
-    (sinks, queues, waiting)
-}
-
-/// Spawns a sink with its queue; gives the queue's end and the number of records that wait.
+/// Spawns a sink before the end of its queue.
 fn spawn_sink(
     tasks: &mut JoinSet<()>,
     sink: &Sink,
-    queue_bytes_max: usize,
+    receiver: Receiver,
     keeper: &Arc<Keeper>,
     around: &Surroundings,
-) -> (Sender, Arc<AtomicU64>) {
-    let name = &sink.name;
-    let gauge = around.metrics.queue_bytes.with_label_values(&[&**name]);
-    around.metrics.queue_limit_bytes.with_label_values(&[&**name]).set(queue_bytes_max as i64);
-    let (sender, receiver) = memory::queue(queue_bytes_max, gauge);
-    let records = receiver.records_waiting();
+    hears: Hears,
+) {
     let context = Context {
-        name: Arc::clone(name),
+        name: Arc::clone(&sink.name),
         metrics: Arc::clone(&around.metrics),
         clock: Arc::clone(&around.clock),
         gate: around.gate.clone(),
+        hears,
     };
     // Two programs that lost the same store at the same time must not come back together.
     let seed = around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id());
     spawn_kind(tasks, &sink.kind, receiver, context, seed, keeper);
-    (sender, records)
 }
 
 fn spawn_kind(

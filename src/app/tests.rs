@@ -10,11 +10,15 @@ use crate::source::Intake as _;
 
 /// A program on free ports of loopback with one sink, and its folder.
 async fn app() -> (App, tempfile::TempDir) {
+    app_with("").await
+}
+
+async fn app_with(more: &str) -> (App, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy.log"));
     let text = format!(
         "data_dir: {}\nsources: {{ net: {{ kind: syslog, tcp: \"127.0.0.1:0\" }} }}\n\
-         sinks: {{ copy: {{ kind: file, path: \"{}\" }} }}\nadmin: {{ listen: \"127.0.0.1:0\" }}\n",
+         sinks: {{ copy: {{ kind: file, path: \"{}\" }} }}\nadmin: {{ listen: \"127.0.0.1:0\" }}\n{more}",
         data.display(),
         copy.display()
     );
@@ -30,12 +34,14 @@ async fn ended(app: App) -> Ended {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_fails_stops_the_program() {
-    for part in [Part::Source, Part::Sink, Part::Service] {
-        let (mut app, _dir) = app().await;
+    for part in [Part::Source, Part::Sink, Part::Service, Part::Queue] {
+        let (mut app, _dir) =
+            app_with(if part == Part::Queue { "queue: { mode: durable }\n" } else { "" }).await;
         let tasks = match part {
             Part::Source => &mut app.sources,
             Part::Sink => &mut app.sinks,
             Part::Service => &mut app.services,
+            Part::Queue => &mut app.durable.as_mut().unwrap().1.feeds,
         };
         tasks.spawn(async { panic!("planted") });
         assert_eq!(ended(app).await, Ended::Broken(part, Vec::new()));

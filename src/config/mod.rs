@@ -45,8 +45,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Where records come from, at least one.
     pub sources: Vec<Source>,
-    /// Bytes that may wait for each sink. Default 16 MiB.
-    pub queue_bytes_max: usize,
+    /// Where records wait for the sinks. Default in memory, 16 MiB for each sink.
+    pub queue: Queue,
     /// Where records go, at least one. Default the local archive.
     pub sinks: Vec<Sink>,
     /// Where records stay: declared stores, and sinks that keep.
@@ -74,6 +74,21 @@ pub enum Source {
     Relp(source::answered::Settings),
     /// Fluentd's forward protocol.
     Forward(source::answered::Settings),
+}
+
+/// Where records wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// In memory: a client has its answer once every sink has confirmed.
+    Memory {
+        /// Bytes that may wait for each sink.
+        bytes_max: usize,
+    },
+    /// On disk: a client has its answer once the records are synced.
+    Durable {
+        /// Bytes of all that waits.
+        bytes_max: u64,
+    },
 }
 
 /// A sink by name.
@@ -142,7 +157,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("logveil-data"),
             packs: Vec::new(),
             sources: default_sources(),
-            queue_bytes_max: QUEUE_BYTES_DEFAULT,
+            queue: Queue::Memory { bytes_max: QUEUE_BYTES_DEFAULT },
             stores: stores::stores(None, &sinks, &policy),
             policy: Arc::new(policy),
             sinks,
@@ -194,7 +209,10 @@ impl Settings {
             lines.push(format!("packs {}", self.packs.join(" ")));
         }
         lines.extend(self.sources.iter().map(Source::summary));
-        lines.push(format!("queue in memory, {} bytes for each sink", self.queue_bytes_max));
+        lines.push(match self.queue {
+            Queue::Memory { bytes_max } => format!("queue in memory, {bytes_max} bytes for each sink"),
+            Queue::Durable { bytes_max } => format!("queue in the data directory, {bytes_max} bytes"),
+        });
         lines.extend(self.sinks.iter().map(|sink| sink.summary(&self.policy)));
         lines.extend(self.stranded());
         lines.extend(self.stores.iter().map(|store| {
@@ -244,7 +262,7 @@ impl Settings {
         let differs = [
             ("data_dir", self.data_dir != other.data_dir),
             ("sources", self.sources != other.sources),
-            ("queue", self.queue_bytes_max != other.queue_bytes_max),
+            ("queue", self.queue != other.queue),
             ("sinks", kinds(self) != kinds(other)),
             ("keyring", self.kek != other.kek),
             ("roles", self.roles != other.roles),

@@ -14,9 +14,10 @@ use super::roles::role;
 use super::sinks::{only_once, sink};
 use super::sources::source;
 use super::stores::stores;
-use super::{Settings, Source};
+use super::{Queue, Settings, Source};
 use crate::detect::Rules;
-use crate::limit::{QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
+use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
+use crate::limit::{QUEUE_DISK_BYTES_DEFAULT, QUEUE_DISK_BYTES_MAX, QUEUE_DISK_BYTES_MIN};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
 use crate::vault::KekPlace;
 use crate::yaml::{Field, nearest};
@@ -144,8 +145,14 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
         only_once(field, &settings.sinks);
     }
     settings.stores = stores(table.find("stores"), &settings.sinks, &settings.policy);
-    if let Some(bytes) = table.find("queue").and_then(queue) {
-        settings.queue_bytes_max = bytes;
+    if let Some(field) = table.find("queue") {
+        settings.queue = queue(field).unwrap_or(settings.queue);
+        if matches!(settings.queue, Queue::Durable { .. }) && settings.policy.binds_regions() {
+            field.refuse::<()>(
+                "holds mode: durable, and the policy binds records to regions, which are not known of records on disk; \
+                 it may hold mode: memory",
+            );
+        }
     }
     if let Some(field) = table.find("roles") {
         settings.roles = named(field, role).unwrap_or_default();
@@ -193,22 +200,28 @@ pub(super) fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'st
     })
 }
 
-fn queue(field: &Field<'_>) -> Option<usize> {
+fn queue(field: &Field<'_>) -> Option<Queue> {
     let table = field.table(keys("queue"))?;
-    if let Some(mode) = table.find("mode") {
-        match mode.text()? {
-            "memory" => {}
-            "durable" => {
-                return mode.refuse(
-                    "holds durable, which this version does not have yet; it may hold memory, \
-                     with which a client has its answer once every sink has confirmed",
-                );
-            }
-            text => return mode.refuse(format!("holds {text:?}, and may hold memory")),
-        }
+    let mode = match table.find("mode") {
+        Some(mode) => match mode.text()? {
+            text @ ("memory" | "durable") => text,
+            text => return mode.refuse(format!("holds {text:?}, and may hold memory or durable")),
+        },
+        None => "memory",
+    };
+    let bytes = table.find("max_bytes");
+    if mode == "durable" {
+        let bytes_max = match bytes {
+            Some(field) => field.bytes(QUEUE_DISK_BYTES_MIN..=QUEUE_DISK_BYTES_MAX)?,
+            None => QUEUE_DISK_BYTES_DEFAULT,
+        };
+        return Some(Queue::Durable { bytes_max });
     }
-    let bytes = table.find("max_bytes")?.bytes(QUEUE_BYTES_MIN..=QUEUE_BYTES_MAX)?;
-    usize::try_from(bytes).ok()
+    let bytes_max = match bytes {
+        Some(field) => usize::try_from(field.bytes(QUEUE_BYTES_MIN..=QUEUE_BYTES_MAX)?).ok()?,
+        None => QUEUE_BYTES_DEFAULT,
+    };
+    Some(Queue::Memory { bytes_max })
 }
 
 /// Keys come from files and commands: the environment is seen by too many.

@@ -23,7 +23,7 @@ admin: { listen: "127.0.0.1:9598" }
 fn reads_the_shape_that_is_documented() {
     let settings = Settings::parse("c.yaml", SAMPLE).unwrap();
     assert_eq!(settings.data_dir, PathBuf::from("/var/lib/logveil"));
-    assert_eq!(settings.queue_bytes_max, 32 << 20);
+    assert_eq!(settings.queue, Queue::Memory { bytes_max: 32 << 20 });
     assert_eq!(settings.kek, Some(KekPlace::File("/etc/logveil/kek".into())));
     assert_eq!(settings.sources.len(), 2);
     assert_eq!(settings.sinks.len(), 4);
@@ -63,10 +63,7 @@ fn every_error_is_told_at_once_with_its_line() {
 
 #[test]
 fn what_comes_later_is_refused_clearly() {
-    check(
-        "queue: { mode: durable }",
-        &["c.yaml:1: queue.mode: holds durable, which this version does not have"],
-    );
+    check("queue: { mode: disk }", &["c.yaml:1: queue.mode: holds \"disk\", and may hold memory or durable"]);
     check(
         "sinks:\n  s: { kind: http, url: \"ftp://x/\" }",
         &["c.yaml:2: sinks.s.url: holds another scheme, and may hold https:// or http://"],
@@ -109,6 +106,10 @@ fn bounds_are_told_and_kept() {
     assert!(max_bytes(crate::limit::QUEUE_BYTES_MIN - 1).is_err());
     assert!(max_bytes(crate::limit::QUEUE_BYTES_MAX).is_ok());
     assert!(max_bytes(crate::limit::QUEUE_BYTES_MAX + 1).is_err());
+    check(
+        "queue: { mode: durable, max_bytes: 1MiB }",
+        &["c.yaml:1: queue.max_bytes: holds 1048576 bytes, and may hold 16777216 to 1125899906842624"],
+    );
     check(
         "queue: { max_bytes: 1 }",
         &["c.yaml:1: queue.max_bytes: holds 1 bytes, and may hold 1048576 to 4294967295"],

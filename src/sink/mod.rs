@@ -120,6 +120,17 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// What of its classes it does not get just now.
     pub gate: Gate,
+    /// Who hears of a batch of which a record was refused for good.
+    pub hears: Hears,
+}
+
+/// Who waits to hear what became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hears {
+    /// The client: it is told no, and may send again.
+    Client,
+    /// The queue on disk, which has acknowledged it long ago and goes on behind it.
+    Queue,
 }
 
 /// Sends the records of `batches` until the sink has taken or refused each of them.

@@ -102,6 +102,7 @@ fn context() -> Context {
         metrics: Arc::new(Metrics::new()),
         clock: Arc::new(SystemClock::new()),
         gate: Gate::default(),
+        hears: Hears::Client,
     }
 }
 

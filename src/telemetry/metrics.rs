@@ -71,6 +71,11 @@ metrics! {
     batches_held: IntCounter "logveil_batches_held_total" [] "Batches that had to wait for a pseudonym key.";
     queue_bytes: IntGaugeVec "logveil_queue_bytes" [sink] "Clean bytes that wait for a sink.";
     queue_limit_bytes: IntGaugeVec "logveil_queue_limit_bytes" [sink] "Bytes that may wait for a sink before its sources have to wait.";
+    queue_disk: IntGauge "logveil_queue_disk_bytes" [] "Bytes of the durable queue, what is delivered and not given back yet included.";
+    queue_appended: IntCounter "logveil_queue_appended_records_total" [] "Records that the durable queue has taken and synced.";
+    queue_errors: IntCounter "logveil_queue_errors_total" [] "Writes and reads of the durable queue that failed; what was not written was not acknowledged.";
+    queue_lost: IntCounterVec "logveil_queue_records_lost_total" [reason] "Records of the durable queue that are not delivered: damaged on disk, or beyond the limit of their class.";
+    queue_damaged: IntCounter "logveil_queue_damaged_bytes_total" [] "Bytes of the durable queue that are no records: damaged, or cut off by a crash before they were acknowledged.";
     records_sent: IntCounterVec "logveil_records_sent_total" [sink class] "Records that a sink confirmed.";
     sent_bytes: IntCounterVec "logveil_sent_bytes_total" [sink] "Clean bytes that a sink confirmed.";
     records_refused: IntCounterVec "logveil_records_refused_total" [sink] "Records that a sink refused for good.";
@@ -197,6 +202,16 @@ labels! {
         SocketBuffer "socket_buffer",
         /// No sink would confirm them, however often they were sent; the rest of the file waits for them.
         Unconfirmed "unconfirmed",
+    }
+}
+
+labels! {
+    /// Why the durable queue does not deliver records that it took.
+    QueueLoss {
+        /// Their bytes are not what was written.
+        Damaged "damaged",
+        /// Their class's limit passed while they waited.
+        Expired "expired",
     }
 }
 

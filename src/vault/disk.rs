@@ -15,6 +15,9 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+#[cfg(test)]
+pub(crate) use super::crash::Trace;
+
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -25,6 +28,8 @@ use crate::limit::VAULT_FILE_BYTES_MAX;
 pub struct Disk {
     #[cfg(test)]
     fault: Option<Arc<Fault>>,
+    #[cfg(test)]
+    trace: Trace,
 }
 
 /// What goes wrong, and after how many operations.
@@ -42,6 +47,8 @@ enum FaultKind {
     Stop,
     /// Nothing is allocated any more, as on a full disk.
     Full,
+    /// One operation fails, as where a sector is broken.
+    Once,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,7 +91,10 @@ impl Disk {
     /// Makes the directory's entries durable.
     pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.step(Needs::Nothing)?;
-        File::open(path)?.sync_all()
+        flush(&File::open(path)?)?;
+        #[cfg(test)]
+        self.trace.synced_names(path);
+        Ok(())
     }
 
     /// Puts a file in place whole or not at all, readable by its owner alone, durable on return.
@@ -147,7 +157,7 @@ impl Disk {
         let length = file.metadata()?.len().min(VAULT_FILE_BYTES_MAX);
         file.write_all(&vec![b'-'; length as usize])?;
         self.step(Needs::Nothing)?;
-        file.sync_all()
+        flush(file)
     }
 
     fn write_new(&self, path: &Path, content: &[u8]) -> io::Result<()> {
@@ -155,7 +165,7 @@ impl Disk {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(content)?;
         self.step(Needs::Space)?;
-        file.sync_all()
+        flush(&file)
     }
 
     /// Writes over the first bytes of a file without needing space, durable on return.
@@ -164,7 +174,7 @@ impl Disk {
         let mut file = OpenOptions::new().write(true).open(path)?;
         file.write_all(content)?;
         self.step(Needs::Nothing)?;
-        file.sync_all()
+        flush(&file)
     }
 
     /// Removes a file, durable on return; one that is not there is removed already.
@@ -187,6 +197,15 @@ impl Disk {
         to.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
     }
 
+    /// Makes a file that is not there yet, to append to, for its owner alone.
+    pub fn create_new(&self, path: &Path) -> io::Result<File> {
+        self.step(Needs::Space)?;
+        let file = OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(path)?;
+        #[cfg(test)]
+        self.trace.created(path);
+        Ok(file)
+    }
+
     /// Appends to an open file.
     pub fn append(&self, file: &mut File, content: &[u8]) -> io::Result<()> {
         self.step(Needs::Space)?;
@@ -196,7 +215,12 @@ impl Disk {
     /// Makes what was appended durable (`fdatasync`).
     pub fn sync_data(&self, file: &File) -> io::Result<()> {
         self.step(Needs::Space)?;
-        file.sync_data()
+        if !cfg!(test) {
+            file.sync_data()?;
+        }
+        #[cfg(test)]
+        self.trace.synced(file);
+        Ok(())
     }
 
     /// Cuts a file off.
@@ -218,8 +242,19 @@ impl Disk {
         Disk::with(FaultKind::Full, operations)
     }
 
+    /// One operation fails after the first `operations`.
+    pub fn failing_once_after(operations: i64) -> Disk {
+        Disk::with(FaultKind::Once, operations)
+    }
+
+    /// What would be left of what this disk wrote if the power failed now.
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
     fn with(kind: FaultKind, operations: i64) -> Disk {
-        Disk { fault: Some(Arc::new(Fault { kind, left: AtomicI64::new(operations) })) }
+        let fault = Some(Arc::new(Fault { kind, left: AtomicI64::new(operations) }));
+        Disk { fault, trace: Trace::default() }
     }
 
     /// The fault is gone.
@@ -241,14 +276,21 @@ impl Disk {
         if fault.kind == FaultKind::Full && needs == Needs::Nothing {
             return Ok(());
         }
-        if fault.left.fetch_sub(1, Ordering::SeqCst) > 0 {
+        let left = fault.left.fetch_sub(1, Ordering::SeqCst);
+        if left > 0 || left < 0 && fault.kind == FaultKind::Once {
             return Ok(());
         }
         Err(match fault.kind {
+            FaultKind::Once => io::Error::from_raw_os_error(Errno::IO.raw_os_error()),
             FaultKind::Stop => io::Error::other("stopped here by a test"),
             FaultKind::Full => io::ErrorKind::StorageFull.into(),
         })
     }
+}
+
+/// Makes a file durable. In unit tests power fails by a trace's crash alone, and a real sync would be most of their time.
+fn flush(file: &File) -> io::Result<()> {
+    if cfg!(test) { Ok(()) } else { file.sync_all() }
 }
 
 /// Where the new content of a file is written before it takes the name.

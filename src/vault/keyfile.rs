@@ -34,6 +34,8 @@ pub enum Kind {
     Partition,
     /// Digests of the values that are suppressed.
     Suppression,
+    /// Records of one class and partition that wait in the queue.
+    Queue,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Kind::Epoch => "epoch",
             Kind::Partition => "partition",
             Kind::Suppression => "suppression",
+            Kind::Queue => "queue",
         }
     }
 }

@@ -13,6 +13,8 @@ would bring every destroyed key back.
 mod audit;
 mod chain;
 mod command;
+#[cfg(test)]
+mod crash;
 mod dir;
 mod disk;
 mod error;
@@ -40,7 +42,7 @@ pub use audit::{Act, AuditLog, Outcome};
 pub use chain::{Chain, ChainFile, Entry, Line as ChainLine};
 pub use dir::{DataDir, is_class_name};
 pub use disk::Disk;
-use disk::read_bounded;
+pub(crate) use disk::read_bounded;
 pub(crate) use disk::temporary;
 pub use error::Error;
 pub(crate) use error::format_of;

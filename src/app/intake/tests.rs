@@ -39,8 +39,15 @@ fn intake(
     let wants = wants.into_iter().map(|classes| Want { classes, region: None }).collect();
     let now = Now::new(Live::new(policy, keyring, wants));
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
-    let (senders, receivers) = room.iter().map(|room| memory::queue(*room, gauge())).unzip();
-    let intake = Intake::new(now.clone(), senders, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
+    let (senders, receivers): (Vec<_>, Vec<_>) =
+        room.iter().map(|room| memory::queue(*room, gauge())).unzip();
+    let intake = Intake::new(
+        now.clone(),
+        Queues::Memory(senders.into()),
+        Ids::of_run(7),
+        Arc::new(Metrics::new()),
+        Arc::default(),
+    );
     (intake, now, receivers)
 }
 
@@ -166,8 +173,9 @@ fn bound_intake(policy: &Arc<Policy>, regions: &[Option<&str>]) -> (Intake, Now,
     let wants = regions.iter().map(|region| Want { classes: None, region: region.map(Arc::from) }).collect();
     let now = Now::new(Live::new(Arc::clone(policy), keyring(), wants));
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
-    let (senders, receivers) = regions.iter().map(|_| memory::queue(ROOM, gauge())).unzip();
-    let intake = Intake::new(now.clone(), senders, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
+    let (senders, receivers): (Vec<_>, Vec<_>) = regions.iter().map(|_| memory::queue(ROOM, gauge())).unzip();
+    let queues = Queues::Memory(senders.into());
+    let intake = Intake::new(now.clone(), queues, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
     (intake, now, receivers)
 }
 

@@ -1,0 +1,182 @@
+/*!
+Reading: what lies behind a sink's cursor, opened and in batches.
+*/
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::frame::{HEADERS_BYTES, Header, Origin, Step, step};
+use super::{Error, Log, Position};
+use crate::act::{Redacted, Seal, Thaw};
+use crate::clock::Timestamp;
+use crate::limit::QUEUE_READ_BYTES;
+use crate::vault;
+
+/// Reads the queue from a position on, for one sink.
+#[derive(Debug)]
+pub struct Reader {
+    log: Arc<Log>,
+    at: Position,
+    source: Option<Source>,
+    bytes: Vec<u8>,
+    /// The run and the sequence that comes next, if all is well.
+    expected: Option<(Origin, u64)>,
+}
+
+/// An open segment.
+#[derive(Debug)]
+struct Source {
+    number: u64,
+    file: File,
+    origin: Origin,
+    seals: BTreeMap<u32, Option<Seal>>,
+}
+
+/// What a read gave.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The records, in order.
+    pub batches: Vec<Redacted>,
+    /// Where they end.
+    pub end: Position,
+    /// Records that were confirmed and cannot be read: their bytes are damaged.
+    pub lost: u64,
+    /// Bytes that are no frame: damaged, or cut off by a crash before they were confirmed.
+    pub damaged: u64,
+    /// Records whose limit passed while they waited.
+    pub expired: u64,
+}
+
+impl Reader {
+    pub(super) fn new(log: Arc<Log>, at: Position) -> Reader {
+        Reader { log, at, source: None, bytes: Vec::new(), expected: None }
+    }
+
+    /// What comes next, up to about [`QUEUE_READ_BYTES`]; nothing if all is read. Blocks the thread.
+    pub fn next(&mut self, now: Timestamp) -> Result<Option<Gathered>, Error> {
+        let mut gathered = Gathered::default();
+        loop {
+            let Some((number, length, open)) = self.log.segment_at(self.at.segment) else { return Ok(None) };
+            if number != self.at.segment {
+                self.at = Position { segment: number, offset: 0 };
+            }
+            if self.at.offset >= length {
+                if open {
+                    return Ok(self.told(gathered));
+                }
+                self.at = Position { segment: number + 1, offset: 0 };
+                continue;
+            }
+            if self.source.as_ref().is_none_or(|source| source.number != number)
+                && !self.open(number, &mut gathered)?
+            {
+                self.at.offset = length;
+                continue;
+            }
+            self.at.offset = self.at.offset.max(HEADERS_BYTES as u64);
+            if self.at.offset >= length {
+                // Nothing was confirmed in it.
+                continue;
+            }
+            self.read(length, now, &mut gathered)?;
+            if !gathered.batches.is_empty() || gathered.damaged + gathered.expired > 0 {
+                return Ok(self.told(gathered));
+            }
+        }
+    }
+
+    fn told(&self, mut gathered: Gathered) -> Option<Gathered> {
+        gathered.end = self.at;
+        let nothing = gathered.batches.is_empty() && gathered.lost + gathered.damaged + gathered.expired == 0;
+        (!nothing).then_some(gathered)
+    }
+
+    /// Opens a segment. False if it is there no more, or was damaged since the start.
+    fn open(&mut self, number: u64, gathered: &mut Gathered) -> Result<bool, Error> {
+        self.source = None;
+        let path = self.log.segment_path(number);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            file => file.map_err(vault::Error::io(&path))?,
+        };
+        let mut both = [0; HEADERS_BYTES];
+        file.read_exact_at(&mut both, 0).map_err(vault::Error::io(&path))?;
+        let Some(header) = Header::decode(&both) else { return Ok(false) };
+        if self.at.offset <= HEADERS_BYTES as u64 {
+            // Between the end of the one before and this one nothing may be missing.
+            if let Some((origin, next)) = self.expected
+                && origin == header.origin
+            {
+                gathered.lost += header.expected.saturating_sub(next);
+            }
+            self.expected = Some((header.origin, header.first));
+        } else {
+            self.expected = None;
+        }
+        self.source = Some(Source { number, file, origin: header.origin, seals: BTreeMap::new() });
+        Ok(true)
+    }
+
+    /// Reads frames up to the segment's durable length.
+    fn read(&mut self, length: u64, now: Timestamp, gathered: &mut Gathered) -> Result<(), Error> {
+        let Some(source) = &mut self.source else { return Ok(()) };
+        let path = self.log.segment_path(source.number);
+        let run = u64::from_le_bytes(*source.origin.first_chunk().expect("an origin has 16 bytes"));
+        let mut thaw = Thaw::new(run.max(1));
+        let mut wanted = QUEUE_READ_BYTES;
+        let mut done = 0;
+        while done == 0 {
+            let left = length - self.at.offset;
+            self.bytes.resize(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)), 0);
+            source.file.read_exact_at(&mut self.bytes, self.at.offset).map_err(vault::Error::io(&path))?;
+            while done < self.bytes.len() {
+                match step(&self.bytes[done..], left - done as u64) {
+                    Step::Longer(bytes) => {
+                        wanted = bytes.max(QUEUE_READ_BYTES);
+                        break;
+                    }
+                    Step::Damaged(bytes) => {
+                        gathered.damaged += bytes as u64;
+                        done += bytes;
+                    }
+                    Step::Frame(head, first, sealed) => {
+                        done += first.len() + sealed.len();
+                        let next = self.expected.filter(|(origin, _)| *origin == source.origin);
+                        gathered.lost += next.map_or(0, |(_, next)| head.sequence.saturating_sub(next));
+                        self.expected = Some((source.origin, head.sequence.saturating_add(1)));
+                        let keys = &self.log.keys;
+                        let seal = source.seals.entry(head.key);
+                        match seal.or_insert_with(|| keys.seal(head.key, &source.origin)) {
+                            None => gathered.expired += 1,
+                            Some(seal) if thaw.push(head.sequence, seal, first, sealed) => {}
+                            Some(_) => {
+                                gathered.lost += 1;
+                                gathered.damaged += (first.len() + sealed.len()) as u64;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.at.offset += done as u64;
+        for batch in thaw.finish() {
+            gathered.batches.extend(fresh(batch, now, &mut gathered.expired));
+        }
+        Ok(())
+    }
+}
+
+/// The batch without what its classes' limits no longer allow.
+fn fresh(batch: Redacted, now: Timestamp, expired: &mut u64) -> Option<Redacted> {
+    let names = Arc::clone(batch.names());
+    let lives = |class: &(String, crate::ttl::Ttl)| batch.received() + class.1.duration() > now;
+    if names.classes.iter().all(lives) {
+        return (!batch.is_empty()).then_some(batch);
+    }
+    let lives: Vec<bool> = names.classes.iter().map(lives).collect();
+    let kept = batch.only(|record| lives[usize::from(record.class.0)]);
+    *expired += (batch.len() - kept.len()) as u64;
+    (!kept.is_empty()).then_some(kept)
+}
