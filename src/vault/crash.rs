@@ -29,40 +29,56 @@ struct Made {
 impl Trace {
     pub(super) fn created(&self, path: &Path) {
         let inode = path.metadata().expect("it was just made").ino();
-        self.0.lock().unwrap().insert(path.to_owned(), Made { inode, durable: 0, named: false });
+        self.0
+            .lock()
+            .expect("no test panics while it holds it")
+            .insert(path.to_owned(), Made { inode, durable: 0, named: false });
     }
 
     pub(super) fn synced(&self, file: &File) {
         let found = file.metadata().expect("it is open");
-        for made in self.0.lock().unwrap().values_mut().filter(|made| made.inode == found.ino()) {
+        for made in self
+            .0
+            .lock()
+            .expect("no test panics while it holds it")
+            .values_mut()
+            .filter(|made| made.inode == found.ino())
+        {
             made.durable = found.len();
         }
     }
 
     pub(super) fn synced_names(&self, dir: &Path) {
-        for (_, made) in self.0.lock().unwrap().iter_mut().filter(|(path, _)| path.parent() == Some(dir)) {
+        for (_, made) in self
+            .0
+            .lock()
+            .expect("no test panics while it holds it")
+            .iter_mut()
+            .filter(|(path, _)| path.parent() == Some(dir))
+        {
             made.named = true;
         }
     }
 
     /// The power fails. `draw` decides what becomes of what was not synced.
     pub(crate) fn crash(&self, mut draw: impl FnMut(u64) -> u64) {
-        for (path, made) in std::mem::take(&mut *self.0.lock().unwrap()) {
+        for (path, made) in std::mem::take(&mut *self.0.lock().expect("no test panics while it holds it")) {
             let Ok(file) = OpenOptions::new().write(true).open(&path) else { continue };
             if !made.named && draw(2) == 0 {
-                std::fs::remove_file(&path).unwrap();
+                std::fs::remove_file(&path).expect("it was opened");
                 continue;
             }
-            let length = file.metadata().unwrap().len();
+            let length = file.metadata().expect("it is open").len();
             if length > made.durable && draw(2) == 0 {
-                file.set_len(made.durable + draw(length - made.durable + 1)).unwrap();
+                file.set_len(made.durable + draw(length - made.durable + 1))
+                    .expect("the test's disk is well");
             }
-            let length = file.metadata().unwrap().len();
+            let length = file.metadata().expect("it is open").len();
             let mut at = made.durable;
             while at < length {
                 let end = length.min((at / SECTOR + 1) * SECTOR);
                 if draw(3) == 0 {
-                    file.write_all_at(&vec![0; (end - at) as usize], at).unwrap();
+                    file.write_all_at(&vec![0; (end - at) as usize], at).expect("the test's disk is well");
                 }
                 at = end;
             }
