@@ -437,3 +437,6 @@ pub const STORE_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Line of a file that is searched for a subject, in bytes: a record of the largest size, grown by replacements and escapes.
 pub const STORED_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Pages of a store's list of objects that are read, of a thousand each. A longer list makes the store unknown.
+pub const STORE_PAGES_MAX: usize = 1000;

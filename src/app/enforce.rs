@@ -26,19 +26,30 @@ const TOLD_EVERY: Duration = Duration::from_secs(86_400);
 /// What enforcing works with.
 pub struct Enforcer {
     /// The stores in force; a reload swaps them.
-    pub stores: watch::Receiver<Arc<Stores>>,
+    stores: watch::Receiver<Arc<Stores>>,
     /// Opened and closed.
-    pub gate: Gate,
+    gate: Gate,
     /// Whose time is believed, and whose directory holds the evidence.
-    pub keeper: Arc<Keeper>,
+    keeper: Arc<Keeper>,
     /// Where ages are shown.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 /// The verdict on a class in a target that was written down last, and when.
 type Told = BTreeMap<(String, String, String), (&'static str, Timestamp)>;
 
 impl Enforcer {
+    /// Opens and closes `gate` by what the stores in force say.
+    pub fn new(
+        stores: watch::Receiver<Arc<Stores>>,
+        gate: &Gate,
+        keeper: &Arc<Keeper>,
+        metrics: &Arc<Metrics>,
+    ) -> Enforcer {
+        let (gate, keeper, metrics) = (gate.clone(), Arc::clone(keeper), Arc::clone(metrics));
+        Enforcer { stores, gate, keeper, metrics }
+    }
+
     /// Runs to the end of the program.
     pub async fn run(mut self) {
         let clock: Arc<dyn Clock> = Arc::clone(self.keeper.time()) as Arc<dyn Clock>;

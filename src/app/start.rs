@@ -133,9 +133,8 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         keeps: keeper::keeps(&settings),
         gate: gate.clone(),
     });
-    let (swap, stores) = watch::channel(stores);
-    let enforcer =
-        Enforcer { stores, gate: gate.clone(), keeper: Arc::clone(&keeper), metrics: Arc::clone(&metrics) };
+    let (swap, swapped) = watch::channel(stores);
+    let enforcer = Enforcer::new(swapped, &gate, &keeper, &metrics);
     let roles = settings.roles.clone().into();
     let stores = (swap, gate);
     let reloader =

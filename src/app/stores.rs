@@ -174,10 +174,16 @@ impl Stores {
     }
 
     /// Configures a target.
-    pub async fn set(&self, store: &Store, target: &Target, wanted: &Wanted) -> Result<Vec<String>, Unknown> {
+    pub async fn set(
+        &self,
+        store: &Store,
+        target: &Target,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Unknown> {
         let driver =
             self.driver(store).ok_or_else(|| Unknown::new("the archive is set by the program itself"))?;
-        in_time(driver.set(target, wanted)).await
+        in_time(driver.set(target, wanted, now)).await
     }
 
     /// Deletes what is due in stores without a lifecycle; what was deleted, by target.
@@ -187,7 +193,9 @@ impl Stores {
             let Some(driver) = driver.as_ref().filter(|_| store.kind.can().own_deletion) else { continue };
             for target in &store.targets {
                 let deleted = match store.kind.wants(target.limit()) {
-                    Ok(wanted) => in_time(driver.delete_before(target, due_before(now, wanted.value))).await,
+                    Ok(wanted) => {
+                        in_time(driver.delete_before(target, due_before(now, wanted.value), now)).await
+                    }
                     Err(short) => Err(Unknown(short.to_string())),
                 };
                 swept.push((Arc::clone(store), target.clone(), deleted));

@@ -10,10 +10,24 @@ use crate::policy::Policy;
 use crate::record::ClassId;
 use crate::retention::{self, Kind, OnUnverified, Store, Target, files};
 use crate::sink;
+use crate::store;
 use crate::ttl::Ttl;
 use crate::yaml::{Field, Table, nearest};
 
-const STORE_KINDS: &[&str] = &["clickhouse", "files", "nats", "opensearch"];
+const STORE_KINDS: &[&str] = &[
+    "clickhouse",
+    "datadog",
+    "elasticsearch",
+    "files",
+    "kafka",
+    "loki",
+    "nats",
+    "opensearch",
+    "quickwit",
+    "s3",
+    "splunk",
+    "victorialogs",
+];
 
 /// The stores of a configuration: those that are declared, and the sinks that keep what they get.
 pub(super) fn stores(field: Option<&Field<'_>>, sinks: &[Sink], policy: &Policy) -> Vec<Store> {
@@ -155,6 +169,22 @@ fn named_classes(classes: Option<&[ClassId]>, policy: &Policy) -> Vec<(String, T
 fn declared_kind(kind: &str, table: &Table<'_>) -> Option<Kind> {
     match kind {
         "clickhouse" => clickhouse(table),
+        "datadog" => datadog(table),
+        "elasticsearch" => elasticsearch(table),
+        "kafka" => kafka(table),
+        "loki" => {
+            Some(Kind::Loki(retention::loki::Settings { endpoint: endpoint(table)?, class: class(table)? }))
+        }
+        "quickwit" => Some(Kind::Quickwit(retention::quickwit::Settings {
+            endpoint: endpoint(table)?,
+            index: index(table)?,
+        })),
+        "s3" => s3(table),
+        "splunk" => splunk(table),
+        "victorialogs" => Some(Kind::VictoriaLogs(retention::victorialogs::Settings {
+            endpoint: endpoint(table)?,
+            class: class(table)?,
+        })),
         "nats" => nats(table),
         "opensearch" => opensearch(table),
         _ => rotated(table),
@@ -207,6 +237,97 @@ fn opensearch(table: &Table<'_>) -> Option<Kind> {
         time_field: time_field?,
         lifecycle: lifecycle?,
     }))
+}
+
+fn index(table: &Table<'_>) -> Option<String> {
+    plain(table.need("index", "the name of an index, such as logs-{class}")?)
+}
+
+/// The value of the label or field `class` that selects a target's records: the class itself.
+fn class(table: &Table<'_>) -> Option<String> {
+    plain_or(table, "class", "{class}")
+}
+
+fn elasticsearch(table: &Table<'_>) -> Option<Kind> {
+    use retention::elasticsearch::{Lifecycle, Settings};
+    let lifecycle = table.find("lifecycle").map_or(Some(Lifecycle::DataStream), |field| {
+        field.parse("data_stream, ilm or own", |text| match text {
+            "data_stream" => Some(Lifecycle::DataStream),
+            "ilm" => Some(Lifecycle::Ilm),
+            "own" => Some(Lifecycle::Own),
+            _ => None,
+        })
+    });
+    let (endpoint, index, time_field) =
+        (endpoint(table), index(table), plain_or(table, "time_field", "received"));
+    Some(Kind::Elasticsearch(Settings {
+        endpoint: endpoint?,
+        index: index?,
+        time_field: time_field?,
+        lifecycle: lifecycle?,
+    }))
+}
+
+fn splunk(table: &Table<'_>) -> Option<Kind> {
+    let (endpoint, index, app) = (endpoint(table), index(table), plain_or(table, "app", "search"));
+    Some(Kind::Splunk(retention::splunk::Settings { endpoint: endpoint?, index: index?, app: app? }))
+}
+
+fn datadog(table: &Table<'_>) -> Option<Kind> {
+    let key = |name: &str, header: &str| {
+        let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
+        store::Auth::header(header, &secret)
+            .or_else(|| table.of.refuse("holds a key that no header line can hold"))
+    };
+    let (endpoint, index) = (endpoint(table), index(table));
+    let (api, application) = (key("api_key", "dd-api-key"), key("application_key", "dd-application-key"));
+    let endpoint = store::Settings { auth: api?, ..endpoint? };
+    Some(Kind::Datadog(retention::datadog::Settings { endpoint, index: index?, application: application? }))
+}
+
+fn kafka(table: &Table<'_>) -> Option<Kind> {
+    let broker = table.need("broker", "HOST:PORT of a broker without TLS and SASL").and_then(|field| {
+        let text = expanded(field)?;
+        let right =
+            text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        if right { Some(text) } else { field.refuse("holds no HOST:PORT") }
+    });
+    let topic = table.need("topic", "the name of a topic").and_then(plain);
+    Some(Kind::Kafka(retention::kafka::Settings { broker: broker?, topic: topic? }))
+}
+
+/// The bucket is addressed by path, which all that speak S3 understand.
+fn s3(table: &Table<'_>) -> Option<Kind> {
+    use retention::s3::{Keys, Settings};
+    let name = table.need("bucket", "the name of a bucket").and_then(plain);
+    let region = plain_or(table, "region", "us-east-1");
+    let prefix =
+        table.need("prefix", "what the objects' keys begin with, such as logs/{class}/").and_then(|field| {
+            let text = field.text()?;
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+            let right = text.ends_with('/') && text.replace("{class}", "").bytes().all(plain);
+            if right {
+                Some(text.to_owned())
+            } else {
+                field.refuse("holds no prefix of letters, digits and _-./ that ends with /")
+            }
+        });
+    let text = |name: &str| {
+        let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
+        String::from_utf8(secret.expose().to_vec()).ok()
+    };
+    let (access, secret) = (text("access_key"), text("secret_key"));
+    let spans = table.find("spans").map_or(Some(std::time::Duration::from_secs(3_600)), Field::duration);
+    let mut endpoint = endpoint(table)?;
+    let url = endpoint.url.to_string().parse().ok()?;
+    let Ok(bucket) = rusty_s3::Bucket::new(url, rusty_s3::UrlStyle::Path, name?, region?) else {
+        return table.of.refuse("holds a bucket that cannot be addressed by its path");
+    };
+    // The bucket's own address has host and path; requests bring the path with them.
+    let url = bucket.base_url();
+    endpoint.url = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
+    let keys = Keys { access: access?, secret: secret? };
+    Some(Kind::S3(Settings { endpoint, bucket, prefix: prefix?, keys, spans: spans? }))
 }
 
 fn nats(table: &Table<'_>) -> Option<Kind> {

@@ -193,7 +193,7 @@ impl Driver for ClickHouse {
         Box::pin(self.read_now(target))
     }
 
-    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>> {
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
             let (table, column) = (self.table(target), &self.settings.time_column);
             let timeout = TIMEOUT_SET.as_secs();
@@ -208,7 +208,12 @@ impl Driver for ClickHouse {
         })
     }
 
-    fn delete_before<'a>(&'a self, target: &'a Target, before: Timestamp) -> Doing<'a, Deleted> {
+    fn delete_before<'a>(
+        &'a self,
+        target: &'a Target,
+        before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
         Box::pin(async move {
             let (table, column) = (self.table(target), &self.settings.time_column);
             let before = before.as_second();

@@ -21,10 +21,15 @@ pub trait Driver: Send + Sync + fmt::Debug {
     fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading>;
 
     /// Configures the target as wanted; done twice it is done once. Gives what the store answered.
-    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>>;
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, now: Timestamp) -> Doing<'a, Vec<String>>;
 
     /// Deletes what was received before `before`, and nothing that is not the target's own.
-    fn delete_before<'a>(&'a self, target: &'a Target, before: Timestamp) -> Doing<'a, Deleted>;
+    fn delete_before<'a>(
+        &'a self,
+        target: &'a Target,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Doing<'a, Deleted>;
 }
 
 /// What could not be learnt or done, one line. Holds nothing of a record and no credential.

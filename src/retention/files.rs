@@ -197,7 +197,12 @@ impl Driver for Files {
         Box::pin(async move { self.read_now(target, now) })
     }
 
-    fn set<'a>(&'a self, _target: &'a Target, _wanted: &'a Wanted) -> Doing<'a, Vec<String>> {
+    fn set<'a>(
+        &'a self,
+        _target: &'a Target,
+        _wanted: &'a Wanted,
+        _now: Timestamp,
+    ) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
             match self.settings.can().set {
                 Ok(()) => Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]),
@@ -206,7 +211,12 @@ impl Driver for Files {
         })
     }
 
-    fn delete_before<'a>(&'a self, _target: &'a Target, before: Timestamp) -> Doing<'a, Deleted> {
+    fn delete_before<'a>(
+        &'a self,
+        _target: &'a Target,
+        before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
         Box::pin(async move { self.delete_now(before) })
     }
 }

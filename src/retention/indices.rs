@@ -52,12 +52,17 @@ pub async fn list(ask: &Ask, name: &str) -> Result<Vec<Index>, Unknown> {
 
 /// The oldest record in these indices, by a field with its moment of receive.
 pub async fn oldest(ask: &Ask, name: &str, field: &str, found: &[Index]) -> Result<Oldest, Unknown> {
-    if found.is_empty() {
+    oldest_of(ask, &format!("{name}*"), field, found.is_empty()).await
+}
+
+/// The same of a data stream, or of a pattern; nothing is asked if there is none.
+pub async fn oldest_of(ask: &Ask, pattern: &str, field: &str, none: bool) -> Result<Oldest, Unknown> {
+    if none {
         return Ok(Oldest::Nothing);
     }
     let body =
         json!({ "size": 0, "track_total_hits": true, "aggs": { "oldest": { "min": { "field": field } } } });
-    let path = format!("/{name}*/_search?expand_wildcards=all");
+    let path = format!("/{pattern}/_search?expand_wildcards=all");
     let told = ask.ask(Request::post(path, "application/json", body.to_string())).await?;
     Ok(minimum(&told.json)?.map_or(Oldest::Nothing, Oldest::At))
 }

@@ -146,7 +146,7 @@ impl Driver for Nats {
         Box::pin(self.read_now(target))
     }
 
-    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>> {
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
             let context = self.context().await?;
             let mut config = self.info(&context, &target.name).await?.config;
@@ -159,7 +159,12 @@ impl Driver for Nats {
         })
     }
 
-    fn delete_before<'a>(&'a self, _target: &'a Target, _before: Timestamp) -> Doing<'a, Deleted> {
+    fn delete_before<'a>(
+        &'a self,
+        _target: &'a Target,
+        _before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 }

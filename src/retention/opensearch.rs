@@ -163,7 +163,7 @@ impl Driver for OpenSearch {
         })
     }
 
-    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted) -> Doing<'a, Vec<String>> {
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
             match self.settings.lifecycle {
                 Lifecycle::Ism => self.set_ism(target, wanted).await,
@@ -172,7 +172,12 @@ impl Driver for OpenSearch {
         })
     }
 
-    fn delete_before<'a>(&'a self, target: &'a Target, before: Timestamp) -> Doing<'a, Deleted> {
+    fn delete_before<'a>(
+        &'a self,
+        target: &'a Target,
+        before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
         Box::pin(indices::delete_before(&self.ask, &target.name, before))
     }
 }

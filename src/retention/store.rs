@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{self, Files};
-use super::{Can, Driver, TooShort, Unknown, Wanted, archive, clickhouse, nats, opensearch};
+use super::{
+    Can, Driver, TooShort, Unknown, Wanted, archive, clickhouse, datadog, elasticsearch, kafka, loki, nats,
+    opensearch, quickwit, s3, splunk, victorialogs,
+};
 use crate::ttl::Ttl;
 
 /// What happens to a class whose store is not verified.
@@ -31,6 +34,22 @@ pub enum Kind {
     Nats(nats::Settings),
     /// Indices of OpenSearch.
     OpenSearch(opensearch::Settings),
+    /// A data stream or indices of Elasticsearch.
+    Elasticsearch(elasticsearch::Settings),
+    /// Streams of Loki.
+    Loki(loki::Settings),
+    /// Records of VictoriaLogs.
+    VictoriaLogs(victorialogs::Settings),
+    /// Objects of S3 and what speaks as it does.
+    S3(s3::Settings),
+    /// A topic of Kafka.
+    Kafka(kafka::Settings),
+    /// An index of Splunk.
+    Splunk(splunk::Settings),
+    /// An index of Quickwit.
+    Quickwit(quickwit::Settings),
+    /// An index of Datadog.
+    Datadog(datadog::Settings),
 }
 
 impl Kind {
@@ -42,6 +61,14 @@ impl Kind {
             Kind::ClickHouse(_) => "clickhouse",
             Kind::Nats(_) => "nats",
             Kind::OpenSearch(_) => "opensearch",
+            Kind::Elasticsearch(_) => "elasticsearch",
+            Kind::Loki(_) => "loki",
+            Kind::VictoriaLogs(_) => "victorialogs",
+            Kind::S3(_) => "s3",
+            Kind::Kafka(_) => "kafka",
+            Kind::Splunk(_) => "splunk",
+            Kind::Quickwit(_) => "quickwit",
+            Kind::Datadog(_) => "datadog",
         }
     }
 
@@ -53,6 +80,14 @@ impl Kind {
             Kind::ClickHouse(_) => clickhouse::Settings::can(),
             Kind::Nats(_) => nats::Settings::can(),
             Kind::OpenSearch(settings) => settings.can(),
+            Kind::Elasticsearch(settings) => settings.can(),
+            Kind::Loki(_) => loki::Settings::can(),
+            Kind::VictoriaLogs(_) => victorialogs::Settings::can(),
+            Kind::S3(_) => s3::Settings::can(),
+            Kind::Kafka(_) => kafka::Settings::can(),
+            Kind::Splunk(_) => splunk::Settings::can(),
+            Kind::Quickwit(_) => quickwit::Settings::can(),
+            Kind::Datadog(_) => datadog::Settings::can(),
         }
     }
 
@@ -64,6 +99,14 @@ impl Kind {
             Kind::ClickHouse(_) => clickhouse::Settings::wants(limit),
             Kind::Nats(_) => nats::Settings::wants(limit),
             Kind::OpenSearch(settings) => settings.wants(limit),
+            Kind::Elasticsearch(settings) => settings.wants(limit),
+            Kind::Loki(_) => loki::Settings::wants(limit),
+            Kind::VictoriaLogs(_) => victorialogs::Settings::wants(limit),
+            Kind::S3(settings) => settings.wants(limit),
+            Kind::Kafka(_) => kafka::Settings::wants(limit),
+            Kind::Splunk(_) => splunk::Settings::wants(limit),
+            Kind::Quickwit(_) => quickwit::Settings::wants(limit),
+            Kind::Datadog(_) => datadog::Settings::wants(limit),
         }
     }
 
@@ -75,6 +118,14 @@ impl Kind {
             Kind::ClickHouse(settings) => settings.table.clone(),
             Kind::Nats(settings) => settings.stream.clone(),
             Kind::OpenSearch(settings) => settings.index.clone(),
+            Kind::Elasticsearch(settings) => settings.index.clone(),
+            Kind::Loki(settings) => settings.class.clone(),
+            Kind::VictoriaLogs(settings) => settings.class.clone(),
+            Kind::S3(settings) => settings.prefix.clone(),
+            Kind::Kafka(settings) => settings.topic.clone(),
+            Kind::Splunk(settings) => settings.index.clone(),
+            Kind::Quickwit(settings) => settings.index.clone(),
+            Kind::Datadog(settings) => settings.index.clone(),
         }
     }
 
@@ -86,6 +137,16 @@ impl Kind {
             Kind::ClickHouse(settings) => Some(Arc::new(clickhouse::ClickHouse::new(settings.clone()))),
             Kind::Nats(settings) => Some(Arc::new(nats::Nats::new(settings.clone()))),
             Kind::OpenSearch(settings) => Some(Arc::new(opensearch::OpenSearch::new(settings.clone()))),
+            Kind::Elasticsearch(settings) => {
+                Some(Arc::new(elasticsearch::Elasticsearch::new(settings.clone())))
+            }
+            Kind::Loki(settings) => Some(Arc::new(loki::Loki::new(settings))),
+            Kind::VictoriaLogs(settings) => Some(Arc::new(victorialogs::VictoriaLogs::new(settings))),
+            Kind::S3(settings) => Some(Arc::new(s3::S3::new(settings.clone()))),
+            Kind::Kafka(settings) => Some(Arc::new(kafka::Kafka::new(settings.clone()))),
+            Kind::Splunk(settings) => Some(Arc::new(splunk::Splunk::new(settings.clone()))),
+            Kind::Quickwit(settings) => Some(Arc::new(quickwit::Quickwit::new(settings))),
+            Kind::Datadog(settings) => Some(Arc::new(datadog::Datadog::new(settings.clone()))),
         })
     }
 }
@@ -134,6 +195,84 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::store as http;
+    use proptest::prelude::*;
+
+    /// One of every kind that is set, as plain as can be.
+    fn kinds() -> Vec<Kind> {
+        let endpoint = || http::Settings {
+            url: "http://127.0.0.1/".parse().unwrap(),
+            auth: http::Auth::default(),
+            tls: None,
+            compression: http::Compression::None,
+        };
+        let name = || "logs".to_owned();
+        let search = |lifecycle| opensearch::Settings {
+            endpoint: endpoint(),
+            index: name(),
+            time_field: name(),
+            lifecycle,
+        };
+        let elastic = |lifecycle| elasticsearch::Settings {
+            endpoint: endpoint(),
+            index: name(),
+            time_field: name(),
+            lifecycle,
+        };
+        let url = "http://127.0.0.1/".parse().unwrap();
+        let bucket = rusty_s3::Bucket::new(url, rusty_s3::UrlStyle::Path, "logs", "us-east-1").unwrap();
+        let keys = s3::Keys { access: name(), secret: name() };
+        let hour = Duration::from_secs(3_600);
+        vec![
+            Kind::Archive,
+            Kind::Files(files::Settings { path: "x".into(), every: hour, deletes: files::Deletes::Logveil }),
+            Kind::ClickHouse(clickhouse::Settings {
+                endpoint: endpoint(),
+                database: name(),
+                table: name(),
+                time_column: name(),
+            }),
+            Kind::Nats(nats::Settings { url: name(), stream: name(), login: nats::Login::None }),
+            Kind::OpenSearch(search(opensearch::Lifecycle::Ism)),
+            Kind::OpenSearch(search(opensearch::Lifecycle::Own)),
+            Kind::Elasticsearch(elastic(elasticsearch::Lifecycle::Ilm)),
+            Kind::Elasticsearch(elastic(elasticsearch::Lifecycle::Own)),
+            Kind::Elasticsearch(elastic(elasticsearch::Lifecycle::DataStream)),
+            Kind::Loki(loki::Settings { endpoint: endpoint(), class: name() }),
+            Kind::VictoriaLogs(victorialogs::Settings { endpoint: endpoint(), class: name() }),
+            Kind::S3(s3::Settings { endpoint: endpoint(), bucket, prefix: name(), keys, spans: hour }),
+            Kind::Quickwit(quickwit::Settings { endpoint: endpoint(), index: name() }),
+            Kind::Kafka(kafka::Settings { broker: name(), topic: name() }),
+            Kind::Splunk(splunk::Settings { endpoint: endpoint(), index: name(), app: name() }),
+            Kind::Datadog(datadog::Settings {
+                endpoint: endpoint(),
+                index: name(),
+                application: http::Auth::default(),
+            }),
+        ]
+    }
+
+    proptest! {
+        /// In every store: what a limit is said to need keeps it, by the store's own sum; a limit that is refused is
+        /// shorter than the least one told, and that one is kept.
+        #[test]
+        fn what_a_limit_needs_keeps_it_in_every_store(seconds in 1..800 * 86_400u64) {
+            let limit = Duration::from_secs(seconds);
+            for kind in kinds() {
+                match kind.wants(limit) {
+                    Ok(wanted) => {
+                        let worst = wanted.effective.worst_case();
+                        prop_assert!(worst.is_some_and(|worst| worst <= limit), "{}: {:?}", kind.name(), worst);
+                    }
+                    Err(TooShort { least, .. }) => {
+                        prop_assert!(limit < least, "{}: {:?}", kind.name(), least);
+                        prop_assert!(kind.wants(least).is_ok(), "{}: {:?}", kind.name(), least);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_target_keeps_its_shortest_class() {

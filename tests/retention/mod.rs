@@ -1,9 +1,12 @@
 //! `logveil retention` on real stores: what is verified, what is found, what `apply` mends.
 
 mod clickhouse;
+mod kafka;
 mod local;
 mod nats;
 mod running;
+mod s3;
+mod standin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

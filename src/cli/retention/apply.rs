@@ -53,7 +53,8 @@ fn step(checked: &Checked) -> Option<Step<'_>> {
     let (store, target) = (&checked.store, &checked.target);
     let wanted = store.kind.wants(target.limit()).ok()?;
     let reading = checked.reading.as_ref().ok()?;
-    let changes = changes(settings(checked), &wanted.settings);
+    // What keeps its limit stays as it is: a shorter retention is no fault.
+    let changes = if checked.holds() { Vec::new() } else { changes(settings(checked), &wanted.settings) };
     let stalled = reading.stalled.is_some() && is_archive(store);
     if store.kind.can().set.is_err() || changes.is_empty() && !stalled {
         return None;
@@ -72,7 +73,7 @@ async fn carry_out(world: &World, step: &Step<'_>) -> Result<bool, Error> {
     world.record(vec![act(store, target, world.clock.now(), Did::Setting, step.lines.clone())])?;
     let set = match is_archive(store) {
         true => tokio::task::block_in_place(|| set_archive(world)),
-        false => world.stores.set(store, target, &step.wanted).await,
+        false => world.stores.set(store, target, &step.wanted, world.clock.now()).await,
     };
     match set {
         Ok(answers) => {

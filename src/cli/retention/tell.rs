@@ -57,7 +57,7 @@ pub(super) fn plan(checked: &[Checked]) -> String {
                 if !why.is_empty() {
                     text += &format!("  because      {why}\n");
                 }
-                for (name, is, to) in changes(settings(target), &wanted.settings) {
+                for (name, is, to) in due(target, &wanted.settings) {
                     text += &format!("  change       {name}: {is} -> {to}\n");
                 }
             }
@@ -68,6 +68,11 @@ pub(super) fn plan(checked: &[Checked]) -> String {
         }
     }
     text
+}
+
+/// The changes that are due: none where the limit is kept, since a shorter retention is no fault.
+fn due(target: &Checked, wanted: &[Setting]) -> Vec<(String, String, String)> {
+    if target.holds() { Vec::new() } else { changes(settings(target), wanted) }
 }
 
 /// The settings that were read; none of a store that did not tell.
@@ -110,7 +115,7 @@ pub(super) fn plan_json(checked: &[Checked]) -> String {
         let wanted = target.store.kind.wants(target.target.limit());
         let changes: Vec<Value> = wanted
             .iter()
-            .flat_map(|wanted| changes(settings(target), &wanted.settings))
+            .flat_map(|wanted| due(target, &wanted.settings))
             .map(|(name, is, to)| json!({ "setting": name, "is": is, "to": to }))
             .collect();
         json!({

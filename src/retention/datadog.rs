@@ -1,0 +1,173 @@
+/*!
+Datadog: an index's `num_retention_days`, and its flex tier's.
+
+A change replaces the whole configuration, so what is there is sent back with
+the one number changed. Which numbers are allowed is the contract's; Datadog
+refuses others. Archives are another product, and are not seen.
+*/
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ask::{Ask, days};
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::store::{self, Request};
+
+/// Which index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `https://api.SITE`.
+    pub endpoint: store::Settings,
+    /// The index; may hold `{class}`.
+    pub index: String,
+    /// The application key, the second of two that it wants.
+    pub application: store::Auth,
+}
+
+/// An index of Datadog.
+#[derive(Debug)]
+pub struct Datadog {
+    settings: Settings,
+    ask: Ask,
+}
+
+const RETENTION: &str = "num_retention_days";
+const FLEX: &str = "num_flex_logs_retention_days";
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Settings {
+    /// What can be done.
+    pub fn can() -> Can {
+        let by_time = Err("Datadog deletes by its indices' retention alone; set num_retention_days");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+    }
+
+    /// What a limit needs.
+    pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
+        let value = value_for(limit, &lags(), Grain::Days(&[1, 3, 7, 15, 30, 45, 60, 90, 180, 360]))?;
+        Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![days(RETENTION, value)] })
+    }
+}
+
+fn lags() -> Vec<Lag> {
+    vec![Lag::new(What::Rounding, DAY, "only whole days are told apart")]
+}
+
+impl Datadog {
+    /// Asks nobody yet.
+    pub fn new(settings: Settings) -> Datadog {
+        Datadog { ask: Ask::new(&settings.endpoint), settings }
+    }
+
+    fn with_key(&self, request: Request) -> Request {
+        match self.settings.application.line() {
+            Some((name, value)) => request.header(name.clone(), value.clone()),
+            None => request,
+        }
+    }
+
+    async fn index(&self, name: &str) -> Result<(Value, Option<Timestamp>), Unknown> {
+        let request = Request::get(format!("/api/v1/logs/config/indexes/{name}"));
+        let told = self.ask.ask(self.with_key(request)).await?;
+        if !told.is_there() || told.json["name"] != *name {
+            return Err(Unknown(format!("there is no index {name}")));
+        }
+        Ok((told.json, told.now))
+    }
+
+    async fn oldest(&self, name: &str) -> Result<Oldest, Unknown> {
+        let body = json!({ "filter": { "indexes": [name], "query": "*", "from": "now-730d", "to": "now" },
+            "sort": "timestamp", "page": { "limit": 1 } });
+        let request = Request::post("/api/v2/logs/events/search", "application/json", body.to_string());
+        let told = self.ask.ask(self.with_key(request)).await?;
+        let found = told.json["data"]
+            .as_array()
+            .ok_or_else(|| Unknown::new("it does not answer a search for its oldest record"))?;
+        match found.first().map(|record| record["attributes"]["timestamp"].as_str()) {
+            None => Ok(Oldest::Nothing),
+            Some(at) => at
+                .and_then(|at| at.parse().ok())
+                .map(Oldest::At)
+                .ok_or_else(|| Unknown::new("its oldest record has no moment")),
+        }
+    }
+
+    async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
+        let (index, store_now) = self.index(&target.name).await?;
+        let effective = of_index(&index);
+        let settings = match &effective.kept {
+            Kept::For(kept) => vec![days(RETENTION, *kept)],
+            Kept::Forever(_) => Vec::new(),
+        };
+        let notes = vec!["archives and what is rehydrated from them are not seen".to_owned()];
+        let oldest = self.oldest(&target.name).await?;
+        Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
+    }
+}
+
+impl Driver for Datadog {
+    fn read<'a>(&'a self, target: &'a Target, _now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(self.read_now(target))
+    }
+
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
+        Box::pin(async move {
+            let (mut index, _) = self.index(&target.name).await?;
+            let value = wanted.value.as_secs() / 86_400;
+            index[RETENTION] = json!(value);
+            if let Some(index) = index.as_object_mut() {
+                // Not part of what it takes.
+                index.remove("name");
+                index.remove("is_rate_limited");
+                if index.contains_key(FLEX) {
+                    index.insert(FLEX.to_owned(), json!(value));
+                }
+            }
+            let path = format!("/api/v1/logs/config/indexes/{}", target.name);
+            let request = Request::put(path, "application/json", index.to_string());
+            let told = self.ask.ask(self.with_key(request)).await?;
+            Ok(vec![format!("it answered {}", told.status)])
+        })
+    }
+
+    fn delete_before<'a>(
+        &'a self,
+        _target: &'a Target,
+        _before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+}
+
+/// The longer of the two tiers.
+fn of_index(index: &Value) -> Effective {
+    match index[RETENTION].as_u64() {
+        None => Effective::forever("it does not say how many days it keeps"),
+        Some(kept) => {
+            let kept = kept.max(index[FLEX].as_u64().unwrap_or(0));
+            Effective::new(DAY * u32::try_from(kept).unwrap_or(u32::MAX), lags())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flex_tier_counts() {
+        assert_eq!(
+            of_index(&json!({ "num_retention_days": 15, "num_flex_logs_retention_days": 180 })).worst_case(),
+            Some(181 * DAY)
+        );
+        assert_eq!(of_index(&json!({ "num_retention_days": 60 })).worst_case(), Some(61 * DAY));
+        assert_eq!(of_index(&json!({})).worst_case(), None);
+        assert_eq!(Settings::wants(90 * DAY).unwrap().value, 60 * DAY);
+    }
+}

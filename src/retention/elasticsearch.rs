@@ -1,0 +1,358 @@
+/*!
+Elasticsearch: a data stream's own lifecycle (DSL), or a policy of index
+lifecycle management (ILM).
+
+Both clocks start at the roll-over, not with the record, so the roll-over's age
+is part of the sum; and retention is, in Elasticsearch's words, the minimum.
+Where an ILM policy is on the backing indices and preferred, the data stream's
+lifecycle is not what deletes, so each backing index is asked who manages it.
+*/
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ask::{Ask, days, span};
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::indices;
+use super::store::Target;
+use crate::clock::Timestamp;
+use crate::store::{self, Request};
+
+/// Which data stream or indices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is.
+    pub endpoint: store::Settings,
+    /// The data stream, or the beginning of the indices' names; may hold `{class}`.
+    pub index: String,
+    /// The field with the moment of receive. Default `received`.
+    pub time_field: String,
+    /// Who deletes.
+    pub lifecycle: Lifecycle,
+}
+
+/// Who deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// The data stream's own lifecycle.
+    DataStream,
+    /// A policy of index lifecycle management, named `logveil-INDEX`.
+    Ilm,
+    /// Logveil: indices named `INDEX-2026.11.22`, a day each.
+    Own,
+}
+
+/// A data stream or indices.
+#[derive(Debug)]
+pub struct Elasticsearch {
+    settings: Settings,
+    ask: Ask,
+}
+
+const RETENTION: &str = "data_retention";
+const MIN_AGE: &str = "phases.delete.min_age";
+const ROLL: &str = "phases.hot.actions.rollover.max_age";
+const DAY: Duration = Duration::from_secs(86_400);
+/// The poll of a lifecycle, 5 or 10 minutes, once a step.
+const SWEEP: Duration = Duration::from_secs(3_600);
+
+impl Settings {
+    /// What can be done.
+    pub fn can(&self) -> Can {
+        Can { set: Ok(()), delete_before: Ok(()), own_deletion: self.lifecycle == Lifecycle::Own }
+    }
+
+    /// What a limit needs.
+    pub fn wants(&self, limit: Duration) -> Result<Wanted, TooShort> {
+        let grain = Grain::Steps { step: DAY, least: DAY };
+        match self.lifecycle {
+            Lifecycle::Own => indices::wants(limit),
+            Lifecycle::Ilm => {
+                let lags = lags(DAY, "rollover.max_age: min_age counts from the roll-over");
+                let value = value_for(limit, &lags, grain)?;
+                let settings = vec![days(MIN_AGE, value), days(ROLL, DAY)];
+                Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+            }
+            Lifecycle::DataStream => {
+                // The roll-over follows the retention, so the longest value is tried first that the limit has room for.
+                let fits = |roll_over: &Duration| {
+                    let lags = lags(*roll_over, AUTO);
+                    let value = value_for(limit, &lags, grain).ok()?;
+                    (auto(value) <= *roll_over).then_some((value, lags))
+                };
+                let (value, lags) = [DAY / 24, DAY, 7 * DAY, 30 * DAY]
+                    .iter()
+                    .filter_map(fits)
+                    .max_by_key(|(value, _)| *value)
+                    .ok_or(TooShort { limit, least: DAY + DAY / 24 + SWEEP })?;
+                let settings = vec![days(RETENTION, value)];
+                Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+            }
+        }
+    }
+}
+
+const AUTO: &str = "cluster.lifecycle.default.rollover, max_age=auto: retention counts from the roll-over";
+
+fn lags(roll_over: Duration, why: &str) -> Vec<Lag> {
+    vec![
+        Lag::new(What::RollOver, roll_over, why),
+        Lag::new(What::Sweep, SWEEP, "the lifecycle is polled every few minutes, once a step"),
+    ]
+}
+
+/// What `max_age=auto` means for a retention.
+fn auto(retention: Duration) -> Duration {
+    match retention.as_secs() / 86_400 {
+        0 | 1 => DAY / 24,
+        2..=14 => DAY,
+        15..=90 => 7 * DAY,
+        _ => 30 * DAY,
+    }
+}
+
+impl Elasticsearch {
+    /// Asks nobody yet.
+    pub fn new(settings: Settings) -> Elasticsearch {
+        Elasticsearch { ask: Ask::new(&settings.endpoint), settings }
+    }
+
+    async fn read_stream(&self, target: &Target) -> Result<Reading, Unknown> {
+        let name = &target.name;
+        let told = self.ask.ask(Request::get(format!("/_data_stream/{name}"))).await?;
+        let stream = &told.json["data_streams"][0];
+        if !told.is_there() || stream["name"] != **name {
+            return Err(Unknown(format!("there is no data stream {name}")));
+        }
+        let lifecycle = self.ask.ask(Request::get(format!("/_data_stream/{name}/_lifecycle"))).await?;
+        let cluster =
+            self.ask.ask(Request::get("/_cluster/settings?include_defaults=true&flat_settings=true")).await?;
+        let effective = match managed_elsewhere(stream) {
+            Some(index) => {
+                Effective::forever(format!("index {index} is not managed by the data stream's lifecycle"))
+            }
+            None => of_stream(&lifecycle.json["data_streams"][0]["lifecycle"], &cluster.json),
+        };
+        let found = backing(stream);
+        let settings = match &effective.kept {
+            Kept::For(kept) => vec![days(RETENTION, *kept)],
+            Kept::Forever(_) => Vec::new(),
+        };
+        let oldest = indices::oldest_of(&self.ask, name, &self.settings.time_field, found.is_empty()).await?;
+        let notes = vec!["snapshots are not seen, and have a retention of their own".to_owned()];
+        Ok(Reading { effective, oldest, store_now: told.now, settings, stalled: None, notes })
+    }
+
+    async fn read_ilm(&self, target: &Target) -> Result<Reading, Unknown> {
+        let found = indices::list(&self.ask, &target.name).await?;
+        let status = self.ask.ask(Request::get("/_ilm/status")).await?;
+        let policy = self.ask.ask(Request::get(format!("/_ilm/policy/{}", policy_id(target)))).await?;
+        let explain = self
+            .ask
+            .ask(Request::get(format!("/{}*/_ilm/explain?expand_wildcards=all", target.name)))
+            .await?;
+        let phases = &policy.json[policy_id(target)]["policy"]["phases"];
+        let unmanaged = found
+            .iter()
+            .find_map(|index| carried(&index.name, &explain.json["indices"][&index.name], target));
+        let effective = match (status.json["operation_mode"].as_str(), unmanaged) {
+            (Some("RUNNING"), None) if policy.is_there() => of_phases(phases),
+            (Some("RUNNING"), None) => {
+                Effective::forever(format!("there is no policy {}", policy_id(target)))
+            }
+            (Some("RUNNING"), Some(why)) => Effective::forever(why),
+            _ => Effective::forever("index lifecycle management is not running (POST _ilm/start)"),
+        };
+        let age = |value: &Value| value.as_str().and_then(span);
+        let mut settings = Vec::new();
+        settings.extend(age(&phases["delete"]["min_age"]).map(|age| days(MIN_AGE, age)));
+        settings.extend(age(&phases["hot"]["actions"]["rollover"]["max_age"]).map(|age| days(ROLL, age)));
+        let oldest = indices::oldest(&self.ask, &target.name, &self.settings.time_field, &found).await?;
+        let notes = vec!["snapshots are not seen, and have a retention of their own".to_owned()];
+        Ok(Reading { effective, oldest, store_now: status.now, settings, stalled: None, notes })
+    }
+
+    async fn set_now(&self, target: &Target, wanted: &Wanted) -> Result<Vec<String>, Unknown> {
+        let name = &target.name;
+        let value = format!("{}d", wanted.value.as_secs() / 86_400);
+        let (path, body) = match self.settings.lifecycle {
+            Lifecycle::Own => return Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]),
+            Lifecycle::DataStream => {
+                (format!("/_data_stream/{name}/_lifecycle"), json!({ "data_retention": value }))
+            }
+            Lifecycle::Ilm => (
+                format!("/_ilm/policy/{}", policy_id(target)),
+                json!({ "policy": { "phases": {
+                    "hot": { "actions": { "rollover": { "max_age": "1d" } } },
+                    "delete": { "min_age": value, "actions": { "delete": {} } },
+                } } }),
+            ),
+        };
+        let put = self.ask.ask(Request::put(path, "application/json", body.to_string())).await?;
+        if !put.is_there() {
+            return Err(Unknown(format!("there is no data stream {name}")));
+        }
+        let mut answers = vec![format!("it answered {}", put.status)];
+        if self.settings.lifecycle == Lifecycle::Ilm {
+            let body = json!({ "index": { "lifecycle": { "name": policy_id(target) } } });
+            let path = format!("/{name}*/_settings?expand_wildcards=all&allow_no_indices=true");
+            let put = self.ask.ask(Request::put(path, "application/json", body.to_string())).await?;
+            answers.push(format!("indices: it answered {}", put.status));
+        }
+        Ok(answers)
+    }
+}
+
+impl Driver for Elasticsearch {
+    fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(async move {
+            match self.settings.lifecycle {
+                Lifecycle::DataStream => self.read_stream(target).await,
+                Lifecycle::Ilm => self.read_ilm(target).await,
+                Lifecycle::Own => indices::read(&self.ask, target, &self.settings.time_field, now).await,
+            }
+        })
+    }
+
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
+        Box::pin(self.set_now(target, wanted))
+    }
+
+    fn delete_before<'a>(
+        &'a self,
+        target: &'a Target,
+        before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(indices::delete_before(&self.ask, &target.name, before))
+    }
+}
+
+fn policy_id(target: &Target) -> String {
+    format!("logveil-{}", target.name)
+}
+
+fn backing(stream: &Value) -> &[Value] {
+    stream["indices"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A backing index that something else than the data stream's lifecycle manages.
+fn managed_elsewhere(stream: &Value) -> Option<&str> {
+    let other = |index: &&Value| index["managed_by"].as_str().is_some_and(|by| by != "Data stream lifecycle");
+    backing(stream).iter().find(other)?["index_name"].as_str()
+}
+
+/// What a data stream's lifecycle amounts to, with the cluster's roll-over.
+fn of_stream(lifecycle: &Value, cluster: &Value) -> Effective {
+    if lifecycle.is_null() || lifecycle["enabled"] == Value::Bool(false) {
+        return Effective::forever("the data stream has no lifecycle, or it is switched off");
+    }
+    let text = lifecycle["effective_retention"].as_str().or(lifecycle["data_retention"].as_str());
+    let Some(kept) = text.and_then(span) else {
+        return Effective::forever("the lifecycle has no data_retention: records are kept for good");
+    };
+    let key = "cluster.lifecycle.default.rollover";
+    let set = ["persistent", "transient", "defaults"].iter().find_map(|part| cluster[*part][key].as_str());
+    let roll_over = match set
+        .map(|conditions| conditions.split(',').find_map(|one| one.trim().strip_prefix("max_age=")))
+    {
+        None | Some(Some("auto")) => Some(auto(kept)),
+        Some(Some(age)) => span(age),
+        Some(None) => None,
+    };
+    match roll_over {
+        Some(roll_over) => Effective::new(kept, lags(roll_over, AUTO)),
+        None => Effective::forever("retention counts from a roll-over that no age brings about"),
+    }
+}
+
+/// What the phases of a policy amount to.
+fn of_phases(phases: &Value) -> Effective {
+    let age = |value: &Value| value.as_str().and_then(span);
+    let delete = &phases["delete"];
+    if delete["actions"].get("delete").is_none() {
+        return Effective::forever("its policy has no phase that deletes");
+    }
+    let Some(min_age) = age(&delete["min_age"]) else {
+        return Effective::forever("its phase that deletes has no min_age that can be read");
+    };
+    let rollover = &phases["hot"]["actions"]["rollover"];
+    if rollover.is_null() {
+        return Effective::new(min_age, lags(Duration::ZERO, "no roll-over: min_age counts from creation"));
+    }
+    match age(&rollover["max_age"]) {
+        Some(max) => {
+            Effective::new(min_age, lags(max, "rollover.max_age: min_age counts from the roll-over"))
+        }
+        None => Effective::forever("min_age counts from a roll-over that no age brings about"),
+    }
+}
+
+/// Why an index is not deleted by our policy, if it is not.
+fn carried(index: &str, told: &Value, target: &Target) -> Option<String> {
+    if told["managed"] != Value::Bool(true) {
+        return Some(format!("index {index} has no policy"));
+    }
+    if told["policy"] != policy_id(target) {
+        return Some(format!("index {index} has another policy than {}", policy_id(target)));
+    }
+    let failed = told["step"] == "ERROR" || told.get("failed_step").is_some();
+    failed.then(|| format!("the policy of index {index} has failed at a step and waits for a retry"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_counts_from_the_roll_over() {
+        let cluster = json!({ "defaults": { "cluster.lifecycle.default.rollover": "max_age=auto,max_primary_shard_size=50gb" } });
+        let lifecycle = json!({ "enabled": true, "data_retention": "90d" });
+        assert_eq!(of_stream(&lifecycle, &cluster).worst_case(), Some(97 * DAY + SWEEP));
+        let capped = json!({ "enabled": true, "data_retention": "90d", "effective_retention": "30d" });
+        assert_eq!(of_stream(&capped, &cluster).worst_case(), Some(37 * DAY + SWEEP));
+        let sized =
+            json!({ "persistent": { "cluster.lifecycle.default.rollover": "max_primary_shard_size=50gb" } });
+        for (lifecycle, cluster) in [
+            (json!(null), &cluster),
+            (json!({ "enabled": false, "data_retention": "90d" }), &cluster),
+            (json!({ "enabled": true }), &cluster),
+            (lifecycle, &sized),
+        ] {
+            assert_eq!(of_stream(&lifecycle, cluster).worst_case(), None, "{lifecycle}");
+        }
+    }
+
+    #[test]
+    fn a_policy_counts_from_the_roll_over_too() {
+        let phases = |hot: Value| json!({ "hot": { "actions": hot }, "delete": { "min_age": "90d", "actions": { "delete": {} } } });
+        assert_eq!(
+            of_phases(&phases(json!({ "rollover": { "max_age": "30d" } }))).worst_case(),
+            Some(120 * DAY + SWEEP)
+        );
+        assert_eq!(of_phases(&phases(json!({}))).worst_case(), Some(90 * DAY + SWEEP));
+        assert_eq!(of_phases(&phases(json!({ "rollover": { "max_size": "50gb" } }))).worst_case(), None);
+        assert_eq!(of_phases(&json!({ "delete": { "min_age": "90d", "actions": {} } })).worst_case(), None);
+    }
+
+    proptest::proptest! {
+        /// What is set keeps the limit by the store's own rule for its roll-over.
+        #[test]
+        fn a_data_stream_keeps_its_limit(hours in 1..20_000u64) {
+            let limit = Duration::from_secs(hours * 3_600);
+            let endpoint = store::Settings {
+                url: "http://127.0.0.1/".parse().unwrap(),
+                auth: store::Auth::default(),
+                tls: None,
+                compression: store::Compression::None,
+            };
+            let settings = Settings { endpoint, index: "logs".into(), time_field: "received".into(), lifecycle: Lifecycle::DataStream };
+            match settings.wants(limit) {
+                Ok(wanted) => proptest::prop_assert!(wanted.value + auto(wanted.value) + SWEEP <= limit),
+                Err(short) => proptest::prop_assert!(limit < short.least && settings.wants(short.least).is_ok()),
+            }
+        }
+    }
+}

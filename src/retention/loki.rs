@@ -1,0 +1,240 @@
+/*!
+Loki: `limits_config.retention_period`, carried out by the compactor, and by
+nobody if `compactor.retention_enabled` is not set.
+
+Nothing is set over HTTP: a store's file is its operator's. What is in force is
+read from `/config`, not from a file, and the oldest record is asked for.
+*/
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ask::Ask;
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted};
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::store::{self, Request};
+use crate::yaml;
+
+/// Which streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is.
+    pub endpoint: store::Settings,
+    /// The label and value that select a target's streams are `class="…"`; may hold `{class}`.
+    pub class: String,
+}
+
+/// Streams of Loki.
+#[derive(Debug)]
+pub struct Loki {
+    ask: Ask,
+}
+
+const PERIOD: &str = "limits_config.retention_period";
+const ENABLED: &str = "compactor.retention_enabled";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Settings {
+    /// What can be done.
+    pub fn can() -> Can {
+        let set =
+            Err("Loki takes its retention from its own file: set what the plan says there, and restart it");
+        let by_time = Err(
+            "Loki deletes by its delete requests, which take a day before they begin; set retention_period",
+        );
+        Can { set, delete_before: by_time, own_deletion: false }
+    }
+
+    /// What a limit needs.
+    pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
+        let lags = lags(Duration::from_secs(600), 2 * HOUR);
+        let value = value_for(limit, &lags, Grain::Steps { step: HOUR, least: 24 * HOUR })?;
+        let settings = vec![
+            Setting::new(ENABLED, "true"),
+            Setting::new(PERIOD, format!("{} h", value.as_secs() / 3_600)),
+        ];
+        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+    }
+}
+
+fn lags(compaction: Duration, delay: Duration) -> Vec<Lag> {
+    vec![
+        Lag::new(What::RollOver, 2 * HOUR, "a chunk is deleted whole, and is written for up to two hours"),
+        Lag::new(What::Rounding, 24 * HOUR, "the index is swept by its daily tables"),
+        Lag::new(What::Sweep, compaction, "compactor.compaction_interval"),
+        Lag::new(What::Grace, delay, "compactor.retention_delete_delay"),
+    ]
+}
+
+impl Loki {
+    /// Asks nobody yet.
+    pub fn new(settings: &Settings) -> Loki {
+        Loki { ask: Ask::new(&settings.endpoint) }
+    }
+
+    async fn read_now(&self, target: &Target, now: Timestamp) -> Result<Reading, Unknown> {
+        let (status, text, store_now) = self.ask.text(Request::get("/config")).await?;
+        if status == 404 {
+            return Err(Unknown::new("it does not show its configuration at /config"));
+        }
+        let config = yaml::parse(&text).map_err(|_| Unknown::new("its configuration is no YAML"))?;
+        let (effective, settings) = of_config(&|path| scalar(&config.value, path));
+        Ok(Reading {
+            effective,
+            oldest: self.oldest(target, now).await?,
+            store_now,
+            settings,
+            stalled: None,
+            notes: vec!["versions and copies that the object store keeps are not seen".to_owned()],
+        })
+    }
+
+    /// The oldest record of the last two years.
+    async fn oldest(&self, target: &Target, now: Timestamp) -> Result<Oldest, Unknown> {
+        let start = now.as_second() - 2 * 365 * 86_400;
+        let mut path = String::from("/loki/api/v1/query_range?direction=forward&limit=1&query=");
+        store::push_percent(format!("{{class=\"{}\"}}", target.name).as_bytes(), &mut path);
+        path += &format!("&start={start}000000000&end={}000000000", now.as_second());
+        let told = self.ask.ask(Request::get(path)).await?;
+        if told.json["status"] != "success" {
+            return Err(Unknown::new("it does not answer a query for its oldest record"));
+        }
+        let streams = told.json["data"]["result"].as_array().map_or(&[][..], Vec::as_slice);
+        let values =
+            streams.iter().flat_map(|stream| stream["values"].as_array().map_or(&[][..], Vec::as_slice));
+        let moment = |value: &Value| {
+            value[0].as_str()?.parse::<i128>().ok().and_then(|at| Timestamp::from_nanosecond(at).ok())
+        };
+        let oldest = values.map(moment).try_fold(None, |oldest: Option<Timestamp>, at| {
+            at.map(|at| Some(oldest.map_or(at, |oldest| oldest.min(at))))
+        });
+        let oldest = oldest.ok_or_else(|| Unknown::new("its oldest record has no moment"))?;
+        Ok(oldest.map_or(Oldest::Nothing, Oldest::At))
+    }
+}
+
+impl Driver for Loki {
+    fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(self.read_now(target, now))
+    }
+
+    fn set<'a>(
+        &'a self,
+        _target: &'a Target,
+        _wanted: &'a Wanted,
+        _now: Timestamp,
+    ) -> Doing<'a, Vec<String>> {
+        Box::pin(async { Settings::can().set.map_err(Unknown::new).map(|()| Vec::new()) })
+    }
+
+    fn delete_before<'a>(
+        &'a self,
+        _target: &'a Target,
+        _before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+}
+
+/// What a configuration amounts to, and its settings. `at` gives the text at a path.
+fn of_config(at: &dyn Fn(&[&str]) -> Option<String>) -> (Effective, Vec<Setting>) {
+    let enabled = at(&["compactor", "retention_enabled"]).as_deref() == Some("true");
+    let span = |path: &[&str]| at(path).and_then(|text| go(&text));
+    let period = span(&["limits_config", "retention_period"]).filter(|period| !period.is_zero());
+    let mut settings = vec![Setting::new(ENABLED, enabled.to_string())];
+    settings.extend(period.map(|period| Setting::new(PERIOD, format!("{} h", period.as_secs() / 3_600))));
+    let streams =
+        at(&["limits_config", "retention_stream"]).is_some_and(|text| text != "[]" && text != "null");
+    let effective = match (enabled, period) {
+        (false, _) => Effective::forever("compactor.retention_enabled is not set: nothing is ever deleted"),
+        (true, None) => {
+            Effective::forever("limits_config.retention_period is not set: records are kept for good")
+        }
+        (true, Some(_)) if streams => Effective::forever(
+            "limits_config.retention_stream sets other periods for some streams; this driver reads one period",
+        ),
+        (true, Some(period)) => {
+            let compaction = span(&["compactor", "compaction_interval"]).unwrap_or(Duration::from_secs(600));
+            let delay = span(&["compactor", "retention_delete_delay"]).unwrap_or(2 * HOUR);
+            Effective { kept: Kept::For(period), lags: lags(compaction, delay) }
+        }
+    };
+    (effective, settings)
+}
+
+/// The text of a scalar in a tree of YAML; of a list whether it is empty.
+fn scalar(value: &yaml::Value, path: &[&str]) -> Option<String> {
+    match (value, path) {
+        (yaml::Value::Map(entries), [first, rest @ ..]) => {
+            let (_, node) = entries.iter().find(|(key, _)| key.value == *first)?;
+            scalar(&node.value, rest)
+        }
+        (yaml::Value::Text(text), []) => Some(text.clone()),
+        (yaml::Value::Bool(value), []) => Some(value.to_string()),
+        (yaml::Value::Number(number), []) => Some(number.to_string()),
+        (yaml::Value::List(list), []) => Some(if list.is_empty() { "[]" } else { "[…]" }.to_owned()),
+        _ => None,
+    }
+}
+
+/// A span as Go writes it: `2h0m0s`, `90d`, `1w`.
+fn go(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let unit = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (part, behind) = rest.split_at(digits + unit);
+        if digits == 0 {
+            return None;
+        }
+        sum = sum.checked_add(match &part[digits..] {
+            "" if part == "0" => Duration::ZERO,
+            _ => super::ask::span(part)?,
+        })?;
+        rest = behind;
+    }
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worst(text: &str) -> Option<Duration> {
+        let config = yaml::parse(text).unwrap();
+        of_config(&|path| scalar(&config.value, path)).0.worst_case()
+    }
+
+    #[test]
+    fn what_is_not_set_is_kept_for_good() {
+        let day = 24 * HOUR;
+        let good = "compactor:\n  retention_enabled: true\n  retention_delete_delay: 2h0m0s\n  compaction_interval: 10m0s\nlimits_config:\n  retention_period: 12w\n";
+        assert_eq!(worst(good), Some(84 * day + 28 * HOUR + Duration::from_secs(600)));
+        for (from, to) in [
+            ("retention_enabled: true", "retention_enabled: false"),
+            ("  retention_enabled: true\n", ""),
+            ("12w", "0s"),
+            ("  retention_period: 12w\n", "  other: 1\n"),
+            ("12w\n", "12w\n  retention_stream:\n  - selector: '{a=\"b\"}'\n    period: 24h\n"),
+        ] {
+            assert_eq!(worst(&good.replace(from, to)), None, "{to}");
+        }
+        assert!(worst(&good.replace("12w\n", "12w\n  retention_stream: []\n")).is_some());
+    }
+
+    #[test]
+    fn spans_are_read_as_go_writes_them() {
+        for (text, expected) in [("744h", 744 * 3_600), ("2h0m0s", 7_200), ("0", 0), ("1w2d", 9 * 86_400)] {
+            assert_eq!(go(text), Some(Duration::from_secs(expected)), "{text}");
+        }
+        for text in ["h", "5", "-1h", "1y"] {
+            assert_eq!(go(text), None, "{text}");
+        }
+    }
+}

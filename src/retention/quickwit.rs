@@ -1,0 +1,160 @@
+/*!
+Quickwit: an index's retention policy, carried out by the janitor, a whole split
+at a time.
+*/
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::ask::{Ask, days, span};
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::store::{self, Request};
+
+/// Which index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is.
+    pub endpoint: store::Settings,
+    /// The index; may hold `{class}`.
+    pub index: String,
+}
+
+/// An index of Quickwit.
+#[derive(Debug)]
+pub struct Quickwit {
+    ask: Ask,
+}
+
+const PERIOD: &str = "retention.period";
+const DAY: Duration = Duration::from_secs(86_400);
+/// Splits are merged until they are this old (`merge_policy.maturation_period`).
+const SPLIT: Duration = Duration::from_secs(2 * 86_400);
+
+impl Settings {
+    /// What can be done.
+    pub fn can() -> Can {
+        let by_time = Err("Quickwit deletes by tasks that run when they run; set retention.period");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+    }
+
+    /// What a limit needs.
+    pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
+        let lags = lags(DAY / 24);
+        let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
+        Ok(Wanted { value, effective: Effective::new(value, lags), settings: vec![days(PERIOD, value)] })
+    }
+}
+
+fn lags(schedule: Duration) -> Vec<Lag> {
+    vec![
+        Lag::new(What::RollOver, SPLIT, "a split leaves with its newest record, and is merged for two days"),
+        Lag::new(What::Sweep, schedule, "retention.schedule of the janitor"),
+        Lag::new(What::Grace, DAY / 24, "what is marked is deleted by the next garbage collection"),
+    ]
+}
+
+impl Quickwit {
+    /// Asks nobody yet.
+    pub fn new(settings: &Settings) -> Quickwit {
+        Quickwit { ask: Ask::new(&settings.endpoint) }
+    }
+
+    async fn index(&self, name: &str) -> Result<(Value, Option<Timestamp>), Unknown> {
+        let told = self.ask.ask(Request::get(format!("/api/v1/indexes/{name}"))).await?;
+        if !told.is_there() || !told.json["index_config"].is_object() {
+            return Err(Unknown(format!("there is no index {name}")));
+        }
+        Ok((told.json["index_config"].clone(), told.now))
+    }
+
+    async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
+        let (config, store_now) = self.index(&target.name).await?;
+        let described =
+            self.ask.ask(Request::get(format!("/api/v1/indexes/{}/describe", target.name))).await?;
+        let effective = of_config(&config["retention"]);
+        let settings = match &effective.kept {
+            Kept::For(kept) => vec![days(PERIOD, *kept)],
+            Kept::Forever(_) => Vec::new(),
+        };
+        let notes = vec!["copies that the object store keeps are not seen".to_owned()];
+        Ok(Reading { effective, oldest: oldest(&described.json)?, store_now, settings, stalled: None, notes })
+    }
+}
+
+impl Driver for Quickwit {
+    fn read<'a>(&'a self, target: &'a Target, _now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(self.read_now(target))
+    }
+
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
+        Box::pin(async move {
+            let (mut config, _) = self.index(&target.name).await?;
+            let period = format!("{} days", wanted.value.as_secs() / 86_400);
+            config["retention"] = json!({ "period": period, "schedule": "hourly" });
+            let path = format!("/api/v1/indexes/{}", target.name);
+            let told = self.ask.ask(Request::put(path, "application/json", config.to_string())).await?;
+            if !told.is_there() {
+                return Err(Unknown::new("it cannot change an index; make it anew with what the plan says"));
+            }
+            Ok(vec![format!("it answered {}", told.status)])
+        })
+    }
+
+    fn delete_before<'a>(
+        &'a self,
+        _target: &'a Target,
+        _before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+}
+
+fn of_config(retention: &Value) -> Effective {
+    let Some(period) = retention["period"].as_str().and_then(span) else {
+        return Effective::forever("the index has no retention: records are kept for good");
+    };
+    let schedule = match retention["schedule"].as_str().unwrap_or("hourly").trim_start_matches('@') {
+        "hourly" => DAY / 24,
+        "daily" => DAY,
+        "weekly" => 7 * DAY,
+        "monthly" => 31 * DAY,
+        "yearly" => 366 * DAY,
+        _ => return Effective::forever("its retention.schedule is one that cannot be judged"),
+    };
+    Effective::new(period, lags(schedule))
+}
+
+fn oldest(described: &Value) -> Result<Oldest, Unknown> {
+    match (described["num_published_docs"].as_u64(), described["min_timestamp"].as_i64()) {
+        (Some(0), _) => Ok(Oldest::Nothing),
+        (Some(_), Some(at)) => Timestamp::from_second(at)
+            .map(Oldest::At)
+            .map_err(|_| Unknown::new("its oldest record has no moment")),
+        _ => Err(Unknown::new("it does not say how old its oldest record is")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_split_leaves_with_its_newest_record() {
+        let daily = of_config(&json!({ "period": "90 days", "schedule": "daily" }));
+        assert_eq!(daily.worst_case(), Some(93 * DAY + DAY / 24));
+        for other in [
+            json!(null),
+            json!({ "period": "soon" }),
+            json!({ "period": "90 days", "schedule": "0 0 * * *" }),
+        ] {
+            assert_eq!(of_config(&other).worst_case(), None, "{other}");
+        }
+        assert!(oldest(&json!({ "num_published_docs": 3, "min_timestamp": null })).is_err());
+    }
+}

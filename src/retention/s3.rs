@@ -1,0 +1,434 @@
+/*!
+S3 and what speaks as it does: a lifecycle rule for a prefix.
+
+`Expiration.Days` is rounded up to the next midnight (UTC), a daily sweep comes
+after that. In a bucket with versions it only hides an object behind a delete
+marker: what was there stays as a noncurrent version until
+`NoncurrentVersionExpiration` has run, with a rounding and a sweep of its own.
+Object lock forbids deletion whatever the rules say.
+
+An object's age is that of its last write; the records in it came up to
+[`Settings::spans`] before. A rule that also filters by tag or size deletes some
+objects only, and is no rule here.
+*/
+
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use hyper::header::{HeaderName, HeaderValue};
+use rusty_s3::Bucket;
+use sha2::{Digest, Sha256};
+
+use super::ask::{Ask, days};
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::store::Target;
+use super::verdict::Oldest;
+use crate::clock::Timestamp;
+use crate::keys::belief::subtract;
+use crate::limit::{STORE_PAGES_MAX, STORE_WAIT};
+use crate::store::{self, Request};
+
+/// Which objects.
+#[derive(Clone, PartialEq)]
+pub struct Settings {
+    /// Where the interface is.
+    pub endpoint: store::Settings,
+    /// The bucket, its region, and how it is addressed.
+    pub bucket: Bucket,
+    /// What the objects' keys begin with; may hold `{class}`.
+    pub prefix: String,
+    /// Access key and secret key.
+    pub keys: Keys,
+    /// How long before its last write an object's first record came, at most. Default 1 hour.
+    pub spans: Duration,
+}
+
+/// Access key and secret key. The `Debug` of its holder shows neither.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Public.
+    pub access: String,
+    /// Not.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("bucket", &self.bucket.name()).field("prefix", &self.prefix).finish()
+    }
+}
+
+/// Objects of a bucket.
+#[derive(Debug)]
+pub struct S3 {
+    settings: Settings,
+    ask: Ask,
+}
+
+const DAYS: &str = "Expiration.Days";
+const NONCURRENT: &str = "NoncurrentVersionExpiration.NoncurrentDays";
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl Settings {
+    /// What can be done.
+    pub fn can() -> Can {
+        Can { set: Ok(()), delete_before: Ok(()), own_deletion: false }
+    }
+
+    /// What a limit needs, whether the bucket keeps versions or not.
+    pub fn wants(&self, limit: Duration) -> Result<Wanted, TooShort> {
+        let lags = self.lags(Some(DAY));
+        let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
+        let settings = vec![days(DAYS, value), days(NONCURRENT, DAY)];
+        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+    }
+
+    fn lags(&self, noncurrent: Option<Duration>) -> Vec<Lag> {
+        let mut lags = vec![
+            Lag::new(What::RollOver, self.spans, "an object's first record is older than the object"),
+            Lag::new(What::Rounding, DAY, "days are rounded up to the next midnight"),
+            Lag::new(What::Sweep, DAY, "a sweep a day"),
+        ];
+        if let Some(noncurrent) = noncurrent {
+            let why = "an expired object stays as a noncurrent version, rounded and swept once more";
+            lags.push(Lag::new(What::Grace, noncurrent + 2 * DAY, why));
+        }
+        lags
+    }
+}
+
+/// A version of an object.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    key: String,
+    written: Timestamp,
+    current: bool,
+}
+
+impl S3 {
+    /// Asks nobody yet.
+    pub fn new(settings: Settings) -> S3 {
+        S3 { ask: Ask::new(&settings.endpoint), settings }
+    }
+
+    /// A request signed in its URL.
+    fn signed(
+        &self,
+        method: rusty_s3::Method,
+        key: Option<&str>,
+        query: &[(&str, &str)],
+        now: Timestamp,
+        sum: Option<&str>,
+    ) -> Result<String, Unknown> {
+        let bucket = &self.settings.bucket;
+        let url = match key {
+            Some(key) => bucket.object_url(key),
+            None => bucket.base_url().clone(),
+        };
+        let headers = sum.map(|sum| ("x-amz-checksum-sha256", sum));
+        let keys = &self.settings.keys;
+        let url = rusty_s3::signing::sign(
+            &now,
+            method,
+            url,
+            &keys.access,
+            &keys.secret,
+            None,
+            bucket.region(),
+            STORE_WAIT.as_secs() * 3,
+            query.iter().copied(),
+            headers.into_iter(),
+        );
+        Ok(format!("{}?{}", url.path(), url.query().unwrap_or_default()))
+    }
+
+    /// The text of a part of the bucket's configuration; `None` if it is not there.
+    async fn part(&self, name: &str, now: Timestamp) -> Result<(Option<String>, Option<Timestamp>), Unknown> {
+        let path = self.signed(rusty_s3::Method::Get, None, &[(name, "")], now, None)?;
+        let (status, text, store_now) = self.ask.text(Request::get(path)).await?;
+        if status == 404 && text.contains("<Code>NoSuchBucket</Code>") {
+            return Err(Unknown::new("there is no such bucket"));
+        }
+        Ok(((status != 404).then_some(text), store_now))
+    }
+
+    async fn read_now(&self, target: &Target, now: Timestamp) -> Result<Reading, Unknown> {
+        let (rules, store_now) = self.part("lifecycle", now).await?;
+        let (versioning, _) = self.part("versioning", now).await?;
+        let versioned = versioning.as_deref().is_some_and(|text| !of(text, "Status").is_empty());
+        let rules = rules.as_deref().map_or(Vec::new(), |text| of(text, "Rule"));
+        let rules = rules.into_iter().filter_map(|rule| Rule::of(rule, &target.name));
+        let rule = rules.reduce(Rule::and);
+        let mut settings = Vec::new();
+        let mut effective = match &rule {
+            None => Effective::forever("no rule is in force that deletes every object of the prefix"),
+            Some(Rule { noncurrent: None, .. }) if versioned => {
+                Effective::forever("the bucket keeps versions, and no rule deletes those that are noncurrent")
+            }
+            Some(rule) => Effective::new(
+                DAY * rule.days,
+                self.settings.lags(rule.noncurrent.filter(|_| versioned).map(|days| DAY * days)),
+            ),
+        };
+        if let Some(rule) = &rule {
+            settings.push(days(DAYS, DAY * rule.days));
+            settings.extend(rule.noncurrent.map(|noncurrent| days(NONCURRENT, DAY * noncurrent)));
+        }
+        let mut notes = Vec::new();
+        self.lock(now, &mut effective, &mut notes).await?;
+        if matches!(self.part("replication", now).await, Ok((Some(_), _))) {
+            notes.push("it is copied to another bucket, which has rules of its own".to_owned());
+        }
+        let oldest = self.versions(target, now).await?.into_iter().map(|version| version.written).min();
+        let oldest = oldest.map_or(Oldest::Nothing, |at| Oldest::At(subtract(at, self.settings.spans)));
+        Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
+    }
+
+    /// A lock by default that is longer than the rules makes the rules of no effect.
+    async fn lock(
+        &self,
+        now: Timestamp,
+        effective: &mut Effective,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Unknown> {
+        let lock = match self.part("object-lock", now).await {
+            Ok((Some(lock), _)) => lock,
+            Ok((None, _)) => return Ok(()),
+            Err(Unknown(why)) => {
+                return Err(Unknown(format!("it does not say whether objects are locked: {why}")));
+            }
+        };
+        if !lock.contains("<ObjectLockEnabled>Enabled</ObjectLockEnabled>") {
+            return Ok(());
+        }
+        notes.push("objects that are locked, or held, are not deleted by any rule".to_owned());
+        let number = |tag: &str| of(&lock, tag).first().and_then(|text| text.trim().parse::<u32>().ok());
+        let locked = DAY * (number("Days").unwrap_or(0) + number("Years").unwrap_or(0) * 366);
+        if let Kept::For(kept) = &mut effective.kept {
+            *kept = (*kept).max(locked);
+        }
+        Ok(())
+    }
+
+    /// Every version of every object, all pages of them.
+    async fn versions(&self, target: &Target, now: Timestamp) -> Result<Vec<Version>, Unknown> {
+        let mut versions = Vec::new();
+        let (mut key, mut id) = (String::new(), String::new());
+        for _ in 0..STORE_PAGES_MAX {
+            let mut query = vec![
+                ("key-marker", key.as_str()),
+                ("prefix", &target.name),
+                ("version-id-marker", &id),
+                ("versions", ""),
+            ];
+            query.retain(|(name, value)| !name.ends_with("marker") || !value.is_empty());
+            let path = self.signed(rusty_s3::Method::Get, None, &query, now, None)?;
+            let (status, text, _) = self.ask.text(Request::get(path)).await?;
+            if status == 404 || !text.contains("ListVersionsResult") {
+                return Err(Unknown::new("it does not list the versions of its objects"));
+            }
+            for version in of(&text, "Version") {
+                versions.push(
+                    version_of(version).ok_or_else(|| Unknown::new("it lists an object without a moment"))?,
+                );
+            }
+            if of(&text, "IsTruncated").first() != Some(&"true") {
+                return Ok(versions);
+            }
+            let next = |tag: &str| of(&text, tag).first().map(|text| unescaped(text)).unwrap_or_default();
+            (key, id) = (next("NextKeyMarker"), next("NextVersionIdMarker"));
+        }
+        Err(Unknown(format!("it has more than {STORE_PAGES_MAX} pages of objects")))
+    }
+
+    async fn set_now(
+        &self,
+        target: &Target,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Unknown> {
+        let (rules, _) = self.part("lifecycle", now).await?;
+        let id = format!("logveil-{}", target.name);
+        let own = format!("<ID>{}</ID>", escaped(&id));
+        let others: Vec<&str> = rules
+            .as_deref()
+            .map_or(Vec::new(), |text| of(text, "Rule"))
+            .into_iter()
+            .filter(|rule| !rule.contains(&own))
+            .collect();
+        let mut body =
+            String::from("<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+        others.iter().for_each(|rule| body += &format!("<Rule>{rule}</Rule>"));
+        body += &format!(
+            "<Rule>{own}<Filter><Prefix>{}</Prefix></Filter><Status>Enabled</Status><Expiration><Days>{}</Days>\
+             </Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>\
+             <AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation>\
+             </AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>",
+            escaped(&target.name),
+            wanted.value.as_secs() / 86_400
+        );
+        let sum = BASE64.encode(&Sha256::digest(body.as_bytes()));
+        let path = self.signed(rusty_s3::Method::Put, None, &[("lifecycle", "")], now, Some(&sum))?;
+        let value = HeaderValue::from_str(&sum).map_err(|_| Unknown::new("a checksum is no header"))?;
+        let request = Request::put(path, "application/xml", body)
+            .header(HeaderName::from_static("x-amz-checksum-sha256"), value)
+            .as_it_is();
+        let (status, _, _) = self.ask.text(request).await?;
+        let left = others.len();
+        Ok(vec![format!("lifecycle: it answered {status}; {left} rules of others were left as they are")])
+    }
+
+    async fn delete_now(
+        &self,
+        target: &Target,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<Deleted, Unknown> {
+        let mut deleted = Deleted::default();
+        let versions = self.versions(target, now).await?;
+        if versions.iter().any(|version| !version.current) {
+            return Err(Unknown::new("the bucket keeps versions; a deletion would only hide objects"));
+        }
+        let due = versions.into_iter().filter(|version| {
+            version.key.starts_with(&target.name) && subtract(version.written, self.settings.spans) < before
+        });
+        for Version { key, .. } in due {
+            let path = self.signed(rusty_s3::Method::Delete, Some(&key), &[], now, None)?;
+            self.ask.text(Request::delete(path)).await?;
+            deleted.names.push(key);
+        }
+        Ok(deleted)
+    }
+}
+
+impl Driver for S3 {
+    fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading> {
+        Box::pin(self.read_now(target, now))
+    }
+
+    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, now: Timestamp) -> Doing<'a, Vec<String>> {
+        Box::pin(self.set_now(target, wanted, now))
+    }
+
+    fn delete_before<'a>(
+        &'a self,
+        target: &'a Target,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(self.delete_now(target, before, now))
+    }
+}
+
+/// A rule that is in force and deletes every object of a prefix.
+#[derive(Debug, PartialEq, Eq)]
+struct Rule {
+    days: u32,
+    noncurrent: Option<u32>,
+}
+
+impl Rule {
+    /// Both are carried out, so the shorter of each holds.
+    fn and(self, other: Rule) -> Rule {
+        let noncurrent = match (self.noncurrent, other.noncurrent) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Rule { days: self.days.min(other.days), noncurrent }
+    }
+
+    fn of(rule: &str, target: &str) -> Option<Rule> {
+        let first = |text: &str, tag: &str| of(text, tag).first().map(|text| unescaped(text.trim()));
+        if first(rule, "Status")? != "Enabled" {
+            return None;
+        }
+        // By tag or by size: some objects only.
+        if ["Tag", "And", "ObjectSizeGreaterThan", "ObjectSizeLessThan"]
+            .iter()
+            .any(|tag| !of(rule, tag).is_empty())
+        {
+            return None;
+        }
+        let prefix = first(rule, "Prefix").unwrap_or_default();
+        if !target.starts_with(&prefix) {
+            return None;
+        }
+        let number =
+            |part: &str, tag: &str| -> Option<u32> { first(of(rule, part).first()?, tag)?.parse().ok() };
+        let newer = of(rule, "NewerNoncurrentVersions").is_empty();
+        Some(Rule {
+            days: number("Expiration", "Days")?,
+            noncurrent: number("NoncurrentVersionExpiration", "NoncurrentDays").filter(|_| newer),
+        })
+    }
+}
+
+fn version_of(version: &str) -> Option<Version> {
+    let first = |tag: &str| of(version, tag).first().map(|text| unescaped(text.trim()));
+    Some(Version {
+        key: first("Key")?,
+        written: first("LastModified")?.parse().ok()?,
+        current: first("IsLatest")? == "true",
+    })
+}
+
+/// What stands in the elements of this name, none of which holds one of its own name.
+fn of<'a>(text: &'a str, tag: &str) -> Vec<&'a str> {
+    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(&open) {
+        let Some((inside, behind)) = after.split_once(&close) else { break };
+        found.push(inside);
+        rest = behind;
+    }
+    found
+}
+
+const ENTITIES: [(&str, &str); 5] =
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+
+fn unescaped(text: &str) -> String {
+    ENTITIES.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign))
+}
+
+fn escaped(text: &str) -> String {
+    ENTITIES.iter().rev().fold(text.to_owned(), |text, (entity, sign)| text.replace(sign, entity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_counts_only_if_it_deletes_every_object() {
+        let rule = |filter: &str, more: &str| {
+            format!(
+                "<ID>a</ID><Filter>{filter}</Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration>{more}"
+            )
+        };
+        let good = Some(Rule { days: 30, noncurrent: None });
+        assert_eq!(Rule::of(&rule("<Prefix>logs/</Prefix>", ""), "logs/access/"), good);
+        assert_eq!(Rule::of(&rule("<Prefix></Prefix>", ""), "logs/"), good);
+        let noncurrent =
+            "<NoncurrentVersionExpiration><NoncurrentDays>2</NoncurrentDays></NoncurrentVersionExpiration>";
+        assert_eq!(Rule::of(&rule("", noncurrent), "logs/"), Some(Rule { days: 30, noncurrent: Some(2) }));
+        for other in [
+            rule("<Prefix>logs/access/</Prefix>", ""),
+            rule("<And><Prefix>logs/</Prefix><Tag><Key>a</Key><Value>b</Value></Tag></And>", ""),
+            rule("<ObjectSizeGreaterThan>5</ObjectSizeGreaterThan>", ""),
+            rule("<Prefix>logs/</Prefix>", "").replace("Enabled", "Disabled"),
+            rule("<Prefix>logs/</Prefix>", "").replace("<Days>30</Days>", "<Date>2030-01-01</Date>"),
+        ] {
+            assert_eq!(Rule::of(&other, "logs/"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn texts_are_escaped_and_read_back() {
+        for text in ["a&lt;b", "<&>\"'", "plain"] {
+            assert_eq!(unescaped(&escaped(text)), text);
+        }
+    }
+}
