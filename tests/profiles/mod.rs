@@ -136,7 +136,7 @@ impl Shelf {
         let outcome = process(&policy, &self.vault.keyring(), &mut State::default(), batch);
         let Outcome::Clean { redacted, .. } = outcome else { panic!("a key is missing") };
         let redacted = Arc::new(redacted);
-        self.archive.append(&[redacted.clone()], self.time.now()).expect("it is appended");
+        self.archive.append(std::slice::from_ref(&redacted), self.time.now()).expect("it is appended");
         let first = redacted.iter().next().expect("one record");
         String::from_utf8_lossy(first.message).into_owned()
     }

@@ -24,7 +24,7 @@ fn every_test_that_a_clause_names_exists() {
             let (path, function) = test.rsplit_once("::").expect("a test has a module");
             let is_there =
                 |file: &&File| module(file) == path && file.text.contains(&format!("fn {function}()"));
-            if !rust.iter().any(|file| is_there(file)) {
+            if !rust.iter().any(is_there) {
                 offences.push(format!("deploy/policies/{name}.yaml: there is no test {test}"));
             }
         }
