@@ -110,24 +110,6 @@ impl<T: Entry> ChainFile<T> {
         self.write(&mut file, chain, said)
     }
 
-    /// Appends a line if `check` agrees to the end as the last line alone tells it, and lets `then` have the new end; else
-    /// gives back what was to be said.
-    pub(crate) fn append_if(
-        &self,
-        said: T,
-        check: impl FnOnce(&Chain) -> Result<bool, Error>,
-        then: impl FnOnce(&Chain) -> Result<(), Error>,
-    ) -> Result<Result<Chain, T>, Error> {
-        let mut file = self.open_locked()?;
-        let chain = self.read_last(&mut file)?;
-        if !check(&chain)? {
-            return Ok(Err(said));
-        }
-        let chain = self.write(&mut file, chain, said)?;
-        then(&chain)?;
-        Ok(Ok(chain))
-    }
-
     /// As [`ChainFile::append_after`], and lets `then` have the new end before anybody else may append.
     pub(crate) fn append_after_then<S>(
         &self,
