@@ -27,7 +27,7 @@ use super::describe;
 use super::line::line;
 use super::read::{DraftClass, Merged, Reader, Region};
 use super::section;
-use crate::action::Action;
+use crate::action::{Action, Shape};
 use crate::entity::Entity;
 use crate::ttl::Ttl;
 use crate::yaml::{Field, nearest};
@@ -233,6 +233,10 @@ fn is_at_least(action: Action, weakest: Action) -> bool {
         ) => ipv4_prefix <= ipv4_most && ipv6_prefix <= ipv6_most,
         (Action::Mask { first, last }, Action::Mask { first: first_most, last: last_most }) => {
             first <= first_most && last <= last_most
+        }
+        // What a key makes can be made again as long as there is the key: that is more than a table keeps.
+        (Action::Pseudonymize { shape }, Action::Pseudonymize { shape: Shape::Table { limit: most } }) => {
+            matches!(shape, Shape::Table { limit } if limit.duration() <= most.duration())
         }
         _ => action.strength() >= weakest.strength(),
     }

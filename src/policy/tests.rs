@@ -373,6 +373,32 @@ fn a_policy_looser_than_its_clauses_is_refused_where_it_is() {
 }
 
 #[test]
+fn a_pseudonym_that_a_logout_cannot_end_is_less_than_one_from_a_table() {
+    let with = |action: &str| {
+        let text = format!(
+            "policy: p\nclauses: [{{ id: t, promise: x, bounds: {{ entities: {{ session_id: {{ pseudonymize: {{ table: 7d }} }} }} }} }}]\n\
+             classes:\n  '*': {{ entities: {{ session_id: {action} }} }}\n"
+        );
+        Policy::parse("p.yaml", &text).map_or_else(|error| error.faults, |_| Vec::new())
+    };
+    for enough in
+        ["{ pseudonymize: { table: 7d } }", "{ pseudonymize: { table: 36h } }", "redact", "drop_field"]
+    {
+        assert_eq!(with(enough), Vec::<String>::new(), "{enough}");
+    }
+    for less in
+        ["pseudonymize", "{ pseudonymize: { shape: uuid } }", "{ pseudonymize: { table: 8d } }", "keep"]
+    {
+        let faults = with(less);
+        assert!(
+            faults.iter().any(|fault| fault.starts_with("p.yaml:4: ")
+                && fault.ends_with("is less than clause \"t\" asks for: pseudonymize: { table: 7d }")),
+            "{less}: {faults:#?}"
+        );
+    }
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let faulty = r#"
 policy: p
