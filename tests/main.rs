@@ -4,6 +4,7 @@
 
 mod archive;
 mod bench;
+mod faults;
 mod filter;
 mod keys;
 mod laws;

@@ -21,6 +21,7 @@ pub const ARCHIVE: &str = "  local: { kind: archive }\n";
 /// A `logveil run` of its own: folder, configuration, ports.
 pub struct Logveil {
     process: Process,
+    wrapper: Vec<String>,
     /// Port of the syslog source, UDP and TCP.
     pub syslog: u16,
     /// Port of the HTTP source.
@@ -40,26 +41,26 @@ impl Logveil {
     /// The same, with other sinks: lines of YAML below `sinks:`.
     #[track_caller]
     pub fn start_with(sinks: &str) -> Logveil {
-        Logveil::start_as("", sinks, "")
+        Logveil::start_as("", sinks, "", &[])
     }
 
     /// The same, with more sources: lines of YAML below `sources:`.
     #[track_caller]
     pub fn start_between(sources: &str, sinks: &str) -> Logveil {
-        Logveil::start_as(sources, sinks, "")
+        Logveil::start_as(sources, sinks, "", &[])
     }
 
     /// The same, with more lines of configuration behind.
     #[track_caller]
     pub fn start_after(sinks: &str, more: &str) -> Logveil {
-        Logveil::start_as("", sinks, more)
+        Logveil::start_as("", sinks, more, &[])
     }
 
+    /// The same, with both, and started by `wrapper`, a program that becomes the one that its arguments end with.
     #[track_caller]
-    fn start_as(sources: &str, sinks: &str, more: &str) -> Logveil {
+    pub fn start_as(sources: &str, sinks: &str, more: &str, wrapper: &[&str]) -> Logveil {
         let dir = TempDir::new().unwrap();
         let (syslog, http, admin) = (free_port(), free_port(), free_port());
-        let config = dir.path().join("logveil.yaml");
         let data = dir.path().join("data");
         let text = format!(
             "data_dir: {}\nsources:\n  \
@@ -68,12 +69,46 @@ impl Logveil {
              sinks:\n{sinks}admin: {{ listen: \"127.0.0.1:{admin}\" }}\n{more}",
             data.display()
         );
-        fs::write(&config, text).unwrap();
-        let mut command = Command::new(binary());
-        command.arg("run").arg("--config").arg(&config).current_dir(dir.path());
-        let mut process = Process::start(&mut command, dir.path());
-        process.wait_until("it was ready", || ready(admin));
-        Logveil { process, syslog, http, admin, dir }
+        fs::write(dir.path().join("logveil.yaml"), text).unwrap();
+        fs::create_dir(&data).unwrap();
+        let wrapper: Vec<String> = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        let process = run_in(dir.path(), &wrapper, admin);
+        Logveil { process, wrapper, syslog, http, admin, dir }
+    }
+
+    /// Ends it as a crash does, in the middle of whatever it does, and fails if it had said something planted.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.process.kill();
+        planted::nothing_in("standard error", self.process.err().as_bytes());
+        planted::nothing_in("standard output", self.process.out().as_bytes());
+    }
+
+    /// Starts it anew after [`Logveil::kill`], and waits until it is ready.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        self.process = run_in(self.dir.path(), &self.wrapper, self.admin);
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Most memory that it ever had, in bytes.
+    pub fn memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
+    /// Waits until it ends by itself after a signal; fails unless it ends well.
+    #[track_caller]
+    pub fn ends_well(&mut self) {
+        let status = self.process.wait();
+        assert!(status.success(), "logveil ended with {status}:\n{}", self.process.err());
+        planted::nothing_in("standard error", self.process.err().as_bytes());
+        planted::nothing_below(self.dir.path());
     }
 
     /// Folder of the run; removed at its end.
@@ -152,6 +187,23 @@ fn clean_end(ended: &Ended, metrics: &str, dir: &Path) {
     planted::nothing_in("standard error", ended.err.as_bytes());
     planted::nothing_in("/metrics", metrics.as_bytes());
     planted::nothing_below(dir);
+}
+
+/// Starts the program with the configuration in `dir`, and waits until it is ready.
+#[track_caller]
+fn run_in(dir: &Path, wrapper: &[String], admin: u16) -> Process {
+    let mut command = match wrapper.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(binary());
+            command
+        }
+        None => Command::new(binary()),
+    };
+    command.arg("run").arg("--config").arg(dir.join("logveil.yaml")).current_dir(dir);
+    let mut process = Process::start(&mut command, dir);
+    process.wait_until("it was ready", || ready(admin));
+    process
 }
 
 fn ready(admin: u16) -> bool {

@@ -12,8 +12,10 @@ pub mod certificates;
 pub mod corpus;
 pub mod http;
 pub mod logveil;
+pub mod oracle;
 pub mod planted;
 pub mod process;
+pub mod proxy;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -20,7 +20,8 @@ pub fn messages(count: usize) -> Vec<String> {
     (0..count).map(message).collect()
 }
 
-fn message(number: usize) -> String {
+/// The message of that number.
+pub fn message(number: usize) -> String {
     let net = ["198.51.100", "203.0.113"][number % 2];
     let host = 1 + number % 254;
     format!(

@@ -1,0 +1,63 @@
+//! The way to a sink is slow, cut or dead.
+
+use std::time::Duration;
+
+use super::{MEMORY, durable, ends_clean, sink};
+use crate::support::logveil::Logveil;
+use crate::support::oracle::{Collector, Load};
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::wait_until;
+
+/// F15, F16, F18: a sink that is frozen, and then slow, holds up neither the clients nor the other sink, in bounded
+/// memory; once it is well it gets everything.
+#[test]
+fn a_sink_in_trouble_slows_no_other_and_gets_all_in_the_end() {
+    let (sick, well) = (Collector::start(), Collector::start());
+    let proxy = Proxy::start(sick.port, Fault::Freeze);
+    let sinks = sink("sick", proxy.port) + &sink("well", well.port);
+    let logveil = Logveil::start_as("", &sinks, super::DURABLE, &[]);
+    let ((), load) = Load::during(logveil.http, 2, |load| {
+        load.waits_for(1000);
+        wait_until("the other sink has them", || well.records() >= 1000);
+        assert_eq!(sick.records(), 0);
+        proxy.set(Fault::Throttle(1024));
+        load.waits_for(1000);
+        wait_until("the other sink has them", || well.records() >= 2000);
+    });
+    let acknowledged = load.acknowledged();
+    well.has_all(&acknowledged);
+    assert!(sick.records() < acknowledged.len());
+    proxy.set(Fault::None);
+    sick.has_all(&acknowledged);
+    assert!(logveil.memory() < MEMORY);
+    ends_clean(logveil, &sick);
+}
+
+/// F17, T31: connections are cut in the middle of a request, reset, and reset after the sink had it all. Records
+/// come twice then, under the same id.
+#[test]
+fn cut_connections_lose_nothing_and_what_comes_twice_has_one_id() {
+    let collector = Collector::start();
+    let proxy = Proxy::start(collector.port, Fault::None);
+    let logveil = durable(proxy.port);
+    let faults = [
+        Fault::CutAfter(700),
+        Fault::ResetAfter(1500),
+        Fault::LoseAnswers,
+        Fault::Delay(Duration::from_millis(50)),
+        Fault::CutAfter(0),
+        Fault::Flip(9),
+    ];
+    let ((), load) = Load::during(logveil.http, 2, |load| {
+        for fault in faults {
+            proxy.set(fault);
+            load.waits_for(200);
+        }
+        proxy.set(Fault::LoseAnswers);
+        let before = collector.twice();
+        wait_until("something came again whose answer was lost", || collector.twice() > before);
+        proxy.set(Fault::None);
+    });
+    collector.has_all(&load.acknowledged());
+    ends_clean(logveil, &collector);
+}
