@@ -227,7 +227,7 @@ impl Policy {
         &self.about
     }
 
-    /// The moment from which the policy holds, if it says so.
+    /// The moment from which the published text holds, if the policy says so. Nothing waits for it.
     pub fn effective_from(&self) -> Option<Timestamp> {
         self.effective_from
     }

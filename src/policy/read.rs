@@ -5,7 +5,7 @@ What a policy file may hold, and what it means.
 policy: shop                 # name, goes out with each record as `shop@3`
 version: 3
 about: One line for `logveil policy list`.
-effective_from: 2026-12-01   # said, and asked for by `logveil check`
+effective_from: 2026-12-01   # said by `logveil policy report`; a policy holds once it is loaded
 own_classes: [mail]          # beside the built-in ones
 declare:                     # entities of its own, see `declare`
   license_id: { keys: [license_id] }
