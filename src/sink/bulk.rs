@@ -11,7 +11,7 @@ answer from which nobody knows what became of the records: all are sent again.
 
 An index name is made from class, stream and the day of receipt, which no
 outsider chooses, and of nothing else. The document is the envelope with
-`@timestamp`, which lies within a day before the receipt (see [`stamp`]).
+`@timestamp`, which lies within a day before the receipt (see `sink::stamp`).
 */
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ A stream's labels are of a fixed list, and few values each: `class` and
 `stream`, and `app` and `host` where the operator wants them. Everything else
 that is known of a record (its id, `expires_at`, the policy) is structured
 metadata, which costs no stream. Entries of one stream are sent in the order of
-their time, which lies within a day before the receipt (see [`stamp`]).
+their time, which lies within a day before the receipt (see `sink::stamp`).
 
 Loki keeps what it can of a push and answers 400 for the rest. The halves are
 then sent by themselves until it is known which record is meant; what Loki has

@@ -4,7 +4,7 @@ OTLP over HTTP: logs as protobuf, `POST …/v1/logs`.
 Records of one sender and program share a resource (`host.name`,
 `service.name`). What is ours is an attribute of the record: `logveil.id`,
 `logveil.class`, `logveil.expires_at`, `logveil.policy`. The time lies within a
-day before the receipt (see [`stamp`]), the receipt is the observed time.
+day before the receipt (see `sink::stamp`), the receipt is the observed time.
 
 Of the statuses, OTLP has 429, 502, 503 and 504 tried again; 400 is about the
 records. A partial success says how many records were rejected and not which,

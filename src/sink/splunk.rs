@@ -2,7 +2,7 @@
 Splunk's HTTP Event Collector: one JSON object an event.
 
 An event is the envelope; its `time` lies within a day before the receipt (see
-[`stamp`]), since Splunk freezes by it. What is wrong is told by a code: of the
+`sink::stamp`), since Splunk freezes by it. What is wrong is told by a code: of the
 events, and they are refused together and then apart; or of token, index and
 load, and they wait.
 

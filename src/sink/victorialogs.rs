@@ -4,7 +4,7 @@ VictoriaLogs: one JSON object a line, by `/insert/jsonline`.
 The store answers 200 and drops, with a line in its own log, an object that is
 longer than `-insert.maxLineSizeBytes` (256 KiB by default) and one whose time
 it will not have. So neither is sent: a record that is too long is refused here,
-and `_time` lies within a day before the receipt (see [`stamp`]). Streams are
+and `_time` lies within a day before the receipt (see `sink::stamp`). Streams are
 made of class and stream, which have few values.
 */
 
