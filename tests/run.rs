@@ -322,7 +322,7 @@ fn check_refuses_a_limit_that_run_refuses() {
 #[test]
 fn a_wrong_configuration_is_told_line_by_line() {
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join("c.yaml"), "\nsorces: {}\nqueue: { mode: durable }\n").unwrap();
+    fs::write(dir.path().join("c.yaml"), "\nsorces: {}\nqueue: { mode: lasting }\n").unwrap();
     for verb in ["run", "check"] {
         let output = logveil(&[verb, "--config", "c.yaml"], dir.path());
         let err = String::from_utf8_lossy(&output.stderr);
@@ -331,7 +331,12 @@ fn a_wrong_configuration_is_told_line_by_line() {
         assert_eq!(lines.len(), 2, "{err}");
         assert!(lines[0].starts_with("logveil: c.yaml:2: sorces: is no key of this table;"), "{err}");
         assert!(lines[0].ends_with("did you mean sources?"), "{err}");
-        assert!(lines[1].starts_with("logveil: c.yaml:3: queue.mode: holds durable"), "{err}");
+        assert!(
+            lines[1].starts_with(
+                "logveil: c.yaml:3: queue.mode: holds \"lasting\", and may hold memory or durable"
+            ),
+            "{err}"
+        );
     }
     let line = refused(&logveil(&["run", "--config", "none.yaml"], dir.path()));
     assert!(line.starts_with("logveil: none.yaml:1: cannot be read: "), "{line}");
