@@ -54,6 +54,7 @@ pub mod store;
 pub mod vault;
 
 // 8: the world
+pub mod aggregate;
 pub mod archive;
 pub mod filter;
 pub mod leak;

@@ -7,6 +7,27 @@ without being counted.
 
 use std::time::Duration;
 
+/// Parts of a path that a route template has; what is behind them is `**`. Services nest no deeper.
+pub const ROUTE_PARTS_MAX: usize = 8;
+
+/// Words that a policy may add to those of route templates.
+pub const ROUTE_WORDS_MAX: usize = 1024;
+
+/// Cells that are counted apart in an hour: a thousand routes with four statuses each. Others count as the rest.
+pub const AGGREGATE_CELLS_MAX: usize = 4096;
+
+/// Largest number below which counts may be suppressed.
+pub const AGGREGATE_LEAST_MAX: u64 = 1_000_000;
+
+/// How long after its end an hour is still counted in: longer than a batch waits in a program that is well.
+pub const AGGREGATE_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// Bytes that are appended to the counts of open hours before the file is written anew, which bounds it.
+pub const AGGREGATE_OPEN_BYTES: u64 = 1024 * 1024;
+
+/// File of counts, in bytes: some times a day of full hours.
+pub const AGGREGATE_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// Longest record, in bytes. Longer ones are cut out and replaced by a marker record: no log store takes more.
 pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 

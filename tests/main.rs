@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and may say why")]
 
+mod aggregates;
 mod archive;
 mod bench;
 mod faults;

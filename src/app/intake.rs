@@ -33,6 +33,8 @@ pub struct Intake {
     now: Now,
     /// Nothing once stopped.
     queues: Mutex<Option<Queues>>,
+    /// Where batches go, too, that the policy counts.
+    counts: Mutex<Option<Sender>>,
     /// For batches between here and the queues.
     places: Arc<Semaphore>,
     /// For cleaning, which takes all of a processor.
@@ -85,11 +87,18 @@ impl Intake {
         let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
-        Intake { now, queues, places, workers, in_hand: AtomicU64::new(0), ids, metrics, keys_wanted }
+        let counts = Mutex::default();
+        Intake { now, queues, counts, places, workers, in_hand: AtomicU64::new(0), ids, metrics, keys_wanted }
+    }
+
+    /// The same, with a queue for what the policy counts.
+    pub fn counting(self, counts: Sender) -> Intake {
+        Intake { counts: Mutex::new(Some(counts)), ..self }
     }
 
     /// Takes nothing any more; the queues end once they are empty.
     pub fn close(&self) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -113,7 +122,8 @@ impl Intake {
         let source = Arc::clone(&batch.source);
         let Clean { batch, tally, ack, live, place } = self.clean(batch, &patience).await?;
         let taking = self.settled(&live, &batch, &patience).await?;
-        let parts = share(&batch, &live.policy, &taking.wants, &queues);
+        let mut parts = share(&batch, &live.policy, &taking.wants, &queues);
+        parts.extend(self.counted(&batch, &live.policy));
         drop(taking);
         // What is swapped is forgotten at once, also while a batch waits for room.
         let policy = Arc::clone(&live.policy);
@@ -130,6 +140,14 @@ impl Intake {
         ack.confirm();
         drop(place);
         Ok(())
+    }
+
+    /// The queue of what is counted, if the policy counts any of the batch.
+    fn counted(&self, batch: &Arc<Redacted>, policy: &Policy) -> Option<(Sender, Arc<Redacted>)> {
+        let wanted = policy.aggregates()?;
+        let is_counted = |record: &Record| wanted.counts(policy.class_name(record.class));
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        batch.records().iter().any(is_counted).then(|| (counts, Arc::clone(batch)))
     }
 
     /// Waits until every record of a clean batch that a sink takes may go to one of them: what belongs to regions where no

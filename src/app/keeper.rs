@@ -7,7 +7,9 @@ Everything here blocks the thread.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::counts;
 use crate::act::Redacted;
+use crate::aggregate::{self, Book};
 use crate::archive::{self, Archive};
 use crate::clock::Clock;
 use crate::config::{Queue, Settings, SinkKind};
@@ -27,6 +29,7 @@ pub struct Keeper {
     vault: Mutex<Vault>,
     sessions: Arc<Sessions>,
     archive: Archive,
+    counts: Book,
     audit: AuditLog,
     requests: Register,
     incidents: Incidents,
@@ -54,6 +57,9 @@ pub enum Error {
     /// The durable queue.
     #[error(transparent)]
     Queue(#[from] durable::Error),
+    /// What is counted.
+    #[error(transparent)]
+    Counts(#[from] aggregate::Error),
 }
 
 impl Keeper {
@@ -69,6 +75,7 @@ impl Keeper {
         let suppressions = Suppressions::new(&dir, Arc::clone(&kek));
         let suppressed = Mutex::new((suppressions.mark(), suppressions.load()?.map(Arc::new)));
         let archive = Archive::open(Arc::clone(&dir), Arc::clone(&kek))?;
+        let counts = Book::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let sessions = Arc::clone(vault.sessions());
         let queue = open_queue(settings, &dir, &kek)?;
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
@@ -79,6 +86,7 @@ impl Keeper {
             archive,
             dir,
             queue,
+            counts,
             audit,
             requests,
             incidents,
@@ -101,6 +109,7 @@ impl Keeper {
             Err(error) => return Err(error.into()),
         }
         self.sweep();
+        counts::tend(self, policy);
         self.count_registers();
         Ok(())
     }
@@ -113,6 +122,11 @@ impl Keeper {
     /// What waits on disk, if the queue is durable or was.
     pub fn queue(&self) -> Option<&Arc<Log>> {
         self.queue.as_ref()
+    }
+
+    /// What is counted beyond the limits of the records.
+    pub fn counts(&self) -> &Book {
+        &self.counts
     }
 
     /// The time to stamp records with.

@@ -15,6 +15,7 @@ it is empty, within [`DRAIN_WAIT`]. A task that ends before it is told to stops 
 program in the same way, for what is fed to it would be lost.
 */
 
+mod counts;
 mod drive;
 mod durable;
 mod enforce;
@@ -291,6 +292,7 @@ fn round(keeper: &Keeper, now: &Now) {
     drop(turn);
     keeper.forget_sessions();
     keeper.sweep();
+    counts::tend(keeper, &now.look().policy);
     keeper.count_registers();
 }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::counts::{self, CountsSink};
 use super::drive::drive;
 use super::durable::Durable;
 use super::enforce::Enforcer;
@@ -23,7 +24,7 @@ use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{Queue, Settings, Sink, SinkKind, Source};
 use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
-use crate::queue::memory::{self, Receiver};
+use crate::queue::memory::{self, Receiver, Sender};
 use crate::sink::bulk::Bulk;
 use crate::sink::clickhouse::ClickHouse;
 use crate::sink::loki::Loki;
@@ -109,12 +110,13 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let wants = wants(&names, &settings.sinks);
     let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
 
-    let Wired { sinks, queues, durable, waiting } = wire(&settings, &now, &keeper, &around);
+    let Wired { mut sinks, queues, durable, mut waiting } = wire(&settings, &now, &keeper, &around);
+    let counted = spawn_counts(&mut sinks, &mut waiting, &now, &keeper, &around);
 
     let keys_wanted = Arc::new(Notify::new());
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
     let intake = Intake::new(now.clone(), queues, ids, Arc::clone(&metrics), Arc::clone(&keys_wanted));
-    let intake = Arc::new(intake);
+    let intake = Arc::new(intake.counting(counted));
     let (stop, stopped) = watch::channel(false);
     let world = World {
         intake: Arc::clone(&intake) as Arc<dyn source::Intake>,
@@ -209,6 +211,22 @@ fn wire_memory(settings: &Settings, bytes_max: usize, keeper: &Arc<Keeper>, arou
     Wired { sinks, queues: Queues::Memory(queues.into()), durable: None, waiting }
 }
 
+/// Spawns what counts records beyond their limits; gives its queue.
+fn spawn_counts(
+    sinks: &mut JoinSet<()>,
+    waiting: &mut Vec<(Arc<str>, Arc<AtomicU64>)>,
+    now: &Now,
+    keeper: &Arc<Keeper>,
+    around: &Surroundings,
+) -> Sender {
+    let (sender, receiver) = memory::queue(QUEUE_BYTES_DEFAULT, own_gauge());
+    waiting.push((counts::NAME.into(), receiver.records_waiting()));
+    let context = context(counts::NAME.into(), around, Hears::Client);
+    let seed = seed(around);
+    sinks.spawn(drive(CountsSink::new(Arc::clone(keeper), now.clone()), receiver, context, seed));
+    sender
+}
+
 /// A gauge that nobody looks at: on disk, what waits is told by the durable queue.
 fn own_gauge() -> prometheus::IntGauge {
     prometheus::IntGauge::new("window", "bytes in memory").expect("a name of a metric")
@@ -288,16 +306,18 @@ fn spawn_sink(
     around: &Surroundings,
     hears: Hears,
 ) {
-    let context = Context {
-        name: Arc::clone(&sink.name),
-        metrics: Arc::clone(&around.metrics),
-        clock: Arc::clone(&around.clock),
-        gate: around.gate.clone(),
-        hears,
-    };
-    // Two programs that lost the same store at the same time must not come back together.
-    let seed = around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id());
-    spawn_kind(tasks, &sink.kind, receiver, context, seed, keeper);
+    let context = context(Arc::clone(&sink.name), around, hears);
+    spawn_kind(tasks, &sink.kind, receiver, context, seed(around), keeper);
+}
+
+fn context(name: Arc<str>, around: &Surroundings, hears: Hears) -> Context {
+    let (metrics, clock) = (Arc::clone(&around.metrics), Arc::clone(&around.clock));
+    Context { name, metrics, clock, gate: around.gate.clone(), hears }
+}
+
+/// Two programs that lost the same store at the same time must not come back together.
+fn seed(around: &Surroundings) -> u64 {
+    around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id())
 }
 
 fn spawn_kind(

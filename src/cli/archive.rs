@@ -93,7 +93,7 @@ pub(super) struct Place {
 }
 
 #[derive(Debug, clap::Args)]
-struct Choice {
+pub(super) struct Choice {
     /// Of this class alone.
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
@@ -215,7 +215,7 @@ impl Opened {
 }
 
 impl Choice {
-    fn selection(&self, now: Timestamp) -> Result<Selection, Error> {
+    pub(super) fn selection(&self, now: Timestamp) -> Result<Selection, Error> {
         let moment = |name, text: &Option<String>| match text {
             Some(text) => moment(name, text, now).map(Some),
             None => Ok(None),

@@ -8,6 +8,7 @@ was, what may be, and the fix; it never carries a record's bytes. Closed
 standard output is no error: the reader has what it wanted.
 */
 
+mod aggregates;
 mod archive;
 mod audit;
 mod bench;
@@ -60,6 +61,7 @@ enum Verb {
     Policy(policy::Arguments),
     Keys(keys::Arguments),
     Archive(archive::Arguments),
+    Aggregates(aggregates::Arguments),
     Retention(retention::Arguments),
     Subject(subject::Arguments),
     Audit(audit::Arguments),
@@ -79,6 +81,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Policy(arguments) => policy::run(arguments),
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
+        Verb::Aggregates(arguments) => aggregates::run(arguments),
         Verb::Retention(arguments) => retention::run(arguments),
         Verb::Subject(arguments) => subject::run(arguments),
         Verb::Audit(arguments) => audit::run(arguments),

@@ -7,6 +7,7 @@ policy file may hold. Where no line speaks of an entity it is redacted: a new
 rule never lets a value through because nobody has thought of it.
 */
 
+mod aggregates;
 mod clause;
 mod declare;
 mod line;
@@ -16,6 +17,7 @@ pub mod residency;
 mod route;
 mod section;
 
+pub use aggregates::Aggregates;
 pub use clause::{Citation, Clause};
 pub use read::{CLASSES, Region};
 pub use route::{Glob, Route, RouteError, Routes, When};
@@ -54,6 +56,7 @@ pub struct Policy {
     effective_from: Option<Timestamp>,
     unfound: Vec<String>,
     logouts: Logouts,
+    aggregates: Option<Aggregates>,
     classes: Vec<Class>,
     clauses: Arc<[Clause]>,
     citations: Arc<[Citation]>,
@@ -198,6 +201,7 @@ impl Policy {
             effective_from: draft.effective_from,
             unfound: draft.unfound,
             logouts: draft.logouts,
+            aggregates: draft.aggregates,
             classes,
             clauses: draft.clauses.into(),
             citations: draft.citations.into(),
@@ -282,6 +286,11 @@ impl Policy {
     /// How records are known that end a session.
     pub fn logouts(&self) -> &Logouts {
         &self.logouts
+    }
+
+    /// What is counted beyond the limits of the records, if anything is.
+    pub fn aggregates(&self) -> Option<&Aggregates> {
+        self.aggregates.as_ref()
     }
 
     /// The clauses that the policy cites for what happens to an entity in this class.

@@ -15,6 +15,7 @@ residency:                   # where a record belongs by what is in it, see `res
   - { field: country, values: [RU], regions: [ru] }
 default: redact              # what no line names
 logout: [{ field: { event: logout } }]   # records that end a session, see `logout`
+aggregates: { retention: 5y }            # counts that outlive the records, see `aggregates`
 classes:
   "*":                       # holds for every class, where the class says nothing else; see `section`
     retention: { ttl: 90d, cites: ["6"] }
@@ -32,6 +33,7 @@ options and the clauses that it `cites`.
 
 use std::collections::HashMap;
 
+use super::aggregates::{self, Aggregates};
 use super::clause::{self, Citation, Clause};
 use super::declare::{UNLISTED, rule_of_line};
 use super::line::{REDACT, line};
@@ -133,6 +135,7 @@ pub(super) struct Draft {
     pub(super) effective_from: Option<Timestamp>,
     pub(super) classes: Vec<DraftClass>,
     pub(super) logouts: Logouts,
+    pub(super) aggregates: Option<Aggregates>,
     pub(super) clauses: Vec<Clause>,
     pub(super) citations: Vec<Citation>,
     pub(super) residency: Residency,
@@ -169,6 +172,7 @@ const KEYS: &[&str] = &[
     "default",
     "classes",
     "logout",
+    "aggregates",
 ];
 
 /// Reads a policy; what is wrong goes to the field's report. `rules` have what it declares.
@@ -204,6 +208,10 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         }
     }
     let all = sections.remove("*").unwrap_or_default();
+    let aggregates = match table.find("aggregates") {
+        Some(field) => Some(aggregates::read(&mut reader, field)?),
+        None => None,
+    };
     let logouts = table.find("logout").map_or(Some(Logouts::default()), logouts);
     let default = default?;
     let mut classes = Vec::new();
@@ -225,6 +233,7 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
         effective_from: effective_from?,
         classes,
         logouts: logouts?,
+        aggregates,
         clauses,
         citations,
         residency,

@@ -15,6 +15,7 @@ DIR/
   archive/CLASS/NAME.lva      partitions
   archive.lock                held for the moments in which somebody changes files of the archive
   erase.lock                  held while somebody takes single records out of the archive
+  aggregates/                 counts that outlive the records, and their key, wrapped
   queue/NAME.lvq              segments of the durable queue
   queue-keys/CLASS/NAME.key   their keys, wrapped, each twice
 ```

@@ -36,6 +36,8 @@ pub enum Kind {
     Suppression,
     /// Records of one class and partition that wait in the queue.
     Queue,
+    /// Counts that outlive the records.
+    Aggregates,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Kind::Partition => "partition",
             Kind::Suppression => "suppression",
             Kind::Queue => "queue",
+            Kind::Aggregates => "aggregates",
         }
     }
 }

@@ -72,10 +72,22 @@ pub fn destroy_unreadable(dir: &DataDir, kek: &Kek, at: Timestamp) -> Result<usi
         }
         let due = file.destroy_at(state.ttl(&file.class));
         let data = (file.kind == Kind::Partition).then(|| path.with_extension("lva"));
+        let counts = file.kind == Kind::Aggregates;
         destruction.carry_out(&path, file, due, data.as_deref())?;
+        if counts {
+            remove_counts(dir)?;
+        }
         destroyed += 1;
     }
     Ok(destroyed)
+}
+
+/// Removes the counts that are sealed under a key that is gone: they would have no program start any more.
+fn remove_counts(dir: &DataDir) -> Result<(), Error> {
+    for path in entries(&dir.join("aggregates"))?.into_iter().filter(|path| path.is_file()) {
+        dir.disk().remove(&path).map_err(Error::io(&path))?;
+    }
+    Ok(())
 }
 
 /// Every wrapped key of the directory, whatever it is for.

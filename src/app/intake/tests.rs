@@ -118,6 +118,30 @@ async fn what_no_sink_wants_is_confirmed() {
     assert_eq!(*told.lock().unwrap(), Some(true));
 }
 
+/// A client hears yes once its records are counted, and what the policy does not count waits for nothing.
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_is_part_of_the_answer() {
+    let (intake, now, _queues) = intake(keyring(), vec![Some(Vec::new())], &[ROOM]);
+    let (sender, mut counts) = memory::queue(ROOM, prometheus::IntGauge::new("test", "test").unwrap());
+    let intake = intake.counting(sender);
+    let counting = |classes: &str| {
+        let text = format!("policy: p\naggregates: {{ retention: 5y, classes: [{classes}] }}\n");
+        Live::new(Arc::new(Policy::parse("p", &text).unwrap()), keyring(), vec![Want::default()])
+    };
+    now.swap(Live { wants: vec![Want { classes: Some(Vec::new()), region: None }], ..counting("access") });
+    let (first, told) = batch();
+    assert_eq!(intake.take(first, Duration::ZERO).await, Ok(()));
+    assert_eq!(*told.lock().unwrap(), Some(true), "class app is not counted");
+    now.swap(Live { wants: vec![Want { classes: Some(Vec::new()), region: None }], ..counting("app") });
+    let (second, told) = batch();
+    assert_eq!(intake.take(second, Duration::ZERO).await, Ok(()));
+    assert_eq!(*told.lock().unwrap(), None, "it is not counted yet");
+    for (item, _) in counts.pop(ROOM).await.unwrap() {
+        item.ack.confirm();
+    }
+    assert_eq!(*told.lock().unwrap(), Some(true));
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_taken_once_it_is_closed() {
     let (intake, _, mut queues) = intake(keyring(), vec![None], &[ROOM]);

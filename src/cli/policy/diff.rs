@@ -20,6 +20,13 @@ pub(super) fn diff(one: &Policy, other: &Policy) -> Vec<String> {
             lines.push(format!("{name}: is no class of {}", one.names().policy));
         }
     }
+    let counts = |policy: &Policy| match policy.aggregates() {
+        Some(aggregates) => format!("{aggregates}; own words: {}", aggregates.words.len()),
+        None => "none".to_owned(),
+    };
+    if one.aggregates() != other.aggregates() {
+        lines.push(format!("counts beyond the limits: {} -> {}", counts(one), counts(other)));
+    }
     lines
 }
 
@@ -66,7 +73,7 @@ mod tests {
         let policy = |text: &str| Policy::parse("p", text).unwrap_or_else(|error| panic!("{error}"));
         let one = policy("policy: a\nclasses: { app: { retention: 30d, entities: { email: keep } } }\n");
         let other = policy(
-            "policy: b\nown_classes: [mail]\ndeclare: { pet: { keys: [pet] } }\n\
+            "policy: b\nown_classes: [mail]\naggregates: { retention: 5y }\ndeclare: { pet: { keys: [pet] } }\n\
              classes: { app: { regions: [eea], when: { dnt: anonymize } } }\n",
         );
         let lines = diff(&one, &other);
@@ -77,6 +84,7 @@ mod tests {
             "app: email keep -> redact",
             "auth: pet not declared -> redact",
             "mail: is no class of a@1",
+            "counts beyond the limits: none -> every class: counts by hour, route and status for 5y, none below 10; own words: 0",
         ] {
             assert!(lines.iter().any(|line| line == expected), "{expected}\n{lines:#?}");
         }

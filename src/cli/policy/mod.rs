@@ -120,6 +120,9 @@ fn show(policy: &Policy) -> String {
         line(&mut text, format_args!("\n{}: {}{regions}", names.join(", "), policy.ttl(first)));
         show_class(policy, first, &mut text);
     }
+    if let Some(aggregates) = policy.aggregates() {
+        line(&mut text, format_args!("\n{aggregates}"));
+    }
     if !policy.unfound().is_empty() {
         line(&mut text, format_args!("\nnamed, and found by no rule yet: {}", policy.unfound().join(", ")));
     }
