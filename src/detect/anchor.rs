@@ -8,7 +8,8 @@ inside of a match, are looked for everywhere and cost more.
 
 Looking is done in three steps, each a "perhaps" that never says a wrong no: where
 a word begins, or the [`Fingerprint`] of three bytes, 64 places at a time; a
-[`Table`] by up to six bytes; the literal itself.
+[`Table`] by up to eight bytes; the literal itself. Those that stand at a token or before one are
+asked only where one is near ([`super::tokens`]).
 */
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::RuleId;
 use super::context::{after_escape, is_word};
 use super::leading::is_token;
 use super::simd::{BUCKETS, Classifier, Fingerprint};
+use super::table::Table;
 
 /// What is asked where a literal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,44 +95,29 @@ pub(super) enum Place {
 pub(super) const TOKEN_BYTES: usize = 16;
 
 /// Bytes between the beginning of a service's name and its token.
-const SERVICE_BYTES_MAX: usize = 128;
+pub(super) const SERVICE_BYTES_MAX: usize = 128;
 
 /// Bytes before a token in which a comma may stand: between two arguments, the second of which is the token.
-const COMMA_BYTES_MAX: usize = 8;
+pub(super) const COMMA_BYTES_MAX: usize = 8;
 
 /// A literal of the set.
 #[derive(Debug)]
 pub(super) struct Literal {
     /// In small letters.
     pub(super) text: Box<[u8]>,
-    /// The first eight bytes as a word, and which bits of it count: not those behind the text, and not bit 5, which
-    /// tells the case of letters.
-    head: [u64; 2],
-    place: Place,
+    /// Where it may begin.
+    pub(super) place: Place,
     /// Whom it calls.
     pub(super) calls: Vec<Anchor>,
 }
 
 impl Literal {
     fn new(text: Vec<u8>, place: Place, calls: Vec<Anchor>) -> Literal {
-        let mut head = [0; 8];
-        let mut counts = [0; 8];
-        for (n, &byte) in text.iter().take(8).enumerate() {
-            (head[n], counts[n]) = (byte, !0x20);
-        }
-        Literal { text: text.into(), head: [head, counts].map(u64::from_le_bytes), place, calls }
+        Literal { text: text.into(), place, calls }
     }
 
     /// Whether the literal stands at `at`, and where it may.
     pub(super) fn stands_at(&self, haystack: &[u8], at: usize) -> bool {
-        let [head, counts] = self.head;
-        if haystack
-            .get(at..)
-            .and_then(|text| text.first_chunk())
-            .is_some_and(|text| (u64::from_le_bytes(*text) ^ head) & counts != 0)
-        {
-            return false;
-        }
         let text = haystack.get(at..at + self.text.len());
         text.is_some_and(|text| text.eq_ignore_ascii_case(&self.text))
             && match self.place {
@@ -150,7 +137,7 @@ fn token_begins_at(haystack: &[u8], at: usize) -> bool {
 /// Whether a run of [`TOKEN_BYTES`] begins at `at` or near enough behind it, and nothing between the two says that what is
 /// behind it is something else: a brace, a semicolon, a line's end, or a comma, unless the token is an argument
 /// behind it.
-fn is_before_token(haystack: &[u8], at: usize) -> bool {
+pub(super) fn is_before_token(haystack: &[u8], at: usize) -> bool {
     if token_begins_at(haystack, at) {
         return true;
     }
@@ -189,115 +176,6 @@ pub(super) fn part_begins_at(haystack: &[u8], at: usize) -> bool {
     }
     let hump = !before.is_ascii_uppercase() && haystack.get(at).is_some_and(u8::is_ascii_uppercase);
     hump || after_escape(haystack, at)
-}
-
-/// Slots of the table of literals.
-const SLOTS: usize = 2048;
-
-/// A table that knows from a few bytes whether a literal perhaps begins.
-#[derive(Debug)]
-pub(super) struct Table {
-    /// The beginnings of literals: of those of 3 bytes, of those of 4 and 5, and of longer ones, told by 3, 4 and 6 bytes.
-    begins: [Bits; 3],
-    /// By a hash of three bytes, where its entries begin; those of the next slot stand behind them.
-    slots: Box<[u16]>,
-    /// Literals' places in the list.
-    entries: Vec<u16>,
-}
-
-/// Bytes by which beginnings are told.
-const BEGIN_BYTES: [u32; 3] = [3, 4, 6];
-
-/// A set of hashes of 16 bits; 8 KiB, so that all three stay in a core's nearest cache.
-#[derive(Debug)]
-struct Bits(Box<[u64; 1024]>);
-
-/// The hash of the first `count` of eight bytes, in which the case of letters does not count.
-#[inline(always)]
-fn hash(bytes: [u8; 8], count: u32) -> usize {
-    let folded = u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020;
-    ((folded << (64 - 8 * count)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize
-}
-
-impl Bits {
-    fn add(&mut self, hash: usize) {
-        self.0[hash / 64] |= 1 << (hash % 64);
-    }
-
-    #[inline(always)]
-    fn has(&self, hash: usize) -> bool {
-        self.0[hash / 64 % 1024] >> (hash % 64) & 1 == 1
-    }
-}
-
-/// Places that are narrowed down in one go.
-pub(super) const PLACES: usize = 2048;
-
-/// Moves those of `places` to the front that `is` holds for; returns how many.
-#[inline(always)]
-fn leave(places: &mut [u16], is: impl Fn(u16) -> bool) -> usize {
-    let mut left = 0;
-    for n in 0..places.len() {
-        let place = places[n];
-        places[left] = place;
-        left += usize::from(is(place));
-    }
-    left
-}
-
-impl Table {
-    fn new(literals: &[Literal]) -> Table {
-        let mut begins = [0; 3].map(|_: u8| Bits(Box::new([0; 1024])));
-        let mut all: Vec<(usize, u16)> = Vec::new();
-        for (n, literal) in literals.iter().enumerate() {
-            let mut begin = [0; 8];
-            let len = literal.text.len().min(begin.len());
-            begin[..len].copy_from_slice(&literal.text[..len]);
-            let by = BEGIN_BYTES.iter().rposition(|count| *count as usize <= len).unwrap_or(0);
-            begins[by].add(hash(begin, BEGIN_BYTES[by]));
-            let slot = slot([literal.text[0], literal.text[1], literal.text[2]]);
-            all.push((slot, n as u16));
-        }
-        all.sort_by_key(|(slot, _)| *slot);
-        let begin = |slot: usize| all.partition_point(|(of, _)| *of < slot) as u16;
-        let slots = (0..=SLOTS).map(begin).collect();
-        Table { begins, slots, entries: all.into_iter().map(|(_, n)| n).collect() }
-    }
-
-    /// Leaves those of `places` behind at which a literal perhaps begins; returns how many. A place stands for the byte of
-    /// `haystack` that is as many behind `base`, and is below [`PLACES`].
-    pub(super) fn narrow(&self, haystack: &[u8], base: usize, places: &mut [u16]) -> usize {
-        let window = haystack.get(base..).and_then(|text| text.first_chunk::<{ PLACES + 8 }>());
-        let Some(window) = window else {
-            return leave(places, |place| self.may_begin(haystack, base + usize::from(place)));
-        };
-        leave(places, |place| {
-            let at = usize::from(place) % PLACES;
-            window[at..].first_chunk().is_some_and(|bytes| self.may_begin_with(*bytes))
-        })
-    }
-
-    /// Whether a literal perhaps begins at `at`, as far as six bytes tell.
-    fn may_begin(&self, haystack: &[u8], at: usize) -> bool {
-        // What lies behind the end belongs to no literal.
-        let mut bytes = [0; 8];
-        let text = haystack.get(at..).unwrap_or_default();
-        let len = text.len().min(bytes.len());
-        bytes[..len].copy_from_slice(&text[..len]);
-        self.may_begin_with(bytes)
-    }
-
-    #[inline(always)]
-    fn may_begin_with(&self, bytes: [u8; 8]) -> bool {
-        let [three, four, six] = &self.begins;
-        three.has(hash(bytes, 3)) | four.has(hash(bytes, 4)) | six.has(hash(bytes, 6))
-    }
-
-    /// The literals that perhaps begin with these bytes.
-    fn entries_of(&self, bytes: [u8; 3]) -> &[u16] {
-        let slot = slot(bytes);
-        &self.entries[usize::from(self.slots[slot])..usize::from(self.slots[slot + 1])]
-    }
 }
 
 /// A set of literals, ready to be looked for.
@@ -346,20 +224,16 @@ impl Literals {
         &self.table
     }
 
-    /// Each literal that stands at `at`, in the order of the list.
-    pub(super) fn at<'a>(&'a self, haystack: &'a [u8], at: usize) -> impl Iterator<Item = &'a Literal> {
-        let entries = match haystack.get(at..at + 3) {
-            Some(&[a, b, c]) => self.table.entries_of([a, b, c]),
-            _ => &[],
-        };
-        let literals = entries.iter().map(|&n| &self.list[usize::from(n)]);
-        literals.filter(move |literal| literal.stands_at(haystack, at))
+    /// Tells each literal that stands at `at`, in the order of the list.
+    #[inline]
+    pub(super) fn each_at<'a>(&'a self, haystack: &[u8], at: usize, mut each: impl FnMut(&'a Literal)) {
+        self.table.each_at(haystack, at, |n| {
+            let literal = &self.list[n];
+            if literal.stands_at(haystack, at) {
+                each(literal);
+            }
+        });
     }
-}
-
-/// A hash of three bytes in which case does not count.
-fn slot([a, b, c]: [u8; 3]) -> usize {
-    hash([a, b, c, 0, 0, 0, 0, 0], 3) % SLOTS
 }
 
 /// Of the literals that the beginnings of words alone do not tell. Of those that begin like words, neighbours in the alphabet
@@ -417,11 +291,13 @@ mod tests {
 
     fn found(literals: &Literals, text: &str) -> Vec<(usize, String)> {
         let text = text.as_bytes();
-        (0..text.len())
-            .filter(|&at| literals.table().may_begin(text, at))
-            .flat_map(|at| literals.at(text, at).map(move |literal| (at, &literal.text)))
-            .map(|(at, text)| (at, String::from_utf8_lossy(text).into_owned()))
-            .collect()
+        let mut found = Vec::new();
+        for at in (0..text.len()).filter(|&at| literals.table().all.narrow(text, at, &mut [0]) == 1) {
+            literals.each_at(text, at, |literal| {
+                found.push((at, String::from_utf8_lossy(&literal.text).into_owned()));
+            });
+        }
+        found
     }
 
     #[test]

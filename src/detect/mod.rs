@@ -39,7 +39,9 @@ pub mod rule;
 mod service;
 pub mod simd;
 mod sweep;
+mod table;
 mod tails;
+mod tokens;
 pub mod validator;
 
 use std::collections::{BTreeMap, HashSet};

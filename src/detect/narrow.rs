@@ -7,11 +7,12 @@ that are met for the first time. So what is no value costs a few cycles a place.
 */
 
 use super::Rules;
-use super::anchor::PLACES;
 use super::candidates::{Candidates, Carry, Step};
 use super::entity::wallet;
 use super::known::{KEY_BYTES_MAX, Known, ShortKey};
 use super::simd::{BLOCK_BYTES, Group, LANES, Masks};
+use super::table::{Begins, PLACES};
+use super::tokens::Tokens;
 
 /// Groups of blocks in a stride: their masks stay in a core's nearest cache.
 const GROUPS: usize = 4;
@@ -178,13 +179,31 @@ impl Stride {
 
     /// Leaves the places at which a literal perhaps begins.
     fn narrow_literals(&mut self, rules: &Rules, buffer: &[u8], groups: usize) {
-        let mut masks = [0; BLOCKS];
-        let (rows, _) = masks.as_chunks_mut::<LANES>();
+        let mut near = [0; BLOCKS];
+        let (rows, _) = near.as_chunks_mut::<LANES>();
         for (row, found) in rows.iter_mut().zip(&mut self.found) {
             *row = std::mem::take(&mut found.anchor);
         }
-        let count = rules.literals.classifier().positions(&masks[..groups * LANES], &mut self.list);
-        let left = rules.literals.table().narrow(buffer, self.base, &mut self.list[..count]);
+        let mut others = near;
+        let reach = Tokens::of(&self.groups[..=groups]).reach(buffer, self.base);
+        for ((near, other), reach) in near.iter_mut().zip(&mut others).zip(&reach) {
+            (*near, *other) = (*near & reach, *other & !reach);
+        }
+        let table = rules.literals.table();
+        self.leave_literals(rules, buffer, &near[..groups * LANES], &table.all);
+        self.leave_literals(rules, buffer, &others[..groups * LANES], &table.free);
+    }
+
+    /// Of the places in `masks`, those at which one of the literals perhaps begins.
+    fn leave_literals<const N: usize>(
+        &mut self,
+        rules: &Rules,
+        buffer: &[u8],
+        masks: &[u64],
+        begins: &Begins<N>,
+    ) {
+        let count = rules.literals.classifier().positions(masks, &mut self.list);
+        let left = begins.narrow(buffer, self.base, &mut self.list[..count]);
         for &place in &self.list[..left] {
             let place = usize::from(place);
             let block = place / BLOCK_BYTES;

@@ -225,8 +225,7 @@ impl<F: FnMut(usize, &[Finding])> Sweep<'_, F> {
             search.at_separator(at, state);
         }
         if place.is(|found| &found.anchor) {
-            let literals = self.rules.literals.at(haystack, at);
-            literals.for_each(|literal| search.at_literal(literal, at, state));
+            self.rules.literals.each_at(haystack, at, |literal| search.at_literal(literal, at, state));
         }
         if place.is(|found| &found.word_run)
             && let Some(start) = at.checked_sub(wallet::BYTES_MIN - 1)

@@ -33,16 +33,10 @@ pub use order::{Stopped, in_order};
 
 /// The lines of a piece as spans without their newlines. Linear in the haystack.
 pub fn lines(haystack: &[u8]) -> impl Iterator<Item = Span> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        if at == haystack.len() {
-            return None;
-        }
-        let start = at;
-        let end = memchr::memchr(b'\n', &haystack[start..]).map_or(haystack.len(), |length| start + length);
-        at = haystack.len().min(end + 1);
-        Some(Span::new(start, end))
-    })
+    let rest = haystack.len();
+    let ends = memchr::memchr_iter(b'\n', haystack).chain((!haystack.ends_with(b"\n")).then_some(rest));
+    let mut start = 0;
+    ends.filter(move |_| rest > 0).map(move |end| Span::new(std::mem::replace(&mut start, end + 1), end))
 }
 
 /// What all batches of a stream have in common.

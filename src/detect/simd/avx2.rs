@@ -153,6 +153,7 @@ fn masks(bytes: Halves, behind: Halves) -> Block {
         plus: is(b'+') & !one_of(behind, b'0'),
         quote: is(b'"'),
         underscore: is(b'_'),
+        wall: is(b';') | is(b'{') | is(b'}') | is(b',') | is(b'\n'),
         part: 0,
         free: 0,
     }

@@ -131,6 +131,10 @@ fn masks(bytes: __m512i, behind: __m512i) -> Block {
         plus: _mm512_mask_cmpneq_epi8_mask(is(b'+'), behind, set(b'0')),
         quote: is(b'"'),
         underscore: is(b'_'),
+        wall: _mm512_cmpeq_epi8_mask(_mm512_or_si512(bytes, set(0x40)), set(b'{'))
+            | is(b'}')
+            | is(b',')
+            | is(b'\n'),
         part: 0,
         free: 0,
     }

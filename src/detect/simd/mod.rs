@@ -66,6 +66,8 @@ pub struct Block {
     pub quote: u64,
     /// `_`
     pub underscore: u64,
+    /// What parts a service's name from a token behind it: `;` `{` `}` `,` and a newline.
+    pub wall: u64,
     /// A literal that begins where a part of a word does may begin here.
     pub part: u64,
     /// A literal that may begin anywhere may begin here.
@@ -93,6 +95,7 @@ pub struct Group {
     pub plus: Masks,
     pub quote: Masks,
     pub underscore: Masks,
+    pub wall: Masks,
     pub word: Masks,
     pub part: Masks,
     pub free: Masks,
@@ -118,6 +121,7 @@ impl Group {
         self.plus[lane] = block.plus;
         self.quote[lane] = block.quote;
         self.underscore[lane] = block.underscore;
+        self.wall[lane] = block.wall;
         self.word[lane] = block.digit | block.letter;
         self.part[lane] = block.part;
         self.free[lane] = block.free;

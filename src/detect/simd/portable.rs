@@ -8,7 +8,7 @@ bits of each mask by one multiplication.
 use super::{BLOCK_BYTES, Block, Fingerprint, Lot};
 
 /// The classes of a byte, one bit each, in the order of [`Block`]'s fields.
-const CLASSES: [u16; 256] = {
+const CLASSES: [u32; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -18,7 +18,7 @@ const CLASSES: [u16; 256] = {
     classes
 };
 
-const fn classes_of(byte: u8) -> u16 {
+const fn classes_of(byte: u8) -> u32 {
     let is = [
         byte.is_ascii_digit(),
         byte.is_ascii_alphabetic(),
@@ -36,11 +36,12 @@ const fn classes_of(byte: u8) -> u16 {
         byte == b'+',
         byte == b'"',
         byte == b'_',
+        matches!(byte, b';' | b'{' | b'}' | b',' | b'\n'),
     ];
     let mut classes = 0;
     let mut class = 0;
     while class < is.len() {
-        classes |= (is[class] as u16) << class;
+        classes |= (is[class] as u32) << class;
         class += 1;
     }
     classes
@@ -69,7 +70,7 @@ pub(super) fn positions(masks: &[u64], list: &mut [u16]) -> usize {
 }
 
 fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
-    let mut classes = [[0u8; BLOCK_BYTES]; 2];
+    let mut classes = [[0u8; BLOCK_BYTES]; 4];
     let mut literals = [[0u8; BLOCK_BYTES]; 2];
     for at in 0..BLOCK_BYTES {
         let of = CLASSES[usize::from(text[at])].to_le_bytes();
@@ -100,6 +101,7 @@ fn classify_one(fingerprint: &Fingerprint, text: &[u8]) -> Block {
         plus: mask(13) & !zero_behind,
         quote: mask(14),
         underscore: mask(15),
+        wall: mask(16),
         part: gather(&literals[0], u8::MAX),
         free: gather(&literals[1], u8::MAX),
     }

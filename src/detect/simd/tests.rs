@@ -48,6 +48,7 @@ fn classes(byte: u8) -> Vec<bool> {
         byte == b'+',
         byte == b'"',
         byte == b'_',
+        matches!(byte, b';' | b'{' | b'}' | b',' | b'\n'),
     ]
 }
 
@@ -75,6 +76,7 @@ fn every_byte_in_every_place_is_told_right() {
                 block.plus,
                 block.quote,
                 block.underscore,
+                block.wall,
             ];
             let expected: Vec<u64> = classes(byte).iter().map(|&is| u64::from(is) << place).collect();
             let told: Vec<u64> = told.iter().map(|masks| masks[0]).collect();
