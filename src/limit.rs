@@ -116,11 +116,11 @@ pub const PATTERN_BYTES_MAX: usize = 4 * 1024;
 /// Rounds of percent-decoding that are undone: `%2540` takes two.
 pub const PERCENT_ROUNDS_MAX: usize = 2;
 
-/// Pseudonyms that one worker remembers, so that frequent values cost one hash-map look-up.
-pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 16 * 1024;
+/// Pseudonyms that one worker remembers, so that frequent values cost one look-up: a power of two; 1 MiB.
+pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 8 * 1024;
 
 /// Longest value that is remembered with its pseudonym, in bytes.
-pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 256;
+pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 56;
 
 /// Sessions and tokens whose pseudonyms are remembered: some 100 MiB at most.
 pub const SESSIONS_MAX: usize = 1024 * 1024;

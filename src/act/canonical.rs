@@ -41,6 +41,8 @@ const NUMBERS: &[&str] = &[
 pub(super) fn canonical(entity: Entity, name: &str, plain: &[u8], out: &mut Vec<u8>) -> Entity {
     out.clear();
     match entity {
+        // It has one spelling, and most addresses are of this kind.
+        Entity::IPV4 if truncate::is_v4(plain) => out.extend_from_slice(plain),
         Entity::IPV4 | Entity::IPV6 => {
             if let Some(address) = truncate::parse(plain).map(|address| address.to_canonical()) {
                 write!(out, "{address}").expect("a vector takes every write");

@@ -47,7 +47,11 @@ const BYTES: std::ops::RangeInclusive<usize> = 12..=128;
 
 /// Whether the text, escapes and all, may be a card's number: cheap, and never a wrong no.
 pub(super) fn may_be(text: &[u8]) -> bool {
-    BYTES.contains(&text.len()) && text.last().is_some_and(|b| b.is_ascii_hexdigit())
+    let digits = || text.iter().map(|byte| usize::from(byte.is_ascii_digit())).sum::<usize>();
+    let is_encoded = || memchr::memchr2(b'%', b'\\', text).is_some();
+    BYTES.contains(&text.len())
+        && text.last().is_some_and(|b| b.is_ascii_hexdigit())
+        && (digits() >= *BYTES.start() || is_encoded())
 }
 
 /// Whether the plain value is a card's number, whatever it was found as.

@@ -3,10 +3,10 @@ What a worker remembers: values, and what was written in their place.
 
 The memory holds raw values. It is bounded, belongs to one worker, forgets
 everything when a class gets another key, and is wiped when it forgets.
-*/
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
+A value has two places where it may stand, told by a hash. Looking there costs one miss of the caches, which is less
+than the HMAC; a value that is met again is kept before one that is not.
+*/
 
 use zeroize::Zeroize;
 
@@ -16,15 +16,35 @@ use crate::keys::{EpochKey, KeyId};
 use crate::limit::{PSEUDONYM_CACHE_ENTRIES_MAX, PSEUDONYM_CACHE_VALUE_BYTES_MAX};
 use crate::record::ClassId;
 
+/// Places where a value may stand.
+const WAYS: usize = 2;
+
+/// Words of a value and of what it is, and bytes of what was written: a line of the caches each.
+const WORDS: usize = 8;
+const WRITTEN_BYTES_MAX: usize = 63;
+
+const _: () = assert!(PSEUDONYM_CACHE_ENTRIES_MAX.is_power_of_two());
+const _: () = assert!(PSEUDONYM_CACHE_VALUE_BYTES_MAX == (WORDS - 1) * size_of::<u64>());
+
 /// What one worker remembers. Looking up allocates nothing.
 #[derive(Default)]
 pub(super) struct Memory {
-    known: HashMap<Value, Box<[u8]>>,
+    /// Sets of [`WAYS`]; none before the first value.
+    slots: Vec<Slot>,
     /// The key of each class whose replacements are remembered.
     keys: Vec<Option<KeyId>>,
-    /// The look-up key in the making.
-    sought: Vec<u8>,
 }
+
+/// A remembered value, or all zeros.
+#[derive(Clone, Copy, Zeroize)]
+#[repr(align(64))]
+struct Slot {
+    value: [u64; WORDS],
+    written: [u8; WRITTEN_BYTES_MAX],
+    len: u8,
+}
+
+const EMPTY: Slot = Slot { value: [0; WORDS], written: [0; WRITTEN_BYTES_MAX], len: 0 };
 
 impl Memory {
     /// Appends what stands in the place of a finding, remembered or appended by `make`.
@@ -40,23 +60,34 @@ impl Memory {
         if text.len() > PSEUDONYM_CACHE_VALUE_BYTES_MAX {
             return make(out);
         }
-        let Form { json, bare, percent } = finding.form;
-        let entity = finding.entity.index() as u64;
-        self.sought.clear();
-        self.sought.extend_from_slice(&class.0.to_le_bytes());
-        self.sought.extend_from_slice(&entity.to_le_bytes());
-        self.sought.extend_from_slice(&[keyed.number(), json, bare.into(), percent]);
-        self.sought.extend_from_slice(text);
-        if let Some(known) = self.known.get(self.sought.as_slice()) {
-            out.extend_from_slice(known);
-            return;
+        let mut value = value(class, finding, keyed, text);
+        let set = self.set(&value);
+        if set[0].value == value {
+            out.extend_from_slice(set[0].written());
+        } else if set[1].value == value {
+            out.extend_from_slice(set[1].written());
+            set.swap(0, 1);
+        } else {
+            let start = out.len();
+            make(out);
+            if let Some(slot) = Slot::new(value, &out[start..]) {
+                set[1] = set[0];
+                set[0] = slot;
+            }
         }
-        if self.known.len() >= PSEUDONYM_CACHE_ENTRIES_MAX {
-            self.known.clear();
+        value.zeroize();
+    }
+
+    /// Where the value may stand, what was met last first.
+    fn set(&mut self, value: &[u64; WORDS]) -> &mut [Slot; WAYS] {
+        if self.slots.is_empty() {
+            self.slots = vec![EMPTY; PSEUDONYM_CACHE_ENTRIES_MAX];
         }
-        let start = out.len();
-        make(out);
-        self.known.insert(Value(self.sought.clone()), out[start..].into());
+        let mix = |hash: u64, word: &u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        let hash = value.iter().fold(0, mix);
+        let (sets, _) = self.slots.as_chunks_mut::<WAYS>();
+        let place = hash as usize % sets.len();
+        &mut sets[place]
     }
 
     /// Forgets everything if the class has another key than before.
@@ -66,7 +97,7 @@ impl Memory {
             self.keys.resize(place + 1, None);
         }
         if self.keys[place].is_some_and(|before| before != key) {
-            self.known.clear();
+            self.slots.iter_mut().zeroize();
             self.keys.fill(None);
         }
         self.keys[place] = Some(key);
@@ -75,24 +106,38 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.sought.zeroize();
+        self.slots.iter_mut().zeroize();
     }
 }
 
-/// A remembered value with what it was, wiped when forgotten.
-#[derive(PartialEq, Eq, Hash)]
-struct Value(Vec<u8>);
+impl Slot {
+    /// `None` if what was written is too long to be kept.
+    fn new(value: [u64; WORDS], written: &[u8]) -> Option<Slot> {
+        let mut slot = Slot { value, written: [0; WRITTEN_BYTES_MAX], len: written.len() as u8 };
+        slot.written.get_mut(..written.len())?.copy_from_slice(written);
+        Some(slot)
+    }
 
-impl Borrow<[u8]> for Value {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+    fn written(&self) -> &[u8] {
+        &self.written[..usize::from(self.len)]
     }
 }
 
-impl Drop for Value {
-    fn drop(&mut self) {
-        self.0.zeroize();
+/// A value of at most [`PSEUDONYM_CACHE_VALUE_BYTES_MAX`], and all that its replacement depends on beside the key. Never zero.
+fn value(class: ClassId, finding: &Finding, keyed: Keyed, text: &[u8]) -> [u64; WORDS] {
+    let Form { json, bare, percent } = finding.form;
+    let what = [keyed.number(), json, percent << 1 | u8::from(bare), text.len() as u8 + 1];
+    let mut bytes = [0; WORDS * size_of::<u64>()];
+    bytes[..4].copy_from_slice(&what);
+    bytes[4..6].copy_from_slice(&class.0.to_le_bytes());
+    bytes[6..8].copy_from_slice(&(finding.entity.index() as u16).to_le_bytes());
+    bytes[8..8 + text.len()].copy_from_slice(text);
+    let (words, _) = bytes.as_chunks();
+    let mut value = [0; WORDS];
+    for (value, word) in value.iter_mut().zip(words) {
+        *value = u64::from_le_bytes(*word);
     }
+    value
 }
 
 #[cfg(test)]
@@ -133,18 +178,38 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded() {
+    fn the_memory_is_bounded_and_keeps_what_comes_again() {
         let mut memory = Memory::default();
         let key = key(b"kaaaa");
-        let recall = |memory: &mut Memory, text: &[u8]| {
-            memory.recall((ClassId(0), &key), (&finding(), text), TAG, &mut Vec::new(), |out| out.push(0));
+        let mut made = 0;
+        let mut recall = |text: &[u8], written: &[u8]| {
+            let make = |out: &mut Vec<u8>| {
+                made += 1;
+                out.extend_from_slice(written);
+            };
+            let mut out = b"before ".to_vec();
+            memory.recall((ClassId(0), &key), (&finding(), text), TAG, &mut out, make);
+            assert_eq!(out, [b"before ", written].concat());
+            made
         };
-        for n in 0..PSEUDONYM_CACHE_ENTRIES_MAX + 1 {
-            recall(&mut memory, &n.to_le_bytes());
-            assert!(memory.known.len() <= PSEUDONYM_CACHE_ENTRIES_MAX);
+        for n in 0..4 * PSEUDONYM_CACHE_ENTRIES_MAX {
+            recall(&n.to_le_bytes(), &n.to_be_bytes());
+            recall(b"often", b"written");
         }
-        let before = memory.known.len();
-        recall(&mut memory, &[0; PSEUDONYM_CACHE_VALUE_BYTES_MAX + 1]);
-        assert_eq!(memory.known.len(), before, "long values are not remembered");
+        let once = 4 * PSEUDONYM_CACHE_ENTRIES_MAX;
+        assert_eq!(recall(b"often", b"written"), once + 1, "it is made once, whatever comes between");
+        for (text, written) in [
+            (vec![b'x'; PSEUDONYM_CACHE_VALUE_BYTES_MAX], vec![b'y'; WRITTEN_BYTES_MAX]),
+            (vec![b'x'; PSEUDONYM_CACHE_VALUE_BYTES_MAX + 1], vec![b'y'; 1]),
+            (vec![b'z'; 1], vec![b'y'; WRITTEN_BYTES_MAX + 1]),
+            (vec![], vec![]),
+            (vec![0], vec![1]),
+        ] {
+            let before = recall(&text, &written);
+            let again = recall(&text, &written) - before;
+            let fits = text.len() <= PSEUDONYM_CACHE_VALUE_BYTES_MAX && written.len() <= WRITTEN_BYTES_MAX;
+            assert_eq!(again, usize::from(!fits), "too long ones are made anew");
+        }
+        assert_eq!(memory.slots.len(), PSEUDONYM_CACHE_ENTRIES_MAX);
     }
 }

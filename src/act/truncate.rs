@@ -43,6 +43,11 @@ pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Whether the text is an IPv4 address: in its one spelling, for zeros before a digit are none.
+pub(super) fn is_v4(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
+}
+
 fn ipv4_network(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
     let host_bits = 32_u32.saturating_sub(prefix.into());
     Ipv4Addr::from_bits(address.to_bits() & u32::MAX.checked_shl(host_bits).unwrap_or(0))
