@@ -461,3 +461,15 @@ pub const STORED_LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Pages of a store's list of objects that are read, of a thousand each. A longer list makes the store unknown.
 pub const STORE_PAGES_MAX: usize = 1000;
+
+/// Records of a store that are read at once, to look for a subject or for what should not be there.
+pub const STORE_PAGE_RECORDS: usize = 1000;
+
+/// Bytes of a page of records: a page of records of 64 KiB each.
+pub const STORE_PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Records that a store is told at once to take out, by their marks: within the length of a query.
+pub const STORE_MARKS_MAX: usize = 500;
+
+/// How long a store's own deletion is followed; one that goes on longer is told as not ended.
+pub const STORE_FOLLOW_MAX: Duration = Duration::from_secs(60);

@@ -23,6 +23,7 @@ mod intake;
 mod keeper;
 mod live;
 mod reload;
+pub mod remote;
 mod start;
 mod states;
 pub mod stores;

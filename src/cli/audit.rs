@@ -8,8 +8,10 @@ use serde_json::json;
 use super::archive::Place;
 use super::operator::{audited, user};
 use super::output::counted;
+use super::subject::asked::asking;
 use super::{Error, Exit, complain};
 use crate::act::Envelope;
+use crate::app::remote::Remote;
 use crate::archive::{Go, Reader, Selection};
 use crate::clock::{Clock, Timestamp};
 use crate::leak::{self, Incidents, Kind, Leak, Seen};
@@ -17,7 +19,7 @@ use crate::limit::AUDIT_RECORDS;
 use crate::policy::Policy;
 use crate::record::RecordId;
 use crate::retention::{self, files::Files};
-use crate::subject::{Lined, Lines, Register};
+use crate::subject::{self, Lined, Lines, Register};
 use crate::vault::{self, Act, AuditLog, Chain, DataDir, Evidence, Kek, Suppressions, Timekeeper};
 
 /// Search a sample of what the stores hold for values that should not be there, and open an incident for each kind.
@@ -87,14 +89,24 @@ fn look(arguments: &Arguments) -> Result<Exit, Error> {
     let mut held = Held { store: "archive".to_owned(), audit: leak::Audit::new(&policy), unreadable: 0 };
     held.unreadable = sample(&dir, &kek, &time, every, &mut held.audit)?;
     let mut all = vec![held];
+    let (mut unasked, runtime, time) = (false, asking()?, Arc::new(time));
     for store in arguments.place.stores()? {
         match &store.kind {
             retention::Kind::Archive => {}
             retention::Kind::Files(settings) => {
                 all.push(lines(&store, settings, &policy, every, time.now())?)
             }
-            kind => {
-                complain(&format!("{} ({}): not searched, for this version cannot", store.name, kind.name()))
+            _ => {
+                let clock: Arc<dyn Clock> = Arc::clone(&time) as Arc<dyn Clock>;
+                let remote = Remote::new(&store, &clock, runtime.handle()).map_err(Error::failure)?;
+                let Some(remote) = remote else { continue };
+                match given(&store, &remote, &policy, every, time.now()) {
+                    Ok(held) => all.push(held),
+                    Err(why) => {
+                        complain(&format!("{why}: not looked through"));
+                        unasked |= !matches!(why, subject::Error::Cannot { .. });
+                    }
+                }
             }
         }
     }
@@ -120,7 +132,35 @@ fn look(arguments: &Arguments) -> Result<Exit, Error> {
             "something cannot be read, and nobody can tell what is in there; `logveil archive verify` tells more",
         );
     }
-    Ok(if found.is_empty() { Exit::Done } else { Exit::Found })
+    Ok(if found.is_empty() && !unasked { Exit::Done } else { Exit::Found })
+}
+
+/// Looks through what a store gives out, object by object.
+fn given<'a>(
+    store: &retention::Store,
+    remote: &Remote,
+    policy: &'a Policy,
+    every: Option<u64>,
+    now: Timestamp,
+) -> Result<Held<'a>, subject::Error> {
+    let first =
+        store.targets.iter().flat_map(|target| &target.classes).map(|(class, _)| class.as_str()).next();
+    let (mut audit, mut at, mut within) = (leak::Audit::new(policy), 0, String::new());
+    remote.each(&mut |given| {
+        if within != given.target.name {
+            (within, at) = (given.target.name.clone(), 0);
+        }
+        // Spread over all there are where the store says how many; else the oldest.
+        let stride = every.zip(given.total).map_or(1, |(wanted, total)| total.div_ceil(wanted).max(1));
+        if at % stride == 0 {
+            let class = given.record.class().or(first).unwrap_or_default();
+            let received = given.record.received().unwrap_or(now);
+            audit.look(&Envelope { received, ..as_record(&given.stored.text, class, now) });
+        }
+        at += 1;
+        every.is_none_or(|wanted| at / stride < wanted)
+    })?;
+    Ok(Held { store: store.name.to_string(), audit, unreadable: 0 })
 }
 
 /// Looks through the lines of a store of files, as records of the class that they name, or of the store's first.

@@ -26,7 +26,8 @@ pub struct Partition {
 }
 
 /// What the program does with it.
-pub const CAN: Can = Can { set: Ok(()), delete_before: Ok(()), own_deletion: true };
+pub const CAN: Can =
+    Can { set: Ok(()), delete_before: Ok(()), own_deletion: true, find: Ok(()), erase: Ok(()) };
 
 /// The name that the archive's one setting has in a plan.
 pub const SETTING: &str = "limit in force";

@@ -7,10 +7,11 @@ were sent.
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::driver::{Setting, Unknown};
 use crate::clock::Timestamp;
-use crate::limit::STORE_ANSWER_BYTES_MAX;
+use crate::limit::{STORE_ANSWER_BYTES_MAX, STORE_FOLLOW_MAX};
 use crate::store::{Answer, Client, Request, Settings};
 
 /// A client that gives JSON or says why not.
@@ -45,7 +46,12 @@ impl Ask {
 
     /// Sends a request; the answer is 2xx or 404, and JSON.
     pub async fn ask(&self, request: Request) -> Result<Told, Unknown> {
-        let answer = self.send(request).await?;
+        self.ask_up_to(request, STORE_ANSWER_BYTES_MAX).await
+    }
+
+    /// The same with this bound for the answer, in bytes.
+    pub async fn ask_up_to(&self, request: Request, bytes_max: usize) -> Result<Told, Unknown> {
+        let answer = self.send(request, bytes_max).await?;
         let json = match answer.body.is_empty() {
             true => Value::Null,
             false if answer.status == 404 => answer.json().unwrap_or_default(),
@@ -56,15 +62,24 @@ impl Ask {
 
     /// The same for what answers with text.
     pub async fn text(&self, request: Request) -> Result<(u16, String, Option<Timestamp>), Unknown> {
-        let answer = self.send(request).await?;
+        self.text_up_to(request, STORE_ANSWER_BYTES_MAX).await
+    }
+
+    /// The same with this bound for the answer, in bytes.
+    pub async fn text_up_to(
+        &self,
+        request: Request,
+        bytes_max: usize,
+    ) -> Result<(u16, String, Option<Timestamp>), Unknown> {
+        let answer = self.send(request, bytes_max).await?;
         let text =
             String::from_utf8(answer.body.to_vec()).map_err(|_| Unknown::new("its answer is no text"))?;
         let now = answer.headers.get("date").and_then(|date| moment(date.to_str().ok()?));
         Ok((answer.status, text, now))
     }
 
-    async fn send(&self, request: Request) -> Result<Answer, Unknown> {
-        let request = request.answer_bytes_max(STORE_ANSWER_BYTES_MAX);
+    async fn send(&self, request: Request, bytes_max: usize) -> Result<Answer, Unknown> {
+        let request = request.answer_bytes_max(bytes_max);
         let answer = self.client.send(request).await.map_err(|fault| Unknown(fault.to_string()))?;
         match answer.status {
             200..=299 | 404 => Ok(answer),
@@ -73,6 +88,39 @@ impl Ask {
             }
             status => Err(Unknown(format!("it answered {status}"))),
         }
+    }
+}
+
+/// Paces the questions whether what a store was told to do has ended: ever more seldom, and not for ever.
+#[derive(Debug)]
+pub struct Follow {
+    what: &'static str,
+    until: Instant,
+    wait: Duration,
+}
+
+impl Follow {
+    /// From now on.
+    pub fn new(what: &'static str) -> Follow {
+        Follow { what, until: Instant::now() + STORE_FOLLOW_MAX, wait: Duration::from_millis(50) }
+    }
+
+    /// Waits until it is time to ask again.
+    ///
+    /// # Errors
+    ///
+    /// If it has taken [`STORE_FOLLOW_MAX`].
+    pub async fn wait(&mut self) -> Result<(), Unknown> {
+        if Instant::now() >= self.until {
+            let seconds = STORE_FOLLOW_MAX.as_secs();
+            return Err(Unknown(format!(
+                "{} was accepted and has not ended within {seconds} s; say the same again",
+                self.what
+            )));
+        }
+        tokio::time::sleep(self.wait).await;
+        self.wait = (self.wait * 2).min(Duration::from_secs(2));
+        Ok(())
     }
 }
 
@@ -132,6 +180,18 @@ mod tests {
         for text in ["", "d", "-1d", "90", "1y", "99999999999999999d"] {
             assert_eq!(span(text), None, "{text}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_is_told_as_not_ended() {
+        let (started, mut follow) = (Instant::now(), Follow::new("the task"));
+        let error = loop {
+            if let Err(error) = follow.wait().await {
+                break error;
+            }
+        };
+        assert!(error.0.starts_with("the task was accepted and has not ended"), "{error}");
+        assert!((STORE_FOLLOW_MAX..2 * STORE_FOLLOW_MAX).contains(&started.elapsed()));
     }
 
     #[test]

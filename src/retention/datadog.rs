@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, days};
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::driver::{Can, Deleted, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
+use crate::limit::{STORE_PAGE_BYTES_MAX, STORE_PAGE_RECORDS};
 use crate::store::{self, Request};
 
 /// Which index.
@@ -44,7 +45,8 @@ impl Settings {
     /// What can be done.
     pub fn can() -> Can {
         let by_time = Err("Datadog deletes by its indices' retention alone; set num_retention_days");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+        let erase = Err("Datadog deletes no single records");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase }
     }
 
     /// What a limit needs.
@@ -97,6 +99,25 @@ impl Datadog {
         }
     }
 
+    async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
+        let mut body = json!({ "filter": { "indexes": [target.name], "query": "*", "from": "now-730d", "to": "now" },
+            "sort": "timestamp", "page": { "limit": STORE_PAGE_RECORDS } });
+        if let Some(from) = from {
+            body["page"]["cursor"] = json!(from);
+        }
+        let request = Request::post("/api/v2/logs/events/search", "application/json", body.to_string());
+        let told = self.ask.ask_up_to(self.with_key(request), STORE_PAGE_BYTES_MAX).await?;
+        let found = told.json["data"].as_array().filter(|_| told.json["meta"]["status"] != "timeout");
+        let found = found.ok_or_else(|| Unknown::new("its search was not whole"))?;
+        let stored = |event: &Value| Stored {
+            mark: event["id"].as_str().unwrap_or_default().to_owned(),
+            text: event["attributes"].to_string().into_bytes(),
+            received: event["attributes"]["timestamp"].as_str().and_then(|at| at.parse().ok()),
+        };
+        let next = told.json["meta"]["page"]["after"].as_str().map(str::to_owned);
+        Ok(Page { records: found.iter().map(stored).collect(), next, total: None })
+    }
+
     async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
         let (index, store_now) = self.index(&target.name).await?;
         let effective = of_index(&index);
@@ -142,6 +163,10 @@ impl Driver for Datadog {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from))
     }
 }
 

@@ -30,6 +30,56 @@ pub trait Driver: Send + Sync + fmt::Debug {
         before: Timestamp,
         now: Timestamp,
     ) -> Doing<'a, Deleted>;
+
+    /// Reads a page of the target's records: from the first on, or from where another page ended. The store is not told
+    /// who is looked for, so that no log of its own holds a value; whoever asks looks through what comes.
+    fn page<'a>(&'a self, _target: &'a Target, _from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(async { Err(Unknown::new(NO_RECORDS)) })
+    }
+
+    /// Takes out the records with these marks, and follows that to its end. Done twice it is done once.
+    fn erase<'a>(&'a self, _target: &'a Target, _marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(async { Err(Unknown::new(NO_RECORDS)) })
+    }
+}
+
+const NO_RECORDS: &str = "its records are not read one by one";
+
+/// Some of a target's records.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The records, in the store's order.
+    pub records: Vec<Stored>,
+    /// From where the next page goes on; nothing behind the last.
+    pub next: Option<String>,
+    /// How many there are in all, if the store says.
+    pub total: Option<u64>,
+}
+
+/// A record as a store keeps it.
+pub struct Stored {
+    /// What tells it from others there, and says nothing of what it holds: a number, an id, a digest.
+    pub mark: String,
+    /// An object of JSON, or a line of text.
+    pub text: Vec<u8>,
+    /// When it was received, if the store knows more than the text says.
+    pub received: Option<Timestamp>,
+}
+
+impl fmt::Debug for Stored {
+    /// What it holds is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+/// What came of taking records out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Records that the store says are gone.
+    pub records: u64,
+    /// What the store answered, a line each. Nothing of a record.
+    pub told: Vec<String>,
 }
 
 /// What could not be learnt or done, one line. Holds nothing of a record and no credential.
@@ -53,6 +103,10 @@ pub struct Can {
     pub delete_before: Result<(), &'static str>,
     /// Whether logveil deletes by itself, because the store has no lifecycle.
     pub own_deletion: bool,
+    /// Read its records, to look for a subject and for what should not be there.
+    pub find: Result<(), &'static str>,
+    /// Take single records out.
+    pub erase: Result<(), &'static str>,
 }
 
 /// What was read of a target.

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, days, span};
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
-use super::indices;
+use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use super::store::Target;
+use super::{documents, indices};
 use crate::clock::Timestamp;
 use crate::store::{self, Request};
 
@@ -61,7 +61,8 @@ const SWEEP: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// What can be done.
     pub fn can(&self) -> Can {
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion: self.lifecycle == Lifecycle::Own }
+        let own_deletion = self.lifecycle == Lifecycle::Own;
+        Can { set: Ok(()), delete_before: Ok(()), own_deletion, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -227,6 +228,23 @@ impl Driver for Elasticsearch {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(indices::delete_before(&self.ask, &target.name, before))
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(async move {
+            let pattern = match self.settings.lifecycle {
+                Lifecycle::DataStream => target.name.clone(),
+                Lifecycle::Ilm | Lifecycle::Own => format!("{}*", target.name),
+            };
+            if from.is_none() {
+                documents::refresh(&self.ask, &pattern).await?;
+            }
+            documents::page(&self.ask, "", &pattern, from).await
+        })
+    }
+
+    fn erase<'a>(&'a self, _target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(documents::erase(&self.ask, marks))
     }
 }
 

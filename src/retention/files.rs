@@ -157,7 +157,7 @@ impl Settings {
         let logveil = self.deletes == Deletes::Logveil;
         let set =
             if logveil { Ok(()) } else { Err("the sink that writes the files deletes them; set its rotate") };
-        Can { set, delete_before: Ok(()), own_deletion: logveil }
+        Can { set, delete_before: Ok(()), own_deletion: logveil, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.

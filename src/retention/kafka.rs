@@ -74,7 +74,9 @@ impl Settings {
         let by_time = Err(
             "Kafka deletes segments by retention.ms and records before an offset, and by no given moment",
         );
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+        let erase = Err("a log of Kafka is cut at its beginning alone, and no record is taken out of it");
+        let find = Err("this version reads no records of Kafka; consume the topic and search there");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find, erase }
     }
 
     /// What a limit needs.

@@ -8,14 +8,15 @@ read from `/config`, not from a file, and the oldest record is asked for.
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::ask::Ask;
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted};
+use super::by_time;
+use super::driver::{Can, Deleted, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
+use crate::keys::belief::{add, subtract};
+use crate::limit::{STORE_PAGE_BYTES_MAX, STORE_PAGE_RECORDS};
 use crate::store::{self, Request};
 use crate::yaml;
 
@@ -37,6 +38,10 @@ pub struct Loki {
 const PERIOD: &str = "limits_config.retention_period";
 const ENABLED: &str = "compactor.retention_enabled";
 const HOUR: Duration = Duration::from_secs(3_600);
+/// How far back it is asked: none of our limits that Loki may keep is longer.
+const REACH: Duration = Duration::from_secs(2 * 365 * 86_400);
+/// How much of that at once: Loki's `max_query_length` is a little more.
+const WINDOW: Duration = Duration::from_secs(30 * 86_400);
 
 impl Settings {
     /// What can be done.
@@ -46,7 +51,10 @@ impl Settings {
         let by_time = Err(
             "Loki deletes by its delete requests, which take a day before they begin; set retention_period",
         );
-        Can { set, delete_before: by_time, own_deletion: false }
+        let erase = Err(
+            "Loki tells one line from others by its text alone: a delete request would write that text into its log",
+        );
+        Can { set, delete_before: by_time, own_deletion: false, find: Ok(()), erase }
     }
 
     /// What a limit needs.
@@ -93,27 +101,58 @@ impl Loki {
         })
     }
 
+    /// The records of a window of time, oldest first, up to a number.
+    async fn window(
+        &self,
+        target: &Target,
+        from: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Stored>, Unknown> {
+        let mut path = format!("/loki/api/v1/query_range?direction=forward&limit={most}&query=");
+        store::push_percent(format!("{{class=\"{}\"}}", target.name).as_bytes(), &mut path);
+        path += &format!("&start={}&end={}", from.as_nanosecond(), until.as_nanosecond());
+        let told = self.ask.ask_up_to(Request::get(path), STORE_PAGE_BYTES_MAX).await?;
+        if told.json["status"] != "success" {
+            return Err(Unknown::new("it does not answer a query for its records"));
+        }
+        let mut records = Vec::new();
+        for stream in told.json["data"]["result"].as_array().map_or(&[][..], Vec::as_slice) {
+            for value in stream["values"].as_array().map_or(&[][..], Vec::as_slice) {
+                let at = value[0].as_str().and_then(|at| at.parse().ok());
+                let received = at.and_then(|at| Timestamp::from_nanosecond(at).ok());
+                received.ok_or_else(|| Unknown::new("it has a record without a moment"))?;
+                let text = value[1].as_str().unwrap_or_default().as_bytes().to_vec();
+                records.push(Stored { mark: String::new(), text, received });
+            }
+        }
+        records.sort_by_key(|stored| stored.received);
+        Ok(records)
+    }
+
     /// The oldest record of the last two years.
     async fn oldest(&self, target: &Target, now: Timestamp) -> Result<Oldest, Unknown> {
-        let start = now.as_second() - 2 * 365 * 86_400;
-        let mut path = String::from("/loki/api/v1/query_range?direction=forward&limit=1&query=");
-        store::push_percent(format!("{{class=\"{}\"}}", target.name).as_bytes(), &mut path);
-        path += &format!("&start={start}000000000&end={}000000000", now.as_second());
-        let told = self.ask.ask(Request::get(path)).await?;
-        if told.json["status"] != "success" {
-            return Err(Unknown::new("it does not answer a query for its oldest record"));
+        let mut from = subtract(now, REACH);
+        while from < now {
+            let until = add(from, WINDOW).min(now);
+            if let Some(at) =
+                self.window(target, from, until, 1).await?.iter().find_map(|stored| stored.received)
+            {
+                return Ok(Oldest::At(at));
+            }
+            from = until;
         }
-        let streams = told.json["data"]["result"].as_array().map_or(&[][..], Vec::as_slice);
-        let values =
-            streams.iter().flat_map(|stream| stream["values"].as_array().map_or(&[][..], Vec::as_slice));
-        let moment = |value: &Value| {
-            value[0].as_str()?.parse::<i128>().ok().and_then(|at| Timestamp::from_nanosecond(at).ok())
-        };
-        let oldest = values.map(moment).try_fold(None, |oldest: Option<Timestamp>, at| {
-            at.map(|at| Some(oldest.map_or(at, |oldest| oldest.min(at))))
-        });
-        let oldest = oldest.ok_or_else(|| Unknown::new("its oldest record has no moment"))?;
-        Ok(oldest.map_or(Oldest::Nothing, Oldest::At))
+        Ok(Oldest::Nothing)
+    }
+
+    async fn page_now(&self, target: &Target, from: Option<&str>, now: Timestamp) -> Result<Page, Unknown> {
+        let from = from.and_then(|from| Timestamp::from_nanosecond(from.parse().ok()?).ok());
+        let from = from.unwrap_or_else(|| subtract(now, REACH));
+        let until = add(from, WINDOW).min(now);
+        let records = self.window(target, from, until, STORE_PAGE_RECORDS).await?;
+        let (records, next) = by_time::cut(records, STORE_PAGE_RECORDS)?;
+        let next = next.or((until < now).then_some(until));
+        Ok(Page { records, next: next.map(|at| at.as_nanosecond().to_string()), total: None })
     }
 }
 
@@ -138,6 +177,10 @@ impl Driver for Loki {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from, now))
     }
 }
 

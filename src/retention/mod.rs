@@ -17,8 +17,10 @@ whose store fails one. The program asks, and holds what it must hold back.
 pub mod archive;
 pub mod ask;
 pub mod bound;
+pub mod by_time;
 pub mod clickhouse;
 pub mod datadog;
+pub mod documents;
 mod driver;
 pub mod elasticsearch;
 pub mod evidence;
@@ -37,6 +39,8 @@ pub mod verdict;
 pub mod victorialogs;
 
 pub use bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-pub use driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted, changes};
+pub use driver::{
+    Can, Deleted, Doing, Driver, Gone, Page, Reading, Setting, Stored, Unknown, Wanted, changes,
+};
 pub use store::{Kind, OnUnverified, Store, Target};
 pub use verdict::{Oldest, Verdict, judge};

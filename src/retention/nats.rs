@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream;
+use async_nats::jetstream::ErrorCode;
 
 use super::ask::seconds;
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
-use crate::limit::STORE_WAIT;
+use crate::limit::{STORE_PAGE_RECORDS, STORE_WAIT};
 
 /// Which stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Settings {
     /// What can be done.
     pub fn can() -> Can {
         let by_time = Err("JetStream deletes by age, number or subject, and by no given moment; set max_age");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -139,6 +140,60 @@ impl Nats {
         };
         Ok(Reading { effective, oldest, store_now: None, settings, stalled: None, notes })
     }
+
+    async fn stream(&self, name: &str) -> Result<jetstream::stream::Stream, Unknown> {
+        let stream = self.context().await?.get_stream(name).await;
+        stream.map_err(|error| Unknown(format!("stream {name}: {}", error.kind())))
+    }
+
+    /// Messages by their numbers; what is gone between two of them is passed over by the server.
+    async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
+        use async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound;
+        let stream = self.stream(&target.name).await?;
+        let state = &stream.cached_info().state;
+        let (first, last) = (state.first_sequence, state.last_sequence);
+        let mut at = from.and_then(|from| from.parse().ok()).unwrap_or(0).max(first);
+        let mut page = Page { total: from.is_none().then_some(state.messages), ..Page::default() };
+        while at <= last && page.records.len() < STORE_PAGE_RECORDS {
+            let message = match stream.get_first_raw_message_by_subject(">", at).await {
+                Ok(message) => message,
+                Err(error) if error.kind() == NoMessageFound => return Ok(page),
+                Err(_) => return Err(Unknown::new("it does not give out its messages")),
+            };
+            at = message.sequence + 1;
+            page.records.push(Stored {
+                mark: message.sequence.to_string(),
+                text: message.payload.to_vec(),
+                received: Timestamp::from_nanosecond(message.time.unix_timestamp_nanos()).ok(),
+            });
+        }
+        page.next = (at <= last).then(|| at.to_string());
+        Ok(page)
+    }
+
+    /// Overwritten where it lies, and taken out.
+    async fn erase_now(&self, target: &Target, marks: &[String]) -> Result<Gone, Unknown> {
+        use async_nats::jetstream::stream::DeleteMessageErrorKind::JetStream;
+        let stream = self.stream(&target.name).await?;
+        if stream.cached_info().config.deny_delete {
+            return Err(Unknown::new(
+                "the stream was made with deny_delete, which is for good: no message is taken out",
+            ));
+        }
+        let mut gone = Gone::default();
+        for mark in marks {
+            let number = mark.parse().map_err(|_| Unknown::new("a message has no number"))?;
+            match stream.delete_message(number).await {
+                Ok(true) => gone.records += 1,
+                // It is gone already.
+                Err(error) if matches!(error.kind(), JetStream(error) if error.error_code() == ErrorCode::SEQUENCE_NOT_FOUND) =>
+                    {}
+                Ok(false) | Err(_) => return Err(Unknown::new("it did not take a message out")),
+            }
+        }
+        gone.told.push("overwritten and taken out; streams that mirror this one are not touched".to_owned());
+        Ok(gone)
+    }
 }
 
 impl Driver for Nats {
@@ -166,5 +221,12 @@ impl Driver for Nats {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from))
+    }
+
+    fn erase<'a>(&'a self, target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(self.erase_now(target, marks))
     }
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, days, span};
+use super::ask::{Ask, Follow, days, span};
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::documents;
+use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
+use crate::limit::STORE_MARKS_MAX;
 use crate::store::{self, Request};
 
 /// Which index.
@@ -39,7 +41,7 @@ impl Settings {
     /// What can be done.
     pub fn can() -> Can {
         let by_time = Err("Quickwit deletes by tasks that run when they run; set retention.period");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -84,6 +86,45 @@ impl Quickwit {
         let notes = vec!["copies that the object store keeps are not seen".to_owned()];
         Ok(Reading { effective, oldest: oldest(&described.json)?, store_now, settings, stalled: None, notes })
     }
+
+    /// By the field `id`, which a tokenizer `raw` must leave as it is. Each split is written anew when its turn comes.
+    async fn erase_now(&self, target: &Target, marks: &[String]) -> Result<Gone, Unknown> {
+        let mut gone = Gone::default();
+        for marks in marks.chunks(STORE_MARKS_MAX) {
+            let ids: Option<Vec<&str>> =
+                marks.iter().map(|mark| mark.split_once('/').map(|(_, id)| id)).collect();
+            let ids = ids.filter(|ids| ids.iter().all(|id| plain(id)));
+            let ids =
+                ids.ok_or_else(|| Unknown::new("its records have no field id by which they could be told"))?;
+            let query = format!("id:IN [{}]", ids.join(" "));
+            let path = format!("/api/v1/{}/delete-tasks", target.name);
+            let body = json!({ "query": query }).to_string();
+            let told = self.ask.ask(Request::post(path, "application/json", body)).await?;
+            let task = told.json["opstamp"].as_u64().filter(|_| told.is_there());
+            let task = task.ok_or_else(|| Unknown::new("it took no delete task"))?;
+            let mut follow = Follow::new("its delete task");
+            while !self.applied(&target.name, task).await? {
+                follow.wait().await?;
+            }
+            gone.records += ids.len() as u64;
+        }
+        gone.told.push("its delete tasks were carried out in every split".to_owned());
+        Ok(gone)
+    }
+
+    /// Whether every split has had the tasks up to this one.
+    async fn applied(&self, index: &str, task: u64) -> Result<bool, Unknown> {
+        let path = format!("/api/v1/indexes/{index}/splits?split_states=Published");
+        let told = self.ask.ask(Request::get(path)).await?;
+        let splits = told.json["splits"].as_array().or(told.json.as_array());
+        let splits = splits.ok_or_else(|| Unknown::new("it does not list its splits"))?;
+        Ok(splits.iter().all(|split| split["delete_opstamp"].as_u64() >= Some(task)))
+    }
+}
+
+/// Whether an id needs no quotes in a query.
+fn plain(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl Driver for Quickwit {
@@ -112,6 +153,14 @@ impl Driver for Quickwit {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(documents::page(&self.ask, "/api/v1/_elastic", &target.name, from))
+    }
+
+    fn erase<'a>(&'a self, target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(self.erase_now(target, marks))
     }
 }
 

@@ -73,7 +73,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion: false }
+        let erase = Err("an object that is written anew would begin a new life under the bucket's rules");
+        Can {
+            set: Ok(()),
+            delete_before: Ok(()),
+            own_deletion: false,
+            find: Err("this version reads no objects"),
+            erase,
+        }
     }
 
     /// What a limit needs, whether the bucket keeps versions or not.

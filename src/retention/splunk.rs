@@ -46,7 +46,9 @@ impl Settings {
     /// What can be done.
     pub fn can() -> Can {
         let by_time = Err("Splunk's `delete` only hides events; set frozenTimePeriodInSecs");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false }
+        let erase = Err("Splunk's `delete` only hides events, and its buckets are never written anew");
+        let find = Err("Splunk gives out events by searches that it keeps; search there");
+        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find, erase }
     }
 
     /// What a limit needs.

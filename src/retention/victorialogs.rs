@@ -7,12 +7,14 @@ from `/flags`. A limit by disk space deletes sooner, never later.
 
 use std::time::Duration;
 
-use super::ask::{Ask, days};
+use super::ask::{Ask, Follow, days};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::by_time;
+use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
+use crate::limit::{STORE_MARKS_MAX, STORE_PAGE_BYTES_MAX, STORE_PAGE_RECORDS};
 use crate::store::{self, Request};
 
 /// Which records.
@@ -39,7 +41,7 @@ impl Settings {
         let set = Err("VictoriaLogs takes its retention from a flag: start it with what the plan says");
         let by_time =
             Err("VictoriaLogs deletes by its own tasks and only with -delete.enable; set -retentionPeriod");
-        Can { set, delete_before: by_time, own_deletion: false }
+        Can { set, delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -95,6 +97,67 @@ impl VictoriaLogs {
             None => Err(Unknown::new("it does not answer a query for its oldest record")),
         }
     }
+
+    async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
+        let query = format!("class:=\"{}\" | sort by (_time) limit {STORE_PAGE_RECORDS}", target.name);
+        let mut path = String::from("/select/logsql/query?query=");
+        store::push_percent(query.as_bytes(), &mut path);
+        if let Some(from) = from {
+            path += "&start=";
+            store::push_percent(from.as_bytes(), &mut path);
+        }
+        let (status, text, _) = self.ask.text_up_to(Request::get(path), STORE_PAGE_BYTES_MAX).await?;
+        if status == 404 {
+            return Err(Unknown::new("it does not answer a query for its records"));
+        }
+        let records: Result<Vec<Stored>, Unknown> = text.lines().map(stored).collect();
+        let (records, next) = by_time::cut(records?, STORE_PAGE_RECORDS)?;
+        Ok(Page { records, next: next.map(|at| at.to_string()), total: None })
+    }
+
+    /// By the field `id`, in tasks that are followed.
+    async fn erase_now(&self, target: &Target, marks: &[String]) -> Result<Gone, Unknown> {
+        if marks.iter().any(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            return Err(Unknown::new("its records have no field id by which they could be told"));
+        }
+        let mut gone = Gone::default();
+        for ids in marks.chunks(STORE_MARKS_MAX) {
+            let mut path = String::from("/delete/run_task?filter=");
+            let filter = format!("class:=\"{}\" AND id:in(\"{}\")", target.name, ids.join("\",\""));
+            store::push_percent(filter.as_bytes(), &mut path);
+            let told =
+                self.ask.ask(Request::post(path, "text/plain", "")).await.map_err(|Unknown(why)| {
+                    Unknown(match why.as_str() {
+                        "it answered 400" => "it answered 400: start it with -delete.enable".to_owned(),
+                        _ => why,
+                    })
+                })?;
+            let task = told.json["task_id"].as_str().filter(|_| told.is_there());
+            let task = task.ok_or_else(|| Unknown::new("it took no delete task"))?;
+            let mut follow = Follow::new("its delete task");
+            while self.is_active(task).await? {
+                follow.wait().await?;
+            }
+            gone.records += ids.len() as u64;
+        }
+        gone.told.push("its delete tasks ended; snapshots are not touched".to_owned());
+        Ok(gone)
+    }
+
+    async fn is_active(&self, task: &str) -> Result<bool, Unknown> {
+        let told = self.ask.ask(Request::get("/delete/active_tasks")).await?;
+        let active = told.json.as_array().or(told.json["tasks"].as_array());
+        let active = active.ok_or_else(|| Unknown::new("it does not list its delete tasks"))?;
+        Ok(active.iter().any(|active| active["task_id"] == *task))
+    }
+}
+
+fn stored(line: &str) -> Result<Stored, Unknown> {
+    let object: serde_json::Value =
+        serde_json::from_str(line).map_err(|_| Unknown::new("it gives out records that are no JSON"))?;
+    let mark = object["id"].as_str().unwrap_or_default().to_owned();
+    let received = object["_time"].as_str().and_then(|at| at.parse().ok());
+    Ok(Stored { mark, text: line.as_bytes().to_vec(), received })
 }
 
 impl Driver for VictoriaLogs {
@@ -118,6 +181,14 @@ impl Driver for VictoriaLogs {
         _now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from))
+    }
+
+    fn erase<'a>(&'a self, target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(self.erase_now(target, marks))
     }
 }
 

@@ -88,6 +88,14 @@ pub enum Error {
     /// The data directory, keys or registers.
     #[error(transparent)]
     Vault(#[from] vault::Error),
+    /// A store cannot do that, whoever asks.
+    #[error("{store}: cannot: {why}")]
+    Cannot {
+        /// The store.
+        store: String,
+        /// Why, and until when the records stay.
+        why: String,
+    },
     /// A store says no.
     #[error("{store}: {why}")]
     Store {

@@ -42,6 +42,11 @@ pub trait Store {
 
     /// Takes out every record that certainly is the subject's. May be stopped at any point and begun again.
     fn erase(&mut self, sought: &Sought) -> Result<Erased, Error>;
+
+    /// What it answered to erasures, a line each.
+    fn answers(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// What a store holds of one record.
@@ -51,6 +56,15 @@ pub enum Record<'a> {
     Envelope(&'a Envelope<'a>),
     /// A line of a file, clean as it was written there.
     Line(&'a [u8]),
+    /// What another store gives out of it.
+    Given {
+        /// An object of JSON, or text.
+        text: &'a [u8],
+        /// Its class, if that is told.
+        class: Option<&'a str>,
+        /// When it was received, if that is told.
+        received: Option<Timestamp>,
+    },
 }
 
 impl Record<'_> {
@@ -58,6 +72,7 @@ impl Record<'_> {
     pub fn class(&self) -> Option<&str> {
         match self {
             Record::Envelope(envelope) => Some(envelope.class),
+            Record::Given { class, .. } => *class,
             Record::Line(_) => None,
         }
     }
@@ -66,6 +81,7 @@ impl Record<'_> {
     pub fn received(&self) -> Option<Timestamp> {
         match self {
             Record::Envelope(envelope) => Some(envelope.received),
+            Record::Given { received, .. } => *received,
             Record::Line(_) => None,
         }
     }
@@ -74,7 +90,7 @@ impl Record<'_> {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Record::Envelope(envelope) => envelope.write_json(out),
-            Record::Line(line) => {
+            Record::Line(line) | Record::Given { text: line, .. } => {
                 let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);
                 if object.is_ok() {
                     out.extend_from_slice(line);

@@ -6,6 +6,7 @@ itself. All of them are looked for at once, by one automaton, linear in the reco
 */
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -123,6 +124,24 @@ impl Sought {
             text.edges.hold(line, found.start(), found.end()).then_some(text.hit)
         });
         found.max()
+    }
+
+    /// The same for what a store gives out: every text and number in an object of JSON as it is without escapes, or a line.
+    pub fn hit_given(&self, text: &[u8]) -> Option<Hit> {
+        match serde_json::from_slice(text) {
+            Ok(value @ Value::Object(_)) => self.hit_value(&value),
+            Ok(_) | Err(_) => self.hit_line(text),
+        }
+    }
+
+    fn hit_value(&self, value: &Value) -> Option<Hit> {
+        match value {
+            Value::Object(members) => members.values().filter_map(|value| self.hit_value(value)).max(),
+            Value::Array(values) => values.iter().filter_map(|value| self.hit_value(value)).max(),
+            Value::String(text) => self.hit_line(text.as_bytes()),
+            Value::Number(number) => self.hit_line(number.to_string().as_bytes()),
+            Value::Bool(_) | Value::Null => None,
+        }
     }
 
     fn hit_in(&self, envelope: &Envelope<'_>, part: &[u8]) -> Option<Hit> {

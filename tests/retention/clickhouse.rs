@@ -4,13 +4,13 @@ use super::Place;
 use crate::support::process::Process;
 use crate::support::{free_port, http, python, root, wait_until};
 
-struct Engine {
-    port: u16,
+pub struct Engine {
+    pub port: u16,
     _process: Process,
 }
 
 impl Engine {
-    fn start(place: &Place) -> Engine {
+    pub fn start(place: &Place) -> Engine {
         let port = free_port();
         let mut command = python();
         command
@@ -25,7 +25,7 @@ impl Engine {
     }
 
     #[track_caller]
-    fn run(&self, sql: &str) -> String {
+    pub fn run(&self, sql: &str) -> String {
         let answer = http::post(self.port, "/", &[], sql.as_bytes()).unwrap();
         assert_eq!(answer.status, 200, "{sql}: {}", answer.body);
         answer.body

@@ -4,6 +4,7 @@ mod clickhouse;
 mod kafka;
 mod local;
 mod nats;
+mod people;
 mod running;
 mod s3;
 mod standin;

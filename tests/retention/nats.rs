@@ -56,11 +56,15 @@ impl Server {
         });
     }
 
-    fn publish(&self) {
+    /// Publishes messages and waits until all are stored.
+    pub fn publish_all(&self, messages: impl Iterator<Item = String>) {
         self.runtime.block_on(async {
             let options = async_nats::ConnectOptions::with_token("right".into());
             let client = options.connect(format!("nats://127.0.0.1:{}", self.port)).await.unwrap();
-            jetstream::new(client).publish("logs.access", "x".into()).await.unwrap().await.unwrap();
+            let context = jetstream::new(client);
+            for message in messages {
+                context.publish("logs.access", message.into()).await.unwrap().await.unwrap();
+            }
         });
     }
 
@@ -96,7 +100,7 @@ fn an_age_really_comes_to_pass() {
     let server = Server::start(&place);
     place.configure(&server.configuration("token"));
     server.stream(Duration::from_secs(2));
-    server.publish();
+    server.publish_all(std::iter::once("x".to_owned()));
     let oldest = || place.retention(&["verify", "--format", "json"]).out;
     wait_until("the message is gone", || {
         oldest().contains("\"oldest_record_s\": 0") && oldest().contains("\"compliant\"")

@@ -12,12 +12,12 @@ use super::Place;
 type Asked = (String, String, Value);
 
 /// Answers requests by a function of them; its state is the caller's.
-struct StandIn {
-    port: u16,
+pub struct StandIn {
+    pub port: u16,
 }
 
 impl StandIn {
-    fn start(mut answer: impl FnMut(&str, &str, &Value) -> (u16, Value) + Send + 'static) -> StandIn {
+    pub fn start(mut answer: impl FnMut(&str, &str, &Value) -> (u16, Value) + Send + 'static) -> StandIn {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -55,7 +55,8 @@ fn asked(stream: TcpStream) -> Option<(TcpStream, Asked)> {
 }
 
 fn respond(mut stream: TcpStream, status: u16, body: &Value) {
-    let body = body.to_string();
+    // A text is one that is no JSON.
+    let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
     let head = format!(
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()

@@ -8,16 +8,24 @@ use zeroize::Zeroizing;
 
 use super::super::archive::Place;
 use super::super::operator::{Permit, Who, audited, clean_reason};
-use super::super::{Error, complain, reason};
+use super::super::output::counted;
+use super::super::{Error, Exit, complain, reason};
 use super::archive::ArchiveStore;
 use super::failed;
+use super::find::counts;
+use super::unasked::Unasked;
+use crate::app::remote::{Remote, named};
+use crate::app::stores::act;
 use crate::clock::{Clock, Timestamp};
 use crate::config::May;
 use crate::entity::Entities;
 use crate::limit::{SUBJECT_VALUE_BYTES_MAX, SUBJECT_VALUES_MAX};
 use crate::policy::Policy;
+use crate::retention::evidence::{Did, Evidence};
 use crate::retention::{self, files::Files};
-use crate::subject::{Identifier, Law, Lined, Lines, Register, Request, Sought, Store, Subject, Verb};
+use crate::subject::{
+    Identifier, Law, Lined, Lines, Register, Request, Searched, Sought, Store, Subject, Verb,
+};
 use crate::vault::{Act, DataDir, Kek, Outcome, Timekeeper, live_keys};
 
 /// Who is asked about, and how.
@@ -73,9 +81,10 @@ impl std::fmt::Debug for Asked {
 pub(super) struct Case {
     pub(super) dir: DataDir,
     pub(super) kek: Arc<Kek>,
-    pub(super) time: Timekeeper,
+    pub(super) time: Arc<Timekeeper>,
     pub(super) who: Who,
     kept: Vec<retention::Store>,
+    runtime: tokio::runtime::Runtime,
     pub(super) policy: Arc<Policy>,
     pub(super) subject: Subject,
     pub(super) sought: Sought,
@@ -105,8 +114,8 @@ impl Asked {
                 request
             }
         };
-        let kept = self.place.stores()?;
-        Ok(Case { kept, dir, kek, time, who, policy, subject, sought, register, request })
+        let (kept, runtime, time) = (self.place.stores()?, asking()?, Arc::new(time));
+        Ok(Case { kept, runtime, dir, kek, time, who, policy, subject, sought, register, request })
     }
 
     fn subject(&self, entities: &Entities) -> Result<Subject, Error> {
@@ -148,27 +157,35 @@ fn read_values(path: &Path) -> Result<Zeroizing<String>, Error> {
 }
 
 impl Case {
-    /// The stores that are asked, one after the other: the archive, and files of the configuration.
+    /// The stores that are asked, one after the other: the archive, and those of the configuration.
     pub(super) fn stores(&self) -> Result<Vec<Box<dyn Store + '_>>, Error> {
         let archive = ArchiveStore { dir: &self.dir, kek: &self.kek, time: &self.time };
         let mut stores: Vec<Box<dyn Store + '_>> = vec![Box::new(archive)];
+        let clock: Arc<dyn Clock> = Arc::clone(&self.time) as Arc<dyn Clock>;
         for store in &self.kept {
             if let retention::Kind::Files(settings) = &store.kind {
                 let files = Files::new(settings.clone()).paths().map_err(Error::failure)?;
                 let files = files.into_iter().map(|(path, is_live)| Lined { path, is_live });
                 stores.push(Box::new(Lines::new(&store.name, files.collect())));
             }
+            let remote = Remote::new(store, &clock, self.runtime.handle()).map_err(Error::failure)?;
+            if let Some(remote) = remote {
+                stores.push(Box::new(remote));
+            }
         }
         Ok(stores)
     }
 
-    /// Stores of the configuration that this version cannot search: whoever answers must ask them in another way.
-    pub(super) fn unasked(&self) -> Vec<String> {
-        let is_unasked = |store: &&retention::Store| {
-            !matches!(store.kind, retention::Kind::Archive | retention::Kind::Files(_))
-        };
-        let others = self.kept.iter().filter(is_unasked);
-        others.map(|store| format!("{} ({})", store.name, store.kind.name())).collect()
+    /// Says in the retention's evidence what was taken out of a store for this request.
+    pub(super) fn prove(&self, name: &str, told: Vec<String>) -> Result<(), Error> {
+        let of_name = |store: &&retention::Store| name == named(store) || name == &*store.name;
+        let Some(store) = self.kept.iter().find(of_name) else { return Ok(()) };
+        let evidence = Evidence::of(&self.dir);
+        for target in &store.targets {
+            let act = act(store, target, self.time.now(), Did::Deleted, told.clone());
+            evidence.append(act).map_err(Error::failure)?;
+        }
+        Ok(())
     }
 
     /// Says in the audit log what was done for this request.
@@ -181,6 +198,37 @@ impl Case {
         audited(&self.dir, &self.kek, act.because(self.request.reason.as_deref()))
     }
 
+    /// Says what a search came to, and closes the request unless a store failed; then the exit code says so.
+    pub(super) fn answered(
+        &self,
+        verb: &str,
+        done: &str,
+        searched: &Searched,
+        unasked: &[&Unasked],
+    ) -> Result<Exit, Error> {
+        let failed = unasked.iter().any(|unasked| !unasked.cannot);
+        let outcome = if failed { Outcome::Failed } else { Outcome::Done };
+        let mut counts = counts(searched).to_vec();
+        counts.push(("stores not searched", unasked.len() as u64));
+        self.say(verb, outcome, &counts)?;
+        for Unasked { why, .. } in unasked {
+            complain(&format!("{why}: not searched, and not in the answer"));
+        }
+        if failed {
+            let id = &self.request.id;
+            complain(&format!(
+                "{id} stays open: a store could not be asked; say the same again with --request {id}"
+            ));
+            return Ok(Exit::Found);
+        }
+        let left = match unasked.len() as u64 {
+            0 => String::new(),
+            stores => format!("; {} cannot be searched", counted(stores, "store")),
+        };
+        self.close(&format!("{done} {}{left}", counted(searched.certain, "record")))?;
+        Ok(Exit::Done)
+    }
+
     /// Closes the request.
     pub(super) fn close(&self, what_came: &str) -> Result<(), Error> {
         self.register.close(&self.request.id, what_came, None, self.time.now()).map_err(failed)
@@ -190,6 +238,12 @@ impl Case {
     pub(super) fn headline(&self) -> String {
         headline(&self.request, self.time.now())
     }
+}
+
+/// For asking stores, which is done one after the other.
+pub(in crate::cli) fn asking() -> Result<tokio::runtime::Runtime, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.map_err(|error| Error::Failure(format!("cannot start: {error}")))
 }
 
 fn may(verb: Verb) -> May {

@@ -10,11 +10,10 @@ use serde_json::json;
 use super::super::output::counted;
 use super::super::{Error, Exit, complain, reason};
 use super::asked::{Asked, Case};
-use super::failed;
-use super::find::{counts, reach_object};
+use super::find::reach_object;
+use super::unasked::{Unasked, of_store};
 use crate::clock::Clock;
 use crate::subject::{Hit, Record, Searched, Verb};
-use crate::vault::Outcome;
 
 pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
     let mut out: Box<dyn Write> = match output {
@@ -28,29 +27,26 @@ pub(super) fn run(asked: &Asked, output: Option<&Path>) -> Result<Exit, Error> {
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
     let case = asked.begin(Verb::Export)?;
-    let searched = document(&case, &mut out)?;
+    let (searched, unasked) = document(&case, &mut out)?;
     out.flush().map_err(Error::output)?;
-    case.say("subject export", Outcome::Done, &counts(&searched))?;
-    case.close(&format!("exported {}", counted(searched.certain, "record")))?;
+    let unasked: Vec<&Unasked> = unasked.iter().collect();
+    let whole = case.answered("subject export", "exported", &searched, &unasked)?;
     complain(&format!("{}; exported {}", case.headline(), counted(searched.certain, "record")));
-    for store in case.unasked() {
-        complain(&format!("{store}: is not in the export, for this version cannot search it"));
-    }
     if searched.unreadable > 0 {
         complain(
             "something cannot be read, and nobody can tell what is in there: the export may not be whole",
         );
     }
-    Ok(Exit::Done)
+    Ok(whole)
 }
 
 /// Written as it is found: a person's records need not fit into memory.
-fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
+fn document(case: &Case, out: &mut dyn Write) -> Result<(Searched, Vec<Unasked>), Error> {
     let (request, at) = (&case.request.id, case.time.now().to_string());
     let head = json!({ "format": "logveil-export/1", "request": request, "at": at }).to_string();
     write!(out, "{},\"records\":[", &head[..head.len() - 1]).map_err(Error::output)?;
     let (mut written, mut first, mut object) = (Ok(()), true, Vec::new());
-    let (mut sum, mut names) = (Searched::default(), Vec::new());
+    let (mut sum, mut names, mut unasked) = (Searched::default(), Vec::new(), Vec::new());
     for mut store in case.stores()? {
         let mut see = |record: &Record<'_>, hit: Hit| {
             if hit == Hit::Certain && written.is_ok() {
@@ -61,7 +57,13 @@ fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
                 written = out.write_all(&object);
             }
         };
-        let searched = store.find(&case.sought, &mut see).map_err(failed)?;
+        let searched = match of_store(store.find(&case.sought, &mut see))? {
+            Ok(searched) => searched,
+            Err(why) => {
+                unasked.push(why);
+                continue;
+            }
+        };
         sum.records += searched.records;
         sum.certain += searched.certain;
         sum.alike += searched.alike;
@@ -71,7 +73,7 @@ fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
     written.map_err(Error::output)?;
     let tail = json!({
         "stores": names,
-        "not_searched": case.unasked(),
+        "not_searched": unasked.iter().map(|unasked| &*unasked.why).collect::<Vec<_>>(),
         "searched": sum.records,
         "looks_alike": sum.alike,
         "unreadable": sum.unreadable,
@@ -79,5 +81,5 @@ fn document(case: &Case, out: &mut dyn Write) -> Result<Searched, Error> {
     })
     .to_string();
     writeln!(out, "\n],{}", &tail[1..]).map_err(Error::output)?;
-    Ok(sum)
+    Ok((sum, unasked))
 }

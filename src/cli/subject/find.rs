@@ -8,30 +8,30 @@ use serde_json::json;
 
 use super::super::output::counted;
 use super::super::{Error, Exit};
+use super::Format;
 use super::asked::{Asked, Case};
-use super::{Format, failed};
+use super::unasked::{Unasked, of_store};
 use crate::clock::Timestamp;
 use crate::subject::{Finds, Hit, Reach, Record, Searched, Verb};
-use crate::vault::Outcome;
 
 pub(super) fn run(asked: &Asked, format: Format) -> Result<Exit, Error> {
     let case = asked.begin(Verb::Find)?;
     let told = search(&case)?;
     let searched = sum(&told);
-    case.say("subject find", Outcome::Done, &counts(&searched))?;
-    case.close(&format!("found {}", counted(searched.certain, "record")))?;
+    let unasked: Vec<&Unasked> = told.iter().filter_map(|told| told.searched.as_ref().err()).collect();
+    let whole = case.answered("subject find", "found", &searched, &unasked)?;
     let text = match format {
         Format::Text => case.headline() + "\n" + &summary(&case, &told),
         Format::Json => object(&case, &told),
     };
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
-    Ok(Exit::Done)
+    Ok(whole)
 }
 
 /// What one store told.
 pub(super) struct Told {
     name: String,
-    pub(super) searched: Searched,
+    searched: Result<Searched, Unasked>,
     /// What is certain, by class; of lines that is not told.
     classes: BTreeMap<String, InClass>,
 }
@@ -57,7 +57,7 @@ pub(super) fn search(case: &Case) -> Result<Vec<Told>, Error> {
                 (class.first, class.last) = (class.first.min(received), class.last.max(received));
             }
         };
-        let searched = store.find(&case.sought, &mut see).map_err(failed)?;
+        let searched = of_store(store.find(&case.sought, &mut see))?;
         told.push(Told { name: store.name().to_owned(), searched, classes });
     }
     Ok(told)
@@ -65,7 +65,8 @@ pub(super) fn search(case: &Case) -> Result<Vec<Told>, Error> {
 
 /// All stores together.
 pub(super) fn sum(told: &[Told]) -> Searched {
-    told.iter().fold(Searched::default(), |sum, Told { searched, .. }| Searched {
+    let searched = told.iter().filter_map(|told| told.searched.as_ref().ok());
+    searched.fold(Searched::default(), |sum, searched| Searched {
         records: sum.records + searched.records,
         certain: sum.certain + searched.certain,
         alike: sum.alike + searched.alike,
@@ -82,6 +83,13 @@ pub(super) fn summary(case: &Case, told: &[Told]) -> String {
     let mut text = String::new();
     let mut line = |said: String| writeln!(text, "{said}").expect("a string takes every write");
     for Told { name, searched, classes } in told {
+        let searched = match searched {
+            Ok(searched) => searched,
+            Err(Unasked { why, .. }) => {
+                line(format!("{why}: not searched"));
+                continue;
+            }
+        };
         let (theirs, of) = (counted(searched.certain, "record"), counted(searched.records, "record"));
         line(format!("{name}: {theirs} of {of}"));
         for (class, InClass { records, first, last }) in classes {
@@ -96,9 +104,6 @@ pub(super) fn summary(case: &Case, told: &[Told]) -> String {
     if searched.unreadable > 0 {
         let places = counted(searched.unreadable, "damaged place");
         line(format!("{places}: nobody can tell what is in there; `logveil archive verify` tells more"));
-    }
-    for store in case.unasked() {
-        line(format!("{store}: not searched, for this version cannot; ask the store itself"));
     }
     for (what, classes) in by_words(case.sought.reach()) {
         line(format!("{what} ({})", classes.join(", ")));
@@ -128,27 +133,28 @@ fn object(case: &Case, told: &[Told]) -> String {
         "request": case.request.id,
         "law": case.request.law.name(),
         "deadline": case.request.deadline.map(|at| at.to_string()),
-        "stores": told.iter().map(store_object).collect::<Vec<_>>(),
-        "not_searched": case.unasked(),
+        "stores": told.iter().filter_map(store_object).collect::<Vec<_>>(),
+        "not_searched": told.iter().filter_map(|told| Some(&*told.searched.as_ref().err()?.why)).collect::<Vec<_>>(),
         "reach": case.sought.reach().iter().map(reach_object).collect::<Vec<_>>(),
     });
     object.to_string() + "\n"
 }
 
-fn store_object(told: &Told) -> serde_json::Value {
+fn store_object(told: &Told) -> Option<serde_json::Value> {
     let class = |(class, of): (&String, &InClass)| {
         let (first, last) = (of.first.to_string(), of.last.to_string());
         (class.clone(), json!({ "records": of.records, "first": first, "last": last }))
     };
     let classes: serde_json::Map<String, serde_json::Value> = told.classes.iter().map(class).collect();
-    json!({
+    let searched = told.searched.as_ref().ok()?;
+    Some(json!({
         "store": told.name,
-        "searched": told.searched.records,
-        "found": told.searched.certain,
-        "looks_alike": told.searched.alike,
-        "unreadable": told.searched.unreadable,
+        "searched": searched.records,
+        "found": searched.certain,
+        "looks_alike": searched.alike,
+        "unreadable": searched.unreadable,
         "classes": classes,
-    })
+    }))
 }
 
 /// One line of what can be found.

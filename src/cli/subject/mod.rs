@@ -1,13 +1,14 @@
 //! `logveil subject`: what people may ask for about themselves.
 
 mod archive;
-mod asked;
+pub(super) mod asked;
 mod erase;
 mod export;
 mod find;
 mod requests;
 mod reveal;
 mod suppress;
+mod unasked;
 
 use super::{Error, Exit};
 use asked::Asked;
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Says what is kept of them, by class, and what cannot be found and why.
+    /// Says what is kept of them, by class, and what cannot be found and why. Exit code 1 if a store could not be asked.
     Find {
         #[command(flatten)]
         asked: Asked,
@@ -88,7 +89,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
 /// What the subject's own words make of an error: theirs to mend, or a failure.
 fn failed(error: crate::subject::Error) -> Error {
     match error {
-        crate::subject::Error::Store { .. } => Error::failure(error),
+        crate::subject::Error::Store { .. } | crate::subject::Error::Cannot { .. } => Error::failure(error),
         crate::subject::Error::Vault(crate::vault::Error::Io { .. }) => Error::failure(error),
         error => Error::usage(error),
     }

@@ -7,16 +7,19 @@ the sum has that timeout and an hour for merges to get their turn, and what is
 overdue by more than both shows that they do not.
 */
 
+mod records;
+
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ask::{Ask, seconds};
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
-use super::store::Target;
-use super::verdict::Oldest;
 use crate::clock::Timestamp;
+use crate::limit::{STORE_ANSWER_BYTES_MAX, STORE_PAGE_BYTES_MAX};
+use crate::retention::ask::{Ask, seconds};
+use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use crate::retention::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use crate::retention::store::Target;
+use crate::retention::verdict::Oldest;
 use crate::store;
 
 /// Which table.
@@ -50,7 +53,7 @@ const MERGE: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion: false }
+        Can { set: Ok(()), delete_before: Ok(()), own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -78,8 +81,17 @@ impl ClickHouse {
 
     /// The rows that a query gives.
     async fn query(&self, sql: String) -> Result<(Vec<Value>, Option<Timestamp>), Unknown> {
+        self.rows(sql, STORE_ANSWER_BYTES_MAX).await
+    }
+
+    /// The same for rows of records.
+    async fn query_long(&self, sql: String) -> Result<(Vec<Value>, Option<Timestamp>), Unknown> {
+        self.rows(sql, STORE_PAGE_BYTES_MAX).await
+    }
+
+    async fn rows(&self, sql: String, bytes_max: usize) -> Result<(Vec<Value>, Option<Timestamp>), Unknown> {
         let request = store::Request::post("/", "text/plain", format!("{sql} FORMAT JSON")).as_it_is();
-        let told = self.ask.ask(request).await?;
+        let told = self.ask.ask_up_to(request, bytes_max).await?;
         if !told.is_there() {
             return Err(Unknown::new("it answered 404: no such table, or no ClickHouse"));
         }
@@ -169,7 +181,7 @@ impl ClickHouse {
             Some(parts) => Ok(Some(format!(
                 "the sweep stands still: {parts} parts hold rows that were due more than {} ago; merges may be \
                  stopped (SYSTEM START TTL MERGES)",
-                super::span::Span(late)
+                crate::retention::span::Span(late)
             ))),
             None => Err(Unknown::new("it does not say what its parts hold")),
         }
@@ -224,6 +236,14 @@ impl Driver for ClickHouse {
             .await?;
             Ok(Deleted { names: vec![table] })
         })
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from))
+    }
+
+    fn erase<'a>(&'a self, target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(self.erase_now(target, marks))
     }
 }
 
