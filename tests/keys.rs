@@ -75,15 +75,26 @@ fn another_kek_reads_everything_and_the_old_one_nothing() {
     let (config, data) = (logveil.config(), logveil.dir().join("data"));
     let before = logveil.archived();
     assert!(before.contains("email_k"), "{before}");
-    logveil.signal(Signal::TERM);
     let place = ["--config", config.to_str().unwrap()];
+    let verb = |words: &[&str]| Command::new(binary()).args(words).args(place).output().unwrap();
+    let suppressed = verb(&["subject", "suppress", "--email", "jane@example.com"]);
+    assert!(suppressed.status.success(), "{}", String::from_utf8_lossy(&suppressed.stderr));
+    let opened = verb(&["subject", "erase", "--email", "john@example.com"]);
+    let registered = verb(&["subject", "requests", "list", "--all"]).stdout;
+    assert!(opened.status.code().is_some() && !registered.is_empty());
+    refused(&[&["rewrap"], &place[..], &["--to-command", "true"]].concat(), "every key is written anew");
+    refused(&[&["rotate"], &place[..]].concat(), "POST /v1/keys/rotate on its admin listener");
+    refused(&[&["init"], &place[..]].concat(), "a running one makes its keys by itself");
+    logveil.signal(Signal::TERM);
     wait_until("it ended", || {
-        !keys(&[&["destroy", "knone", "--confirm"], &place[..]].concat()).stderr.ends_with(b"data_dir\n")
+        let told = keys(&[&["destroy", "knone", "--confirm"], &place[..]].concat()).stderr;
+        !String::from_utf8_lossy(&told).contains("is in use by a running logveil")
     });
     let (old, new) = (fs::read(data.join("kek")).unwrap(), logveil.dir().join("new"));
     write_kek(&new, 7);
     let told = done(&[&["rewrap"], &place[..], &["--to-command", "cat", new.to_str().unwrap()]].concat());
-    assert!(told.starts_with("wrapped 15 keys") || told.starts_with("wrapped 16 keys"), "{told}");
+    // 14 of pseudonyms, that of who is suppressed, and one for each hour in the archive.
+    assert!(told.starts_with("wrapped 16 keys") || told.starts_with("wrapped 17 keys"), "{told}");
     assert!(!data.join("kek").exists());
 
     let text = fs::read_to_string(&config).unwrap();
@@ -91,6 +102,11 @@ fn another_kek_reads_everything_and_the_old_one_nothing() {
     fs::write(&config, text.clone() + &command).unwrap();
     let cat = || Command::new(binary()).args(["archive", "cat"]).args(place).output().unwrap();
     assert_eq!(String::from_utf8(cat().stdout).unwrap(), before);
+    // Log, register and suppressions are sealed by the new key, and go on.
+    let sealed = verb(&["audit", "verify-log"]);
+    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+    assert_eq!(verb(&["subject", "requests", "list", "--all"]).stdout, registered);
+    assert!(verb(&["subject", "suppress", "--email", "jane@example.com", "--lift"]).status.success());
     let check = Command::new(binary()).arg("check").args(place).output().unwrap();
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
 
@@ -98,6 +114,68 @@ fn another_kek_reads_everything_and_the_old_one_nothing() {
     fs::write(data.join("kek"), old).unwrap();
     fs::set_permissions(data.join("kek"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!((cat().status.code(), cat().stdout.len()), (Some(2), 0), "the old key opens nothing");
+    assert_eq!(verb(&["audit", "verify-log"]).status.code(), Some(1), "nor does it vouch for the log");
+}
+
+/// The acts in the audit log, in their order, with what they were done to.
+fn acts(data: &Path) -> Vec<(String, String)> {
+    let log = fs::read_to_string(data.join("audit")).unwrap();
+    let act = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| find(&line, key).unwrap_or_default();
+        (text("act"), text("on"))
+    };
+    log.lines().map(act).collect()
+}
+
+/// The text of a member, at whatever depth the line has it.
+fn find(value: &serde_json::Value, key: &str) -> Option<String> {
+    let object = value.as_object()?;
+    let own = object.get(key).and_then(|text| text.as_str()).map(str::to_owned);
+    own.or_else(|| object.values().find_map(|value| find(value, key)))
+}
+
+#[test]
+fn acts_on_keys_and_purges_stand_in_the_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let [data, kek, new] = ["data", "kek", "new"].map(|name| dir.path().join(name).display().to_string());
+    let place = ["--data-dir", &data, "--kek", &kek];
+    done(&[&["init"], &place[..]].concat());
+    done(&[&["rotate", "--class", "auth"], &place[..]].concat());
+    let id = done(&[&["list"], &place[..]].concat())[..5].to_owned();
+    done(&[&["destroy", &id, "--confirm"], &place[..]].concat());
+    done(&[&["rewrap"], &place[..], &["--to-kek", &new]].concat());
+    let place = ["--data-dir", &data, "--kek", &new];
+    let verb = |words: &[&str]| Command::new(binary()).args(words).args(place).output().unwrap();
+    assert!(verb(&["archive", "purge"]).status.success());
+    let acts = acts(Path::new(&data));
+    let names: Vec<&str> = acts.iter().map(|(act, _)| act.as_str()).collect();
+    assert_eq!(names, ["keys init", "keys rotate", "keys destroy", "keys rewrap", "archive purge"]);
+    assert_eq!(acts[2].1, id);
+    let sealed = verb(&["audit", "verify-log"]);
+    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+}
+
+/// What the configuration names and is not there, where it is named, and what cannot be done without it.
+#[test]
+fn a_policy_that_pseudonymizes_without_a_keyring_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, data) = (dir.path().join("logveil.yaml"), dir.path().join("data"));
+    let text = format!(
+        "data_dir: {}\npolicy: capmonster\nkeyring: {{ kek: \"${{file:{}/none}}\" }}\n",
+        data.display(),
+        dir.path().display()
+    );
+    fs::write(&config, text).unwrap();
+    for verb in ["check", "run"] {
+        let refused = Command::new(binary()).arg(verb).arg("--config").arg(&config).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{verb}: {told}");
+        let at = format!("logveil: {}:3: keyring.kek: {}/none: ", config.display(), dir.path().display());
+        let needed = "policy capmonster@1 makes pseudonyms of email in class access and cannot without a key";
+        assert!(told.starts_with(&at) && told.contains(needed), "{verb}: {told}");
+        assert!(!data.exists(), "{verb}: nothing was begun");
+    }
 }
 
 #[test]
@@ -169,6 +247,9 @@ fn a_logout_ends_a_session_at_once() {
     }
     assert_eq!(ask(&"x".repeat(100_000)).status, 413);
     assert_eq!(http::get(logveil.admin, "/v1/sessions/logout").unwrap().status, 405);
+    let acts = acts(&logveil.dir().join("data"));
+    assert_eq!(acts.len(), 6, "each request, also those that were refused: {acts:?}");
+    assert!(acts.iter().all(|(act, _)| act == "sessions logout"), "{acts:?}");
     logveil.stop();
 }
 

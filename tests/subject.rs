@@ -170,28 +170,32 @@ fn a_childs_records_are_erased_without_waiting() {
 
 #[test]
 fn whoever_is_suppressed_gets_no_pseudonym_from_then_on() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     let config = logveil.config();
     post(&logveil, &messages());
     told(&subject(&config, &["suppress", "--value-from", "-"], JANE), 0);
-    let suppressed = |from: usize| {
-        post(&logveil, &messages());
+    let suppressed = |logveil: &Logveil, from: usize| {
+        post(logveil, &messages());
         logveil.archived().lines().skip(from).filter(|line| line.contains("login of [email]")).count()
     };
     let mut before = 10;
     wait_until("the program heeds it", || {
-        let count = suppressed(before);
+        let count = suppressed(&logveil, before);
         before += 10;
         count == 4
     });
     let all = logveil.archived();
     assert_eq!(all.lines().take(10).filter(|line| line.contains("login of email_k")).count(), 10);
     logveil.signal(Signal::HUP);
-    assert_eq!(suppressed(before), 4, "a reload forgets nobody");
+    assert_eq!(suppressed(&logveil, before), 4, "a reload forgets nobody");
+    before += 10;
+    logveil.kill();
+    logveil.start_again();
+    assert_eq!(suppressed(&logveil, before), 4, "nor does a crash, from the first record on");
     before += 10;
     told(&subject(&config, &["suppress", "--value-from", "-", "--lift"], JANE), 0);
     wait_until("the program heeds it", || {
-        let count = suppressed(before);
+        let count = suppressed(&logveil, before);
         before += 10;
         count == 0
     });

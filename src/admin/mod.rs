@@ -8,12 +8,15 @@ The admin listener: health, metrics and reload, on loopback unless told otherwis
 | `GET /metrics` | Prometheus text |
 | `POST /-/reload` | 200 with what needs a restart, or 400 with the errors; the old configuration stays |
 | `POST /v1/sessions/logout` | 200 with how many of the body's tokens had a pseudonym, which is forgotten |
+| `POST /v1/keys/rotate`, `POST /v1/keys/destroy` | 200 once it is done; 404 for a class or key that is not there |
 
-It reads no other body and repeats nothing of a request. Where a role with a token may `reload`, read
+It reads no other body and repeats nothing of a request. With `tls.client_ca` all but health needs a certificate of that
+CA. Where a role with a token may `reload`, read
 `metrics` or `logout` others, that needs the token of such a role, `Authorization: Bearer …`: 401 without one, 403 with another's.
-Health is for everybody.
+Keys need such a role in any case. Health is for everybody. With `only: health` there is nothing but health and metrics.
 */
 
+mod keys;
 mod logout;
 
 use std::convert::Infallible;
@@ -27,12 +30,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::app::{By, Health, Reloader};
-use crate::config::{May, Role};
+use crate::app::{By, Health, KeyOrders, Reloader};
+use crate::config::{self, May, Role, Serves};
 use crate::keys::sessions::Sessions;
 use crate::limit::{ADMIN_CONNECTIONS_MAX, ADMIN_WAIT};
 use crate::telemetry::Metrics;
@@ -51,6 +55,10 @@ pub struct Admin {
     pub roles: Arc<[Role]>,
     /// Where sessions are ended.
     pub sessions: Arc<Sessions>,
+    /// Told at `/v1/keys/…`.
+    pub keys: Arc<KeyOrders>,
+    /// How it is spoken to, and what it answers.
+    pub settings: config::Admin,
 }
 
 /// Serves until it is dropped, and its connections with it.
@@ -63,7 +71,7 @@ pub async fn serve(listener: TcpListener, admin: Admin) {
             Ok((stream, _peer)) => {
                 let admin = admin.clone();
                 connections.spawn(async move {
-                    connection(stream, admin).await;
+                    arrive(stream, admin).await;
                     drop(place);
                 });
             }
@@ -76,11 +84,32 @@ pub async fn serve(listener: TcpListener, admin: Admin) {
     }
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// Has a certificate, or is not asked for one.
+    Known,
+    /// Is asked for a certificate, and showed none.
+    Stranger,
+}
+
+async fn arrive(stream: TcpStream, admin: Admin) {
+    let Some(tls) = admin.settings.tls.clone() else {
+        return connection(stream, admin, Client::Known).await;
+    };
+    let Some(stream) = tls.accept(stream, "admin", &admin.metrics).await else { return };
+    let client = match stream.get_ref().1.peer_certificates() {
+        None if tls.asks_clients() => Client::Stranger,
+        _ => Client::Known,
+    };
+    connection(stream, admin, client).await;
+}
+
 /// One request a connection, in bounded time: nobody holds a place here.
-async fn connection(stream: TcpStream, admin: Admin) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Admin, client: Client) {
     let service = service_fn(|request| {
         let admin = &admin;
-        async move { Ok::<_, Infallible>(answer(admin, request).await) }
+        async move { Ok::<_, Infallible>(answer(admin, request, client).await) }
     });
     let served = http1::Builder::new()
         .keep_alive(false)
@@ -91,51 +120,66 @@ async fn connection(stream: TcpStream, admin: Admin) {
     let _ = tokio::time::timeout(3 * ADMIN_WAIT, served).await;
 }
 
-async fn answer(admin: &Admin, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.method() != Method::POST || request.uri().path() != "/v1/sessions/logout" {
-        return answer_without_body(admin, &request).await;
+/// What may be asked for by `POST`: its path, what it is called in the audit log, and what a role has to say.
+const ACTS: &[(&str, &str, May)] = &[
+    ("/-/reload", "reload", May::Reload),
+    ("/v1/sessions/logout", "sessions logout", May::Logout),
+    ("/v1/keys/rotate", "keys rotate", May::Keys),
+    ("/v1/keys/destroy", "keys destroy", May::Keys),
+];
+
+async fn answer(admin: &Admin, request: Request<Incoming>, client: Client) -> Response<Full<Bytes>> {
+    let act = ACTS.iter().find(|(path, ..)| *path == request.uri().path());
+    match (request.method(), request.uri().path(), act) {
+        (&Method::GET | &Method::HEAD, "/livez", _) => json(StatusCode::OK, r#"{"live":true}"#.into()),
+        (&Method::GET | &Method::HEAD, "/readyz", _) => ready(&admin.health),
+        (&Method::GET | &Method::HEAD, "/metrics", _) => {
+            match permit(admin, May::Metrics, &request, client) {
+                Ok(_) => respond(
+                    StatusCode::OK,
+                    "text/plain; version=0.0.4; charset=utf-8",
+                    admin.metrics.encode(),
+                ),
+                Err(refused) => refused.answer(),
+            }
+        }
+        (_, "/livez" | "/readyz" | "/metrics", _) => other_method("GET"),
+        (&Method::POST, _, Some((path, what, may))) => match permit(admin, *may, &request, client) {
+            Ok(role) => do_act(admin, path, what, role, request.into_body()).await,
+            Err(refused) => {
+                told(admin, None, what, Outcome::Refused);
+                refused.answer()
+            }
+        },
+        (_, _, Some(_)) => other_method("POST"),
+        (_, _, None) => json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#.into()),
     }
-    match permit(&admin.roles, May::Logout, &request) {
-        Ok(role) => {
-            let answer = logout::answer(request.into_body(), &admin.sessions).await;
+}
+
+/// Does what whoever asks may have done.
+async fn do_act(
+    admin: &Admin,
+    path: &str,
+    what: &str,
+    role: Option<Arc<str>>,
+    body: Incoming,
+) -> Response<Full<Bytes>> {
+    match path {
+        "/v1/sessions/logout" => {
+            let answer = logout::answer(body, &admin.sessions).await;
             let outcome = if answer.status().is_success() { Outcome::Done } else { Outcome::Refused };
-            told(admin, role, "sessions logout", outcome);
+            told(admin, role, what, outcome);
             answer
         }
-        Err(refused) => {
-            told(admin, None, "sessions logout", Outcome::Refused);
-            refused.answer()
-        }
+        "/v1/keys/rotate" => keys::rotate(body, &admin.keys, &By::admin(role)).await,
+        "/v1/keys/destroy" => keys::destroy(body, &admin.keys, &By::admin(role)).await,
+        _ => reload(&admin.reloader, &By::admin(role)).await,
     }
 }
 
 /// Says in the audit log what was asked of the running program.
 fn told(admin: &Admin, role: Option<Arc<str>>, what: &str, outcome: Outcome) {
     tokio::task::block_in_place(|| admin.reloader.audited(&By::admin(role), what, outcome));
-}
-
-async fn answer_without_body(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/livez") => json(StatusCode::OK, r#"{"live":true}"#.into()),
-        (&Method::GET | &Method::HEAD, "/readyz") => ready(&admin.health),
-        (&Method::GET | &Method::HEAD, "/metrics") => match permit(&admin.roles, May::Metrics, request) {
-            Ok(_) => {
-                respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", admin.metrics.encode())
-            }
-            Err(refused) => refused.answer(),
-        },
-        (&Method::POST, "/-/reload") => match permit(&admin.roles, May::Reload, request) {
-            Ok(role) => reload(&admin.reloader, &By::admin(role)).await,
-            Err(refused) => {
-                told(admin, None, "reload", Outcome::Refused);
-                refused.answer()
-            }
-        },
-        (_, "/v1/sessions/logout") => other_method("POST"),
-        (_, "/livez" | "/readyz" | "/metrics") => other_method("GET"),
-        (_, "/-/reload") => other_method("POST"),
-        (_, _) => json(StatusCode::NOT_FOUND, r#"{"error":"not found"}"#.into()),
-    }
 }
 
 fn ready(health: &Health) -> Response<Full<Bytes>> {
@@ -151,10 +195,16 @@ enum Refused {
     Unknown,
     /// The token of a role that may not.
     Other,
+    /// No certificate.
+    Stranger,
+    /// This listener does nothing of the kind for anybody.
+    HealthAlone,
 }
 
 impl Refused {
     fn answer(self) -> Response<Full<Bytes>> {
+        let forbidden =
+            |what: &str| json(StatusCode::FORBIDDEN, serde_json::json!({ "error": what }).to_string());
         match self {
             Refused::Unknown => {
                 let mut response = json(StatusCode::UNAUTHORIZED, r#"{"error":"needs a token"}"#.into());
@@ -162,16 +212,34 @@ impl Refused {
                 response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
                 response
             }
-            Refused::Other => json(StatusCode::FORBIDDEN, r#"{"error":"the role may not"}"#.into()),
+            Refused::Other => forbidden("the role may not"),
+            Refused::Stranger => forbidden("needs a client certificate"),
+            Refused::HealthAlone => forbidden("this listener answers health and metrics alone"),
         }
     }
 }
 
-/// The role in which a request may be answered; none where no role with a token is named for it. A token's file that
-/// cannot be read is nobody's.
-fn permit<B>(roles: &[Role], may: May, request: &Request<B>) -> Result<Option<Arc<str>>, Refused> {
+/// The role in which a request may be answered.
+fn permit<B>(
+    admin: &Admin,
+    may: May,
+    request: &Request<B>,
+    client: Client,
+) -> Result<Option<Arc<str>>, Refused> {
+    if client == Client::Stranger {
+        return Err(Refused::Stranger);
+    }
+    if admin.settings.serves == Serves::Health && may != May::Metrics {
+        return Err(Refused::HealthAlone);
+    }
+    role(&admin.roles, may, request)
+}
+
+/// The role whose token a request has; none where no role with a token is named for it, which is enough but for keys. A
+/// token's file that cannot be read is nobody's.
+fn role<B>(roles: &[Role], may: May, request: &Request<B>) -> Result<Option<Arc<str>>, Refused> {
     let with_token = |role: &&Role| role.token.is_some();
-    if !roles.iter().filter(with_token).any(|role| role.may.contains(&may)) {
+    if may != May::Keys && !roles.iter().filter(with_token).any(|role| role.may.contains(&may)) {
         return Ok(None);
     }
     let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());

@@ -160,6 +160,26 @@ impl Keeper {
         Ok(self.keyring())
     }
 
+    /// Lets new keys serve from now on, of one class or of all; none if the policy has no such class.
+    pub fn rotate(&self, policy: &Policy, class: Option<&str>) -> Result<Option<usize>, vault::Error> {
+        let names = policy.names();
+        let is_meant = |(name, _): &&(String, _)| class.is_none_or(|class| class == name);
+        let classes: Vec<_> = names.classes.iter().filter(is_meant).cloned().collect();
+        if classes.is_empty() {
+            return Ok(None);
+        }
+        let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        vault.rotate(&names.policy, &classes, &self.time).map(Some)
+    }
+
+    /// Destroys the key of this name now. False if there is none.
+    pub fn destroy_key(&self, id: &str) -> Result<bool, vault::Error> {
+        let mut vault = self.vault.lock().unwrap_or_else(PoisonError::into_inner);
+        let destroyed = vault.destroy(id, self.time.now())?;
+        self.metrics.keys_destroyed.inc_by(u64::from(destroyed));
+        Ok(destroyed)
+    }
+
     /// The live keys, with whose values get no pseudonym.
     pub fn keyring(&self) -> Arc<Keyring> {
         let keys = self.vault.lock().unwrap_or_else(PoisonError::into_inner).keyring();

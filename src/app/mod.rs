@@ -22,6 +22,7 @@ mod enforce;
 mod intake;
 mod keeper;
 mod live;
+mod orders;
 mod reload;
 pub mod remote;
 mod start;
@@ -29,6 +30,7 @@ mod states;
 pub mod stores;
 
 pub use keeper::Error as KeeperError;
+pub use orders::{KeyError, KeyOrders};
 pub use reload::{By, Reloaded, Reloader};
 pub use start::{Error, Listening, start};
 

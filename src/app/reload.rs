@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use super::keeper::Keeper;
 use super::live::{Live, Now, wants};
 use super::stores::Stores;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Error, Settings};
 use crate::sink::Gate;
 use crate::telemetry::Metrics;
@@ -42,6 +42,11 @@ impl By {
     /// Whoever may send signals to the process.
     pub fn signal() -> By {
         By { who: "signal", role: None }
+    }
+
+    /// What they did.
+    pub(super) fn act(&self, at: Timestamp, what: &str) -> Act {
+        Act::new(at, self.who, what).as_role(self.role.as_deref())
     }
 
     /// Whoever reaches the admin listener, with the role of their token.
@@ -101,8 +106,7 @@ impl Reloader {
 
     /// Says in the audit log that an operator did something. Blocks.
     pub fn audited(&self, by: &By, what: &str, outcome: Outcome) {
-        let act = Act::new(self.keeper.time().now(), by.who, what).as_role(by.role.as_deref());
-        self.keeper.audited(act.ended(outcome));
+        self.keeper.audited(by.act(self.keeper.time().now(), what).ended(outcome));
     }
 
     fn apply(&self) -> Result<Reloaded, Error> {
@@ -120,6 +124,9 @@ impl Reloader {
         self.stores.1.close(stores.unverified());
         let wants = wants(&self.sinks, &settings.sinks);
         self.now.swap(Live::new(Arc::clone(&settings.policy), keyring, wants));
+        if let Some(line) = settings.policy.not_yet(self.keeper.time().now()) {
+            tracing::warn!("{line}");
+        }
         // It is accepted: only now are its limits in force, and what they make due is destroyed.
         self.keeper.care(&settings.policy);
         self.now.rekey(self.keeper.keyring());

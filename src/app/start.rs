@@ -19,10 +19,10 @@ use super::intake::{Ids, Intake, Queues};
 use super::keeper::{self, ArchiveSink, Keeper};
 use super::live::{Live, Now, wants};
 use super::stores::Stores;
-use super::{App, Health, Queueing, Reloader, Surroundings, care, heed};
+use super::{App, Health, KeyOrders, Queueing, Reloader, Surroundings, care, heed};
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{Queue, Settings, Sink, SinkKind, Source};
+use crate::config::{self, Queue, Settings, Sink, SinkKind, Source};
 use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
 use crate::queue::memory::{self, Receiver, Sender};
 use crate::sink::bulk::Bulk;
@@ -96,7 +96,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     for source in &settings.sources {
         bound.push(bind(source, &mut listening).await?);
     }
-    let admin = bind_admin(settings.admin, &mut listening).await?;
+    let admin = bind_admin(&settings.admin, &mut listening).await?;
 
     let metrics = Arc::new(Metrics::new());
     let opened = tokio::task::block_in_place(|| Keeper::open(&settings, clock, Arc::clone(&metrics)));
@@ -138,6 +138,8 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let (swap, swapped) = watch::channel(stores);
     let enforcer = Enforcer::new(swapped, &gate, &keeper, &metrics);
     let roles = settings.roles.clone().into();
+    let how = settings.admin.clone();
+    let keys = Arc::new(KeyOrders::new(now.clone(), Arc::clone(&keeper)));
     let stores = (swap, gate);
     let reloader =
         Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics), stores);
@@ -150,10 +152,17 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         services.spawn(queue.tidy_on());
     }
     services.spawn(care(keeper, now, keys_wanted));
-    services.spawn(admin::serve(
-        admin,
-        Admin { metrics, health: Arc::clone(&health), reloader: Arc::clone(&reloader), roles, sessions },
-    ));
+    let health_shown = Arc::clone(&health);
+    let admin_page = Admin {
+        metrics,
+        health: health_shown,
+        reloader: Arc::clone(&reloader),
+        roles,
+        sessions,
+        keys,
+        settings: how,
+    };
+    services.spawn(admin::serve(admin, admin_page));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, durable, services, waiting })
 }
 
@@ -270,11 +279,12 @@ async fn bind(source: &Source, listening: &mut Vec<Listening>) -> Result<Bound, 
     }
 }
 
-async fn bind_admin(address: SocketAddr, listening: &mut Vec<Listening>) -> Result<TcpListener, Error> {
+async fn bind_admin(admin: &config::Admin, listening: &mut Vec<Listening>) -> Result<TcpListener, Error> {
+    let address = admin.listen;
     let refused = |cause| Error::Admin { address, cause };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    listening.push(Listening { name: "admin".into(), protocol: "http", address });
+    listening.push(Listening { name: "admin".into(), protocol: admin.scheme(), address });
     Ok(listener)
 }
 

@@ -129,3 +129,28 @@ async fn what_is_in_no_queue_yet_is_told_at_the_end() {
     let ended = app.run(async || Signal::Stop).await;
     assert_eq!(ended, Ended::Left(vec![("in no queue yet".into(), 1)]));
 }
+
+/// Of each key: made for two epochs of seven classes; due after 90 days, destroyed once the clock has proved itself for an hour.
+#[test]
+fn the_gauges_of_keys_tell_what_is_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("data_dir: {}\n", dir.path().join("data").display());
+    let settings = Settings::parse("logveil.yaml", &text).unwrap();
+    let shown = |metrics: &Metrics| {
+        let gauges = [&metrics.keys_live, &metrics.keys_overdue, &metrics.clock_believed];
+        (gauges.map(prometheus::IntGauge::get), metrics.keys_destroyed.get())
+    };
+    let start: crate::clock::Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    let clock = Arc::new(crate::clock::ManualClock::at(start));
+    let metrics = Arc::new(Metrics::new());
+    let keeper = Keeper::open(&settings, clock, Arc::clone(&metrics)).unwrap();
+    assert_eq!(shown(&metrics), ([14, 0, 0], 0));
+    drop(keeper);
+    let clock = Arc::new(crate::clock::ManualClock::at(start + Duration::from_secs(100 * 86_400)));
+    let metrics = Arc::new(Metrics::new());
+    let keeper = Keeper::open(&settings, clock.clone(), Arc::clone(&metrics)).unwrap();
+    assert_eq!(shown(&metrics), ([14, 14, 0], 0), "overdue, unused, and there until the clock is believed");
+    clock.advance(Duration::from_secs(3700));
+    keeper.care(&settings.policy);
+    assert_eq!(shown(&metrics), ([14, 0, 1], 14));
+}

@@ -150,15 +150,6 @@ impl Place {
         DataDir::open_to_read(&self.settle()?.0).map_err(Error::usage)
     }
 
-    /// The directory, for this program alone.
-    pub(super) fn hold(&self) -> Result<(DataDir, Kek), Error> {
-        let (path, kek) = self.settle()?;
-        self.dir()?;
-        let dir = DataDir::open(&path).map_err(Error::usage)?;
-        let kek = open_kek(&dir, kek)?;
-        Ok((dir, kek))
-    }
-
     /// The directory, beside the program that may hold it, with its key and the time.
     pub(super) fn beside(&self) -> Result<(DataDir, Arc<Kek>, Timekeeper), Error> {
         let Opened { dir, kek, time } = self.open()?;

@@ -1,19 +1,15 @@
 //! `logveil incident`: the register of incidents, with 72 hours for each.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::archive::Place;
 use super::audit::until;
-use super::operator::{Permit, audited, clean_reason};
 use super::output::counted;
+use super::register::{Close, Entry, List};
 use super::{Error, Exit};
-use crate::clock::{Clock, Timestamp};
-use crate::config::May;
+use crate::clock::{Clock as _, Timestamp};
 use crate::leak::{Incident, Incidents};
-use crate::vault::Act;
 
 /// List the incidents that leak audits opened, or close one.
 #[derive(Debug, clap::Args)]
@@ -28,59 +24,44 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// The incidents, a line each, oldest first. Exit code 1 if the 72 hours of an open one are over.
-    List {
-        #[command(flatten)]
-        place: Place,
-        /// Those that are closed, too.
-        #[arg(long)]
-        all: bool,
-        /// How they are written.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    List(List),
     /// Closes an incident.
-    Close {
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        permit: Permit,
-        /// The incident's number: i1.
-        #[arg(value_name = "ID")]
-        id: String,
-        /// What was done about it; kept without what is sensitive in it.
-        #[arg(long, value_name = "TEXT", required = true)]
-        reason: String,
-    },
+    Close(Close),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
-    match arguments.verb {
-        Verb::List { place, all, format } => list(&place, all, format),
-        Verb::Close { place, permit, id, reason } => close(&place, &permit, &id, &reason),
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
+    match &arguments.verb {
+        Verb::List(list) => {
+            list.run(|(dir, kek, _)| Incidents::new(dir, Arc::clone(kek)).list().map_err(Error::usage))
+        }
+        Verb::Close(close) => close.run("incident close", |(dir, kek, time), id, reason| {
+            let incidents = Incidents::new(dir, Arc::clone(kek));
+            match incidents.close(id, &reason.unwrap_or_default(), time.now()).map_err(Error::usage)? {
+                true => Ok(()),
+                false => Err(Error::Usage(format!(
+                    "{id:?}: there is no such open incident; `logveil incident list` tells which there are"
+                ))),
+            }
+        }),
     }
 }
 
-fn list(place: &Place, all: bool, format: Format) -> Result<Exit, Error> {
-    let (dir, kek, time) = place.beside()?;
-    let now = time.now();
-    let incidents = Incidents::new(&dir, kek).list().map_err(Error::usage)?;
-    let mut text = String::new();
-    for incident in incidents.iter().filter(|incident| all || incident.closed.is_none()) {
-        text += &match format {
-            Format::Text => line(incident, now),
-            Format::Json => object(incident, now),
-        };
-        text.push('\n');
+impl Entry for Incident {
+    fn is_open(&self) -> bool {
+        self.closed.is_none()
     }
-    io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
-    let overdue = incidents.iter().any(|incident| incident.is_overdue(now));
-    Ok(if overdue { Exit::Found } else { Exit::Done })
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        Incident::is_overdue(self, now)
+    }
+
+    fn line(&self, now: Timestamp) -> String {
+        line(self, now)
+    }
+
+    fn object(&self, now: Timestamp) -> Value {
+        object(self, now)
+    }
 }
 
 fn line(incident: &Incident, now: Timestamp) -> String {
@@ -96,7 +77,7 @@ fn line(incident: &Incident, now: Timestamp) -> String {
     format!("{id} found {opened}: {place}  {state}")
 }
 
-fn object(incident: &Incident, now: Timestamp) -> String {
+fn object(incident: &Incident, now: Timestamp) -> Value {
     let found = &incident.found;
     json!({
         "incident": incident.id,
@@ -112,21 +93,4 @@ fn object(incident: &Incident, now: Timestamp) -> String {
         "closed": incident.closed.as_ref().map(|(at, _)| at.to_string()),
         "reason": incident.closed.as_ref().map(|(_, why)| why),
     })
-    .to_string()
-}
-
-fn close(place: &Place, permit: &Permit, id: &str, why: &str) -> Result<Exit, Error> {
-    let who = permit.of(place, May::Close)?;
-    let (dir, kek, time) = place.beside()?;
-    let reason = clean_reason(Some(why)).unwrap_or_default();
-    let closed = Incidents::new(&dir, Arc::clone(&kek)).close(id, &reason, time.now());
-    if !closed.map_err(Error::usage)? {
-        return Err(Error::Usage(format!(
-            "{id:?}: there is no such open incident; `logveil incident list` tells which there are"
-        )));
-    }
-    let act = Act::new(time.now(), &who.name, "incident close").as_role(who.role.as_deref()).on(id);
-    audited(&dir, &kek, act.because(Some(&reason)))?;
-    io::stdout().write_all(format!("closed {id}\n").as_bytes()).map_err(Error::output)?;
-    Ok(Exit::Done)
 }

@@ -22,7 +22,7 @@ use crate::vault::{self, Act, DataDir, Evidence, Kek, KekPlace, Vault};
                         logveil keys rewrap --to-kek /etc/logveil/kek\n  \
                         logveil keys rewrap --config logveil.yaml --to-command kms-client decrypt /etc/logveil/kek.sealed\n  \
                         logveil keys destroy k7f3a --confirm\n\n\
-                        All but `list` and `export-public` change the directory, so `logveil run` must not be running on it."
+                        All but `list` and `export-public` change the directory, so `logveil run` must not be running on it; a running one\n                        rotates and destroys keys by POST /v1/keys/rotate and /v1/keys/destroy on its admin listener."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
 fn init(place: &Place, accept_missing: bool) -> Result<Exit, Error> {
     let (path, kek_place) = place.settle()?;
     let policy = policy(place)?;
-    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    let dir = DataDir::open(&path).map_err(|error| held(error, "a running one makes its keys by itself"))?;
     if accept_missing {
         vault::accept_missing(&dir).map_err(Error::failure)?;
     }
@@ -131,7 +131,7 @@ fn init(place: &Place, accept_missing: bool) -> Result<Exit, Error> {
 
 fn rotate(place: &Place, class: Option<&str>) -> Result<Exit, Error> {
     let policy = policy(place)?;
-    let (dir, kek) = place.hold()?;
+    let (dir, kek) = hold(place, "POST /v1/keys/rotate")?;
     let time = timekeeper(&dir)?;
     let names = policy.names();
     let is_meant = |(name, _): &&(String, _)| class.is_none_or(|class| class == name);
@@ -153,7 +153,7 @@ fn rotate(place: &Place, class: Option<&str>) -> Result<Exit, Error> {
 fn rewrap(place: &Place, to: To) -> Result<Exit, Error> {
     let (path, old) = place.settle()?;
     place.dir()?;
-    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    let dir = DataDir::open(&path).map_err(|error| held(error, ALONE))?;
     let new = match (to.to_kek, to.to_command) {
         (Some(file), _) => {
             let beside = dir.join("kek");
@@ -204,7 +204,7 @@ fn list(place: &Place) -> Result<Exit, Error> {
 }
 
 fn destroy(place: &Place, id: &str) -> Result<Exit, Error> {
-    let (dir, kek) = place.hold()?;
+    let (dir, kek) = hold(place, "POST /v1/keys/destroy")?;
     let now = timekeeper(&dir)?.now();
     let mut vault = Vault::open(Arc::new(dir), Arc::new(kek)).map_err(Error::usage)?;
     if !vault.destroy(id, now).map_err(Error::failure)? {
@@ -219,7 +219,7 @@ fn destroy(place: &Place, id: &str) -> Result<Exit, Error> {
 fn destroy_unreadable(place: &Place) -> Result<Exit, Error> {
     let (path, kek) = place.settle()?;
     place.dir()?;
-    let dir = DataDir::open(&path).map_err(Error::usage)?;
+    let dir = DataDir::open(&path).map_err(|error| held(error, ALONE))?;
     let Some(kek) = kek else {
         let text =
             "--unreadable: needs the new key-encryption key; name it with --kek, or keyring.kek and --config";
@@ -246,6 +246,31 @@ fn export_public(place: &Place) -> Result<Exit, Error> {
         "evidence": { "lines": chain.lines, "head": chain.head },
     });
     tell(&all.to_string())
+}
+
+/// Why a running program has to be stopped for what changes every key.
+const ALONE: &str = "every key is written anew, and nobody may use one meanwhile";
+
+/// The directory, for this program alone; `request` does the same in a running one.
+fn hold(place: &Place, request: &str) -> Result<(DataDir, Kek), Error> {
+    let (path, kek) = place.settle()?;
+    place.dir()?;
+    let does =
+        format!("a running one does it by {request} on its admin listener, for a role that may `keys`");
+    let dir = DataDir::open(&path).map_err(|error| held(error, &does))?;
+    let kek = Kek::open(kek.as_ref(), &dir).map_err(Error::usage)?;
+    Ok((dir, kek))
+}
+
+/// The refusal of a directory that is in use, with what to do instead of this.
+fn held(error: vault::Error, instead: &str) -> Error {
+    match error {
+        vault::Error::Held { dir } => Error::Usage(format!(
+            "{}: is in use by a running logveil; stop it first, or leave this: {instead}",
+            dir.display()
+        )),
+        error => Error::usage(error),
+    }
 }
 
 /// The policy whose keys are meant: the configuration's, or the default one.

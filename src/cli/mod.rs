@@ -26,6 +26,7 @@ mod pattern;
 mod policy;
 mod progress;
 mod redact;
+mod register;
 mod retention;
 mod run;
 mod scan;
@@ -85,7 +86,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Retention(arguments) => retention::run(arguments),
         Verb::Subject(arguments) => subject::run(arguments),
         Verb::Audit(arguments) => audit::run(arguments),
-        Verb::Incident(arguments) => incident::run(arguments),
+        Verb::Incident(arguments) => incident::run(&arguments),
         Verb::Pattern(arguments) => pattern::run(arguments),
         Verb::Bench(arguments) => bench::run(arguments),
         Verb::Completions(arguments) => completions::run(arguments),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Error, Exit};
+use super::{Error, Exit, check};
 use crate::app::{self, App, Ended, Signal};
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Settings, SinkKind};
 use crate::telemetry::log::{self, Format, Level};
+use crate::vault::KekPlace;
 
 /// Take records by syslog and HTTP, clean them, and hand them on.
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
         Some(path) => Settings::load(path).map_err(Error::usage)?,
         None => Settings::default(),
     };
+    // A command is called once, by the program that starts.
+    if let Some(place @ KekPlace::File(_)) = &settings.kek {
+        check::readable(place, &settings, arguments.config.as_deref())?;
+    }
     log::init(arguments.log_format, arguments.log_level);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -51,6 +56,7 @@ async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> 
     // Heard from the start: a signal that comes early drains, too.
     let mut signals = Signals::listen().map_err(|error| Error::Failure(format!("no signals: {error}")))?;
     let stranded = settings.stranded();
+    let policy = Arc::clone(&settings.policy);
     let greeting = arguments.config.is_none().then(|| settings.clone());
     let app = app::start(settings, arguments.config, Arc::new(SystemClock::new())).await;
     let app = app.map_err(Error::usage)?;
@@ -61,8 +67,13 @@ async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> 
         let (name, protocol, address) = (&*listening.name, listening.protocol, listening.address);
         tracing::info!(name, protocol, %address, "listening");
     }
-    for warning in app.warning().into_iter().chain(stranded.iter().map(String::as_str)) {
+    let not_yet = policy.not_yet(SystemClock::new().now());
+    let warnings = stranded.iter().chain(&not_yet).map(String::as_str);
+    for warning in app.warning().into_iter().chain(warnings) {
         tracing::warn!("{warning}");
+    }
+    for line in policy.uncovered() {
+        tracing::info!("{line}");
     }
     match app.run(async || signals.next().await).await {
         Ended::Drained => Ok(Exit::Done),

@@ -7,6 +7,7 @@ on: every field set, within its bounds, the policy compiled. There is no
 line: `file:line: key: what it holds, what it may hold`.
 */
 
+mod admin;
 mod endpoint;
 mod expand;
 mod packs;
@@ -22,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use admin::{Admin, Serves};
 pub use roles::{May, Role, read_token};
 
 use crate::limit::QUEUE_BYTES_DEFAULT;
@@ -53,10 +55,12 @@ pub struct Settings {
     pub stores: Vec<retention::Store>,
     /// Where the key-encryption key is; without a place it lies next to the data.
     pub kek: Option<KekPlace>,
+    /// The line of the configuration that names it.
+    pub kek_line: Option<u64>,
     /// Who may do what; where there are none, everybody who can read the key-encryption key may do all but reveal.
     pub roles: Vec<Role>,
-    /// Address of health and metrics. Default 127.0.0.1:9598.
-    pub admin: SocketAddr,
+    /// Health, metrics, and what the running program is told to do.
+    pub admin: Admin,
 }
 
 /// A listener by name.
@@ -162,8 +166,9 @@ impl Default for Settings {
             policy: Arc::new(policy),
             sinks,
             kek: None,
+            kek_line: None,
             roles: Vec::new(),
-            admin: local(9598),
+            admin: Admin::on(local(9598)),
         }
     }
 }
@@ -227,7 +232,11 @@ impl Settings {
             Some(place) => format!("key-encryption key from {place}"),
             None => "key-encryption key next to the data; move it and set keyring.kek".to_owned(),
         });
-        lines.push(format!("health and metrics on http://{}", self.admin));
+        let what = match self.admin.serves {
+            Serves::All => "admin, health and metrics",
+            Serves::Health => "health and metrics alone",
+        };
+        lines.push(format!("{what} on {}://{}", self.admin.scheme(), self.admin.listen));
         lines
     }
 
@@ -244,14 +253,28 @@ impl Settings {
                     let name = policy.class_name(class);
                     let home = policy.residency().regions(*home);
                     let allowed = home.or(policy.regions(class)).unwrap_or_default().join(", ");
-                    lines.push(format!(
+                    let line = format!(
                         "class {name}: records that may go to {allowed} alone are held, since no sink there takes them; \
                          set `region:` of a sink"
-                    ));
+                    );
+                    if !lines.contains(&line) {
+                        lines.push(line);
+                    }
                 }
             }
         }
         lines
+    }
+
+    /// The first kind of value that the policy makes pseudonyms of, or encrypts, and the class: what a key is needed for.
+    pub fn needs_key_for(&self) -> Option<(&str, &str)> {
+        let policy = &self.policy;
+        let entities = policy.rules().entities();
+        let of = |class: ClassId| {
+            let entity = entities.iter().find(|entity| policy.action(class, *entity).needs_key())?;
+            Some((entities.name(entity), policy.class_name(class)))
+        };
+        policy.classes().find_map(of)
     }
 
     /// What differs from `other` and holds only after a restart, by key.

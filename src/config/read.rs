@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::admin::admin;
 use super::expand::{expand, file_path, read};
 use super::packs::Packs;
 use super::roles::role;
@@ -134,7 +135,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("keyring", &["kek"]),
     ("kek", &["command"]),
     ("role", &["may", "users", "token"]),
-    ("admin", &["listen"]),
+    ("admin", &["listen", "tls", "only"]),
 ];
 
 pub(super) fn keys(table: &str) -> &'static [&'static str] {
@@ -187,8 +188,9 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
         settings.roles = named(field, role).unwrap_or_default();
     }
     settings.kek = table.find("keyring").and_then(kek);
-    if let Some(field) = table.find("admin").and_then(|field| field.table(keys("admin"))) {
-        settings.admin = field.find("listen").and_then(listen).unwrap_or(settings.admin);
+    settings.kek_line = table.find("keyring").map(|field| field.line);
+    if let Some(field) = table.find("admin") {
+        settings.admin = admin(field, &settings.admin)?;
     }
     Some(settings)
 }

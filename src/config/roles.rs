@@ -43,6 +43,8 @@ pub enum May {
     Metrics,
     /// `POST /v1/sessions/logout` on the admin listener.
     Logout,
+    /// `POST /v1/keys/rotate` and `/v1/keys/destroy` on the admin listener. Nobody may without a role.
+    Keys,
 }
 
 const MAY: &[(&str, May)] = &[
@@ -56,6 +58,7 @@ const MAY: &[(&str, May)] = &[
     ("reload", May::Reload),
     ("metrics", May::Metrics),
     ("logout", May::Logout),
+    ("keys", May::Keys),
 ];
 
 impl May {

@@ -9,7 +9,7 @@ use super::read::{keys, kind, listen};
 use crate::source;
 use crate::source::files::{Framing, Pattern};
 use crate::source::http::Auth;
-use crate::source::tls::{Files, Tls};
+use crate::source::tls::{Files, Strangers, Tls};
 use crate::yaml::{Field, Table};
 
 const SOURCE_KINDS: &[&str] = &["syslog", "http", "files", "stdin", "relp", "forward"];
@@ -37,7 +37,7 @@ fn http(name: Arc<str>, field: &Field<'_>) -> Option<source::http::Settings> {
         Some(field) => auth(field)?,
         None => Auth::default(),
     };
-    let tls = tls(&table, HTTP_PROTOCOLS)?;
+    let tls = tls(&table, HTTP_PROTOCOLS, Strangers::Refused)?;
     Some(source::http::Settings { name, listen: listen?, tls, auth, limits })
 }
 
@@ -45,7 +45,11 @@ fn http(name: Arc<str>, field: &Field<'_>) -> Option<source::http::Settings> {
 const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// The TLS of a listener, if it is to speak that.
-fn tls(table: &Table<'_>, protocols: &'static [&'static [u8]]) -> Option<Option<Arc<Tls>>> {
+pub(super) fn tls(
+    table: &Table<'_>,
+    protocols: &'static [&'static [u8]],
+    strangers: Strangers,
+) -> Option<Option<Arc<Tls>>> {
     let Some(field) = table.find("tls") else { return Some(None) };
     let table = field.table(keys("source_tls"))?;
     let path = |field: &Field<'_>| field.text().map(PathBuf::from);
@@ -53,7 +57,7 @@ fn tls(table: &Table<'_>, protocols: &'static [&'static [u8]]) -> Option<Option<
     let key = table.need("key", "the path of a PEM file").and_then(path);
     let client_ca = table.find("client_ca").and_then(path);
     let files = Files { cert: cert?, key: key?, client_ca };
-    match Tls::open(files, protocols) {
+    match Tls::open(files, protocols, strangers) {
         Ok(tls) => Some(Some(Arc::new(tls))),
         Err(error) => field.refuse(error.to_string()),
     }
@@ -63,7 +67,7 @@ fn tls(table: &Table<'_>, protocols: &'static [&'static [u8]]) -> Option<Option<
 fn answered(name: Arc<str>, field: &Field<'_>, known: &str) -> Option<source::answered::Settings> {
     let table = field.table(keys(known))?;
     let listen = table.need("listen", "an address such as 127.0.0.1:24224").and_then(listen);
-    let tls = tls(&table, &[])?;
+    let tls = tls(&table, &[], Strangers::Refused)?;
     Some(source::answered::Settings { name, listen: listen?, tls })
 }
 
@@ -117,7 +121,7 @@ fn syslog(name: Arc<str>, field: &Field<'_>) -> Option<source::syslog::Settings>
     let (tcp, udp) = (table.find("tcp").and_then(listen), table.find("udp").and_then(listen));
     let path = |key| table.find(key).and_then(Field::text).map(PathBuf::from);
     Some(source::syslog::Settings {
-        tls: tls(&table, &[])?,
+        tls: tls(&table, &[], Strangers::Refused)?,
         unix: path("unix"),
         unix_datagram: path("unix_datagram"),
         ..source::syslog::Settings::new(name, tcp, udp)

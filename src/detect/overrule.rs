@@ -115,6 +115,12 @@ impl Network {
         (prefix <= bits).then(|| Network { address: wide(address), prefix: prefix + (128 - bits) })
     }
 
+    /// Whether every address of `other` lies in it.
+    pub fn covers(self, other: Network) -> bool {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+        self.prefix <= other.prefix && (self.address ^ other.address) & mask == 0
+    }
+
     /// Whether the address lies in it. An IPv4 address is the same in its own form and inside IPv6.
     pub fn holds(self, address: IpAddr) -> bool {
         let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);

@@ -9,6 +9,7 @@ rule never lets a value through because nobody has thought of it.
 
 mod aggregates;
 mod clause;
+mod coverage;
 mod declare;
 mod line;
 mod logout;
@@ -71,6 +72,8 @@ struct Class {
     actions: Vec<Action>,
     wanted: Wanted,
     needs_key: bool,
+    /// Whether the policy has a section for it alone.
+    stated: bool,
     /// By [`Entity::index`]: the clauses that the policy cites for it.
     cites: Vec<Vec<String>>,
     /// By [`Entity::index`]: whether a line speaks of it.
@@ -90,14 +93,14 @@ struct Silent {
 
 impl Class {
     fn new(draft: read::DraftClass) -> Class {
-        let read::DraftClass { actions, cites, named, regions, overrule, silent, .. } = draft;
+        let read::DraftClass { actions, cites, named, stated, regions, overrule, silent, .. } = draft;
         let wanted = |actions: &[Action]| {
             let strengths = actions.iter().map(|action| action.strength()).collect();
             Wanted::new(strengths).overruled(overrule.clone())
         };
         let silent = silent.map(|actions| Silent { wanted: wanted(&actions), actions });
         let needs_key = actions.iter().any(|action| action.needs_key());
-        Class { wanted: wanted(&actions), actions, needs_key, cites, named, regions, silent }
+        Class { wanted: wanted(&actions), actions, needs_key, stated, cites, named, regions, silent }
     }
 }
 

@@ -153,6 +153,8 @@ pub(super) struct DraftClass {
     pub(super) cites: Vec<Vec<String>>,
     /// Whether a line speaks of the entity, and not the default alone.
     pub(super) named: Vec<bool>,
+    /// Whether there is a section for it alone.
+    pub(super) stated: bool,
     pub(super) overrule: Overrule,
     /// What is done in records that ask not to be tracked.
     pub(super) silent: Option<Vec<Action>>,
@@ -216,9 +218,11 @@ pub(super) fn draft(root: &Field<'_>, rules: &Rules) -> Option<Draft> {
     let default = default?;
     let mut classes = Vec::new();
     for name in reader.classes.clone() {
-        let own = sections.remove(&name).unwrap_or_default();
+        let own = sections.remove(&name);
+        let stated = own.is_some();
+        let own = own.unwrap_or_default();
         let merged = Merged { rules, own: &own, all: &all, default };
-        let class = merged.class(name);
+        let class = DraftClass { stated, ..merged.class(name) };
         clause::check(&drafts, &class, &merged);
         classes.push(class);
     }
@@ -374,7 +378,7 @@ impl<'s, 'a> Merged<'s, 'a> {
         let mut named: Vec<bool> = lines.iter().map(Option::is_some).collect();
         let overrule = self.overrule(&mut actions, &mut cites, &mut named);
         let silent = own.dnt.as_ref().or(all.dnt.as_ref()).map(|_| self.silent(&actions));
-        DraftClass { name, ttl, regions, actions, cites, named, overrule, silent }
+        DraftClass { name, ttl, regions, actions, cites, named, stated: false, overrule, silent }
     }
 
     /// The line for an entity.

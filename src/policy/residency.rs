@@ -36,6 +36,8 @@ pub struct Residency {
 struct Line {
     known_by: KnownBy,
     regions: Vec<Region>,
+    /// Where it stands in the file.
+    line: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +46,22 @@ enum KnownBy {
     Field(Pattern, Vec<String>),
     /// An address within one of these.
     Networks(Vec<Network>),
+}
+
+impl KnownBy {
+    /// Whether every record that `later` knows is known by this.
+    fn covers(&self, later: &KnownBy) -> bool {
+        match (self, later) {
+            (KnownBy::Field(pattern, values), KnownBy::Field(later, of_later)) => {
+                let takes = |value: &String| values.iter().any(|known| known.eq_ignore_ascii_case(value));
+                pattern.covers(later) && of_later.iter().all(takes)
+            }
+            (KnownBy::Networks(networks), KnownBy::Networks(later)) => {
+                later.iter().all(|later| networks.iter().any(|network| network.covers(*later)))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What is kept from record to record while homes are looked for.
@@ -124,7 +142,14 @@ fn has_address(networks: &[Network], message: &[u8], search: &mut Search) -> boo
 /// Reads the lines; what is wrong goes to the field's report.
 pub(super) fn read<'a>(reader: &mut Reader<'_, 'a>, field: &Field<'a>) -> Residency {
     let members = field.list().unwrap_or_default();
-    let lines: Vec<Line> = members.iter().filter_map(|member| line(reader, member)).collect();
+    let mut lines: Vec<Line> = Vec::new();
+    for member in &members {
+        let Some(line) = line(reader, member) else { continue };
+        if let Some(place) = lines.iter().position(|earlier| earlier.known_by.covers(&line.known_by)) {
+            member.refuse::<()>(format!("never holds: line {} decides before it", lines[place].line));
+        }
+        lines.push(line);
+    }
     let asks = lines.iter().any(|line| matches!(line.known_by, KnownBy::Networks(_)));
     let addresses = asks.then(|| {
         let mut strength = vec![0; reader.rules.entities().len()];
@@ -155,7 +180,7 @@ fn line<'a>(reader: &mut Reader<'_, 'a>, field: &Field<'a>) -> Option<Line> {
         let by = if matches!(known_by, KnownBy::Field(..)) { "field" } else { "network" };
         reader.cited("*", &format!("by {by} to {} alone", regions.join(", ")), &cites.texts()?, cites);
     }
-    Some(Line { known_by, regions })
+    Some(Line { known_by, regions, line: field.line })
 }
 
 #[cfg(test)]
@@ -186,6 +211,52 @@ mod tests {
                 expected,
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn a_line_that_never_decides_is_refused() {
+        let check = |lines: &str, refused: bool| {
+            let policy = Policy::parse("p", &format!("policy: p\nresidency:\n{lines}"));
+            assert_eq!(policy.is_err(), refused, "{lines}: {policy:?}");
+            if let Err(error) = policy {
+                let line = "p:4: residency[1]: never holds: line 3 decides before it";
+                assert!(error.to_string().contains(line), "{error}");
+            }
+        };
+        for (earlier, later, refused) in [
+            (
+                "{ field: country, values: [RU, KZ], regions: [a] }",
+                "{ field: country, values: [ru], regions: [b] }",
+                true,
+            ),
+            (
+                "{ field: c*, values: [RU], regions: [a] }",
+                "{ field: country, values: [RU], regions: [b] }",
+                true,
+            ),
+            (
+                "{ field: country, values: [RU], regions: [a] }",
+                "{ field: country, values: [RU, KZ], regions: [b] }",
+                false,
+            ),
+            (
+                "{ networks: [192.0.2.0/24], regions: [a] }",
+                "{ networks: [192.0.2.128/25], regions: [b] }",
+                true,
+            ),
+            (
+                "{ networks: [192.0.2.128/25], regions: [a] }",
+                "{ networks: [192.0.2.0/24], regions: [b] }",
+                false,
+            ),
+            (
+                "{ networks: [192.0.2.0/24], regions: [a] }",
+                "{ field: country, values: [RU], regions: [b] }",
+                false,
+            ),
+        ] {
+            check(&format!("  - {earlier}\n  - {later}\n"), refused);
         }
     }
 

@@ -36,6 +36,15 @@ pub struct Files {
     pub client_ca: Option<PathBuf>,
 }
 
+/// What becomes of a client without a certificate where there is a CA for them. One with a wrong certificate never comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strangers {
+    /// They do not come in.
+    Refused,
+    /// They come in, and whoever answers them sees it.
+    Seen,
+}
+
 /// Why a listener cannot speak TLS. Names files and never what is in them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -61,6 +70,7 @@ pub enum Error {
 pub struct Tls {
     files: Files,
     protocols: &'static [&'static [u8]],
+    strangers: Strangers,
     now: Mutex<Now>,
 }
 
@@ -87,11 +97,20 @@ impl Eq for Tls {}
 
 impl Tls {
     /// Reads the files. `protocols` are offered by ALPN. Blocks.
-    pub fn open(files: Files, protocols: &'static [&'static [u8]]) -> Result<Tls, Error> {
+    pub fn open(
+        files: Files,
+        protocols: &'static [&'static [u8]],
+        strangers: Strangers,
+    ) -> Result<Tls, Error> {
         let stamps = stamps(&files);
-        let config = read(&files, protocols)?;
+        let config = read(&files, protocols, strangers)?;
         let now = Mutex::new(Now { config, stamps, asked: Instant::now() });
-        Ok(Tls { files, protocols, now })
+        Ok(Tls { files, protocols, strangers, now })
+    }
+
+    /// Whether clients are asked for certificates.
+    pub fn asks_clients(&self) -> bool {
+        self.files.client_ca.is_some()
     }
 
     /// Shakes hands, within [`TLS_WAIT`]. Nothing if that fails: counted, unless the peer never began.
@@ -121,7 +140,7 @@ impl Tls {
         let stamps = stamps(&self.files);
         if stamps != now.stamps {
             now.stamps = stamps;
-            match read(&self.files, self.protocols) {
+            match read(&self.files, self.protocols, self.strangers) {
                 Ok(config) => now.config = config,
                 Err(error) => {
                     tracing::warn!(source, %error, "new certificates are refused; the old ones stay")
@@ -157,7 +176,7 @@ fn stamps(files: &Files) -> Vec<Option<SystemTime>> {
     paths.into_iter().flatten().map(stamp).collect()
 }
 
-fn read(files: &Files, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Error> {
+fn read(files: &Files, protocols: &[&[u8]], strangers: Strangers) -> Result<Arc<ServerConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(Error::Identity)?;
@@ -169,6 +188,10 @@ fn read(files: &Files, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Error> 
                 roots.add(certificate).map_err(|error| Error::Clients(error.to_string()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = match strangers {
+                Strangers::Refused => verifier,
+                Strangers::Seen => verifier.allow_unauthenticated(),
+            };
             builder.with_client_cert_verifier(verifier.build().map_err(|e| Error::Clients(e.to_string()))?)
         }
     };
@@ -208,7 +231,7 @@ mod tests {
     fn says_which_file_is_wrong() {
         let dir = tempfile::tempdir().unwrap();
         let good = identity(dir.path());
-        Tls::open(good.clone(), &[]).unwrap();
+        Tls::open(good.clone(), &[], Strangers::Refused).unwrap();
         let empty = dir.path().join("empty.pem");
         std::fs::write(&empty, "canary").unwrap();
         for (files, expected) in [
@@ -220,12 +243,13 @@ mod tests {
             (Files { client_ca: Some(empty), ..good.clone() }, "empty.pem holds no certificate in PEM: "),
             (Files { key: dir.path().join("none"), ..good.clone() }, "none holds no private key in PEM: "),
         ] {
-            let error = Tls::open(files, &[]).err().unwrap().to_string();
+            let error = Tls::open(files, &[], Strangers::Refused).err().unwrap().to_string();
             assert!(error.contains(expected) && !error.contains("canary"), "{error}");
         }
         let other = tempfile::tempdir().unwrap();
         let other = identity(other.path());
-        let error = Tls::open(Files { key: other.key, ..good }, &[]).err().unwrap().to_string();
+        let error =
+            Tls::open(Files { key: other.key, ..good }, &[], Strangers::Refused).err().unwrap().to_string();
         assert!(error.starts_with("certificate and key are not to be used together: "), "{error}");
     }
 
@@ -233,7 +257,7 @@ mod tests {
     fn a_renewed_certificate_is_taken_and_a_wrong_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let files = identity(dir.path());
-        let tls = Tls::open(files.clone(), &[]).unwrap();
+        let tls = Tls::open(files.clone(), &[], Strangers::Refused).unwrap();
         let first = tls.config("edge");
         let write_later = |path: &Path, text: &[u8], seconds: u64| {
             let file = std::fs::File::create(path).unwrap();

@@ -99,7 +99,7 @@ fn every_record_says_which_policy_handled_it() {
 
 #[test]
 fn what_is_left_at_each_limit() {
-    each_is_gone_at_its_limit("capmonster", &[("access", 90)]);
+    each_is_gone_at_its_limit("capmonster", &[("access", 90), ("analytics", 720), ("payment", 5 * 365)]);
     let policy = logveil::policy::Policy::builtin("capmonster").unwrap();
     let ttl = |name: &str| policy.ttl(policy.class_named(name).unwrap()).duration().as_secs() / 86_400;
     assert_eq!(["access", "activity", "payment", "analytics"].map(ttl), [90, 720, 5 * 365, 720]);

@@ -159,6 +159,12 @@ impl Shelf {
         }
     }
 
+    /// Lets days pass at once: a clock that goes on as the wall does is believed over any time.
+    fn leap(&mut self, days: u32) {
+        self.clock.advance(DAY * days);
+        self.tend();
+    }
+
     /// What a reader is shown of a class.
     fn cat(&self, class: &str) -> Vec<String> {
         let dir = DataDir::open_to_read(&self.root.path().join("data")).expect("a data directory");
@@ -205,7 +211,11 @@ fn each_is_gone_at_its_limit(profile: &str, limits: &[(&str, u32)]) {
     }
     let mut passed = 0;
     for (class, limit) in limits {
-        shelf.pass(limit - 1 - passed);
+        // Day by day where that is few: keys are made and destroyed on the way.
+        match limit - 1 - passed {
+            days @ 0..=100 => shelf.pass(days),
+            days => shelf.leap(days),
+        }
         assert_eq!(shelf.cat(class).len(), 1, "{class}: a day before {limit} days");
         shelf.pass(1);
         passed = *limit;

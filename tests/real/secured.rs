@@ -292,3 +292,169 @@ fn syslog_ng(dir: &Path, log: &Path, driver: &str) -> Process {
         .arg(dir.join("ctl"));
     Process::start(&mut command, dir)
 }
+
+/// A program whose admin listener is as `admin` says; asked by curl with more arguments.
+struct Guarded {
+    process: Process,
+    dir: tempfile::TempDir,
+    url: String,
+    http: u16,
+}
+
+impl Guarded {
+    #[track_caller]
+    fn start(admin: &str, more: &str, trust: &[&str]) -> Guarded {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, http) = (free_port(), free_port());
+        let admin = admin.replace("PORT", &port.to_string());
+        let text = format!(
+            "data_dir: {}\nsources: {{ web: {{ kind: http, listen: \"127.0.0.1:{http}\" }} }}\nadmin: {admin}\n{more}",
+            dir.path().join("data").display(),
+        );
+        fs::write(dir.path().join("logveil.yaml"), text).unwrap();
+        let mut command = Command::new(binary());
+        command.arg("run").arg("--config").arg(dir.path().join("logveil.yaml"));
+        let mut process = Process::start(&mut command, dir.path());
+        let scheme = if admin.contains("tls:") { "https" } else { "http" };
+        let url = format!("{scheme}://localhost:{port}");
+        process.wait_until("it is ready", || ask(&[trust, &[&format!("{url}/readyz")]].concat()) == (0, 200));
+        Guarded { process, dir, url, http }
+    }
+
+    /// curl's exit code, and the status.
+    fn ask(&self, path: &str, arguments: &[&str]) -> (i32, u16) {
+        ask(&[arguments, &[&format!("{}{path}", self.url)]].concat())
+    }
+
+    fn verb(&self, words: &[&str]) -> String {
+        let config = self.dir.path().join("logveil.yaml");
+        let output = Command::new(binary()).args(words).arg("--config").arg(config).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The pseudonym that a record's address gets now.
+    fn pseudonym(&self) -> String {
+        let answer = http::post(self.http, "/v1/logs", &[], b"by jane@example.com\n").unwrap();
+        assert_eq!(answer.status, 200);
+        self.verb(&["archive", "cat"]).lines().last().unwrap().to_owned()
+    }
+}
+
+fn ask(arguments: &[&str]) -> (i32, u16) {
+    let output = Command::new(tool("curl"))
+        .args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let status = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0);
+    (output.status.code().unwrap_or(-1), status)
+}
+
+/// Health is for everybody who speaks TLS; all else needs a certificate of the CA, and keys a role's token over it.
+#[test]
+fn the_admin_listener_asks_for_a_certificate_and_a_token() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (server, client, foreign) =
+        (authority.issue("localhost"), authority.issue("ops.test"), other.issue("ops.test"));
+    let outside = tempfile::tempdir().unwrap();
+    let token = outside.path().join("keeper.token");
+    let secret = "keeper-0123456789abcdef";
+    fs::write(&token, secret).unwrap();
+    fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let admin = format!(
+        "{{ listen: \"127.0.0.1:PORT\", tls: {{ cert: {:?}, key: {:?}, client_ca: {:?} }} }}",
+        server.cert,
+        server.key,
+        authority.ca()
+    );
+    let roles = format!(
+        "roles: {{ keeper: {{ may: [keys, metrics], token: \"${{file:{}}}\" }} }}\n",
+        token.display()
+    );
+    let ca = authority.ca();
+    let trust = ["--cacert", ca.to_str().unwrap()];
+    let program = Guarded::start(&admin, &roles, &trust);
+    let with = |issued: &crate::support::certificates::Issued, more: &[&str]| -> Vec<String> {
+        let pair = ["--cert", issued.cert.to_str().unwrap(), "--key", issued.key.to_str().unwrap()];
+        [&trust, &pair[..], more].concat().into_iter().map(str::to_owned).collect()
+    };
+    let ask = |path: &str, arguments: &[String]| {
+        program.ask(path, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let bearer = format!("Authorization: Bearer {secret}");
+    let post = ["--request", "POST"];
+
+    assert_eq!(program.ask("/livez", &trust), (0, 200));
+    assert_eq!(
+        program.ask("/metrics", &[&trust[..], &["--header", &bearer]].concat()),
+        (0, 403),
+        "no certificate"
+    );
+    assert_eq!(program.ask("/-/reload", &[&trust[..], &post].concat()), (0, 403));
+    assert_ne!(ask("/livez", &with(&foreign, &[])).0, 0, "a certificate of nobody's does not come in at all");
+    assert_eq!(ask("/metrics", &with(&client, &[])), (0, 401), "a certificate is no token");
+    assert_eq!(ask("/metrics", &with(&client, &["--header", &bearer])), (0, 200));
+    assert_eq!(ask("/v1/keys/rotate", &with(&client, &post)), (0, 401));
+    let plain = ask_plain(&program.url);
+    assert_ne!(plain.0, 0, "nothing is answered without TLS");
+
+    let first = program.pseudonym();
+    assert_eq!(program.pseudonym(), first);
+    let send = |path: &str, body: &str| ask(path, &with(&client, &["--header", &bearer, "--data", body]));
+    assert_eq!(send("/v1/keys/rotate", r#"{"class":"app"}"#), (0, 200));
+    let second = program.pseudonym();
+    assert_ne!(second, first, "a new key serves from the next record on");
+    let key = |line: &str| line.split_once("email_").unwrap().1[..5].to_owned();
+    assert!(program.verb(&["keys", "list"]).contains(&key(&second)));
+    assert_eq!(
+        send("/v1/keys/destroy", &format!(r#"{{"key":"{}"}}"#, key(&second))),
+        (0, 400),
+        "unconfirmed"
+    );
+    assert_eq!(
+        send("/v1/keys/destroy", &format!(r#"{{"key":"{}","confirm":true}}"#, key(&second))),
+        (0, 200)
+    );
+    assert!(!program.verb(&["keys", "list"]).contains(&key(&second)));
+    assert_ne!(key(&program.pseudonym()), key(&second), "its successor is there before the next record");
+    assert_eq!(send("/v1/keys/destroy", r#"{"key":"knone","confirm":true}"#), (0, 404));
+    assert_eq!(send("/v1/keys/rotate", r#"{"class":"nosuch"}"#), (0, 404));
+    let log = fs::read_to_string(program.dir.path().join("data/audit")).unwrap();
+    assert_eq!(log.matches("\"act\":\"keys rotate\"").count(), 3, "{log}");
+    assert_eq!(log.matches("\"act\":\"keys destroy\"").count(), 2, "{log}");
+    assert!(log.contains(&format!("\"on\":\"{}\"", key(&second))) && !log.contains("knone"), "{log}");
+    assert!(log.contains("\"role\":\"keeper\"") && !log.contains(secret), "{log}");
+    program.verb(&["audit", "verify-log"]);
+    let Guarded { process, .. } = program;
+    process.stop();
+}
+
+fn ask_plain(url: &str) -> (i32, u16) {
+    ask(&[&url.replace("https", "http")])
+}
+
+/// Without TLS an address that others reach is for health alone, and has to say so.
+#[test]
+fn an_open_admin_listener_answers_health_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("logveil.yaml");
+    fs::write(&config, "admin: { listen: \"0.0.0.0:9598\" }\n").unwrap();
+    let output = Command::new(binary()).args(["check", "--config"]).arg(&config).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("logveil.yaml:1: admin.listen: holds 0.0.0.0:9598, which others reach, without TLS"),
+        "{told}"
+    );
+
+    let program = Guarded::start("{ listen: \"0.0.0.0:PORT\", only: health }", "", &[]);
+    for (path, status) in [("/livez", 200), ("/metrics", 200), ("/nothing", 404)] {
+        assert_eq!(program.ask(path, &[]), (0, status), "{path}");
+    }
+    for path in ["/-/reload", "/v1/sessions/logout", "/v1/keys/rotate", "/v1/keys/destroy"] {
+        assert_eq!(program.ask(path, &["--data", "{}"]), (0, 403), "{path}");
+    }
+    let Guarded { process, .. } = program;
+    process.stop();
+}

@@ -25,6 +25,8 @@ pub(super) struct Report {
     about: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_from: Option<String>,
+    /// Whether that day has come.
+    in_force: bool,
     /// The day on which it was looked at (UTC).
     checked_on: String,
     clauses: Vec<Row>,
@@ -91,6 +93,7 @@ impl Report {
             policy: policy.names().policy.clone(),
             about: policy.about().to_owned(),
             effective_from: policy.effective_from().map(day),
+            in_force: policy.effective_from().is_none_or(|from| from <= now),
             clauses: policy.clauses().iter().map(row).collect(),
             checked_on,
             by_default,
@@ -101,6 +104,10 @@ impl Report {
     /// Whether every clause that says so is kept, as far as it could be looked at.
     pub(super) fn holds(&self) -> bool {
         self.clauses.iter().all(|row| row.status != Status::Failed)
+    }
+
+    fn not_yet(&self) -> &'static str {
+        if self.in_force { "" } else { ": not in force yet" }
     }
 
     fn summary(&self) -> String {
@@ -125,7 +132,7 @@ impl Report {
             self.checked_on
         );
         if let Some(from) = &self.effective_from {
-            push(&mut text, format_args!("it holds from {from} on"));
+            push(&mut text, format_args!("it holds from {from} on{}", self.not_yet()));
         }
         for row in &self.clauses {
             push(&mut text, format_args!("\n{}: {}", row.clause, row.status.name()));
@@ -171,7 +178,7 @@ impl Report {
         let from = self
             .effective_from
             .as_ref()
-            .map_or_else(String::new, |from| format!(" It holds from {from} on."));
+            .map_or_else(String::new, |from| format!(" It holds from {from} on{}.", self.not_yet()));
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
@@ -311,6 +318,17 @@ mod tests {
         }
         let html = report.html();
         assert!(html.contains("A &lt;b&gt;") && html.contains("<td>not enforceable</td>"), "{html}");
+    }
+
+    #[test]
+    fn a_day_that_has_not_come_is_told() {
+        let of = |day: &str| report(&TEXT.replace("about:", &format!("effective_from: {day}\nabout:")));
+        assert!(of("2026-11-29").text().contains("\nit holds from 2026-11-29 on: not in force yet\n"));
+        let since = of("2026-11-28");
+        assert!(
+            since.text().contains("\nit holds from 2026-11-28 on\n")
+                && since.html().contains("2026-11-28 on.")
+        );
     }
 
     #[test]
