@@ -253,6 +253,67 @@ fn a_logout_ends_a_session_at_once() {
     logveil.stop();
 }
 
+/// While the table knows a session, whoever may find gets its pseudonyms, and by them its records; after a logout nobody does.
+#[test]
+fn a_session_is_found_while_the_table_knows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (policy, role) = (dir.path().join("policy.yaml"), dir.path().join("officer.token"));
+    fs::write(
+        &policy,
+        "policy: shop\nclasses: { '*': { entities: { session_id: { pseudonymize: { table: 7d } } } } }\n",
+    )
+    .unwrap();
+    fs::write(&role, "officer-0123456789abcdef").unwrap();
+    fs::set_permissions(&role, fs::Permissions::from_mode(0o600)).unwrap();
+    let more = format!(
+        "policy: {}\nroles: {{ officer: {{ may: [find, export], token: \"${{file:{}}}\" }} }}\n",
+        policy.display(),
+        role.display()
+    );
+    let logveil = Logveil::start_after("  local: { kind: archive }\n", &more);
+    let (token, other) = ("3f9a1c77e2b04d58a6c1", "9e1b7c4405aa4d0f8f21");
+    let body = format!(
+        "{{\"session_id\":\"{token}\"}}\n{{\"session_id\":\"{other}\"}}\n{{\"session_id\":\"{token}\"}}\n"
+    );
+    assert_eq!(http::post(logveil.http, "/v1/logs", &[], body.as_bytes()).unwrap().status, 200);
+    let bearer = ["Authorization: Bearer officer-0123456789abcdef"];
+    let known = |headers: &[&str]| {
+        let body = format!("{{\"tokens\":[\"{token}\",\"nobody\"]}}");
+        http::post(logveil.admin, "/v1/sessions/find", headers, body.as_bytes()).unwrap()
+    };
+    assert_eq!(known(&[]).status, 401, "nobody finds without a role");
+    let answer = known(&bearer);
+    let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let tags: Vec<&str> =
+        told["pseudonyms"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
+    let archived = logveil.archived();
+    let stored = |tag: &&&str| archived.contains(**tag);
+    assert_eq!(tags.iter().filter(stored).count(), 1, "{tags:?} in {archived}");
+    assert!(!answer.body.contains(token), "{}", answer.body);
+    let find = |value: &str| {
+        let config = logveil.config();
+        let output = Command::new(binary())
+            .args(["subject", "find", "--token", value, "--format", "json", "--token-file"])
+            .arg(&role)
+            .arg("--config")
+            .arg(config)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let by_tag = find(tags.iter().find(stored).unwrap());
+    assert!(by_tag.contains("\"found\":2"), "both records, and not the other's: {by_tag}");
+    let by_value = find(token);
+    assert!(by_value.contains("POST /v1/sessions/find"), "by the value it is told who knows: {by_value}");
+    let ended = format!("{{\"tokens\":[\"{token}\"]}}");
+    assert_eq!(http::post(logveil.admin, "/v1/sessions/logout", &[], ended.as_bytes()).unwrap().status, 200);
+    assert_eq!(known(&bearer).body, "{\"pseudonyms\":[]}");
+    let acts: Vec<String> = acts(&logveil.dir().join("data")).into_iter().map(|(act, _)| act).collect();
+    assert_eq!(acts.iter().filter(|act| *act == "sessions find").count(), 3, "{acts:?}");
+    logveil.stop();
+}
+
 /// The program itself is killed at ever later moments of a key's destruction; the next start ends what was begun, and one
 /// line of evidence says so. The unit tests of `vault` stop after each single operation.
 #[test]

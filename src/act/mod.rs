@@ -32,7 +32,7 @@ pub use redacted::{Envelope, Redacted};
 pub use sealed::{Seal, Thaw};
 pub use state::State;
 pub use tally::Tally;
-pub use trace::{Certainty, Trace, open, suppression, trace};
+pub use trace::{Certainty, Trace, open, original, suppression, trace};
 
 use std::sync::Arc;
 

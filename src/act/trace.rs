@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::canonical::canonical;
 use super::pseudonym::{Keyed, Value};
+use super::truncate;
 use crate::action::{Action, Shape};
 use crate::entity::{Entities, Entity};
 use crate::keys::{EpochKey, Suppressed, ValueDigest};
@@ -47,6 +48,34 @@ pub fn trace(
     let is_tag = mark::is_tag(entities, &text);
     let certainty = if looks_alike && !is_tag { Certainty::LooksAlike } else { Certainty::Certain };
     Some(Trace { text, certainty })
+}
+
+/// The value in whose place the action would have written the plain `text` under `key`, for addresses and numbers that
+/// look like any other. There is one whether it was so or not; `None` where the action writes nothing of the kind.
+pub fn original(
+    entities: &Entities,
+    entity: Entity,
+    action: Action,
+    key: &EpochKey,
+    text: &[u8],
+) -> Option<Vec<u8>> {
+    match action {
+        Action::Pseudonymize { shape: Shape::Ip } => {
+            let address = truncate::parse(text)?;
+            Some(key.address_of(address).to_string().into_bytes())
+        }
+        Action::Pseudonymize { shape: Shape::Digits } => {
+            let mut digits: Vec<u8> = text.iter().filter(|b| b.is_ascii_digit()).copied().collect();
+            let zeros = digits.iter().take_while(|&&b| b == b'0').count();
+            if !key.digits_of(entities.name(entity), &mut digits[zeros..]) {
+                return None;
+            }
+            let mut digits = digits.into_iter();
+            let put = |&byte: &u8| if byte.is_ascii_digit() { digits.next().unwrap_or(byte) } else { byte };
+            Some(text.iter().map(put).collect())
+        }
+        _ => None,
+    }
 }
 
 /// What the encrypted value `text` holds, and of which entity it is. `None` if it is none, or not of this key.
@@ -96,6 +125,16 @@ mod tests {
         assert_eq!(shaped(Entity::USER_ID, Shape::Digits, "123"), Certainty::Certain, "that is a tag");
         let email = Shape::Email { domain: Domain::Keep };
         assert_eq!(shaped(Entity::EMAIL, email, "jane@example.com"), Certainty::Certain);
+        for (entity, shape, value) in [
+            (Entity::IPV4, Shape::Ip, "192.0.2.1"),
+            (Entity::IPV6, Shape::Ip, "2001:db8::7"),
+            (Entity::USER_ID, Shape::Digits, "000-1234567"),
+        ] {
+            let action = Action::Pseudonymize { shape };
+            let made = of(entity, action, value).expect("it can be found").text;
+            let back = original(&entities, entity, action, &key, &made);
+            assert_eq!(back.as_deref(), Some(value.as_bytes()));
+        }
         for action in [Action::Keep, Action::Mask { first: 0, last: 4 }, Action::Redact { length: false }] {
             assert_eq!(of(Entity::EMAIL, action, "jane@example.com"), None);
         }

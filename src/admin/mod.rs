@@ -8,12 +8,13 @@ The admin listener: health, metrics and reload, on loopback unless told otherwis
 | `GET /metrics` | Prometheus text |
 | `POST /-/reload` | 200 with what needs a restart, or 400 with the errors; the old configuration stays |
 | `POST /v1/sessions/logout` | 200 with how many of the body's tokens had a pseudonym, which is forgotten |
+| `POST /v1/sessions/find` | 200 with what stands in records for the body's tokens, while the table knows it |
 | `POST /v1/keys/rotate`, `POST /v1/keys/destroy` | 200 once it is done; 404 for a class or key that is not there |
 
 It reads no other body and repeats nothing of a request. With `tls.client_ca` all but health needs a certificate of that
 CA. Where a role with a token may `reload`, read
 `metrics` or `logout` others, that needs the token of such a role, `Authorization: Bearer …`: 401 without one, 403 with another's.
-Keys need such a role in any case. Health is for everybody. With `only: health` there is nothing but health and metrics.
+Keys, and finding, need such a role in any case. Health is for everybody. With `only: health` there is nothing but health and metrics.
 */
 
 mod keys;
@@ -124,6 +125,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Admin, c
 const ACTS: &[(&str, &str, May)] = &[
     ("/-/reload", "reload", May::Reload),
     ("/v1/sessions/logout", "sessions logout", May::Logout),
+    ("/v1/sessions/find", "sessions find", May::Find),
     ("/v1/keys/rotate", "keys rotate", May::Keys),
     ("/v1/keys/destroy", "keys destroy", May::Keys),
 ];
@@ -167,6 +169,12 @@ async fn do_act(
     match path {
         "/v1/sessions/logout" => {
             let answer = logout::answer(body, &admin.sessions).await;
+            let outcome = if answer.status().is_success() { Outcome::Done } else { Outcome::Refused };
+            told(admin, role, what, outcome);
+            answer
+        }
+        "/v1/sessions/find" => {
+            let answer = logout::find(body, &admin.keys).await;
             let outcome = if answer.status().is_success() { Outcome::Done } else { Outcome::Refused };
             told(admin, role, what, outcome);
             answer
@@ -235,11 +243,14 @@ fn permit<B>(
     role(&admin.roles, may, request)
 }
 
-/// The role whose token a request has; none where no role with a token is named for it, which is enough but for keys. A
+/// The role whose token a request has; none where no role with a token is named for it, which is enough but for keys and for
+/// what stands for a person. A
 /// token's file that cannot be read is nobody's.
 fn role<B>(roles: &[Role], may: May, request: &Request<B>) -> Result<Option<Arc<str>>, Refused> {
     let with_token = |role: &&Role| role.token.is_some();
-    if may != May::Keys && !roles.iter().filter(with_token).any(|role| role.may.contains(&may)) {
+    if !matches!(may, May::Keys | May::Find)
+        && !roles.iter().filter(with_token).any(|role| role.may.contains(&may))
+    {
         return Ok(None);
     }
     let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());

@@ -2,12 +2,15 @@
 What an operator may have done to the keys of a running program.
 */
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::By;
 use super::keeper::Keeper;
 use super::live::Now;
+use crate::action::{Action, Shape};
 use crate::clock::Clock;
+use crate::mark;
 use crate::vault::{self, Act, Outcome};
 
 /// Rotates and destroys pseudonym keys, and swaps what holds for the next batch.
@@ -65,6 +68,33 @@ impl KeyOrders {
         // What is no key's name is whatever somebody sent.
         self.keeper.audited(if known { act.on(id) } else { act });
         destroyed
+    }
+
+    /// What may stand for these values in records by the table of sessions, as long as it still leads there. Nothing is
+    /// entered by asking.
+    pub fn stand_for(&self, values: &[String]) -> BTreeSet<String> {
+        let policy = Arc::clone(&self.now.look().policy);
+        let (sessions, now) = (self.keeper.sessions(), self.keeper.time().now());
+        let entities = policy.rules().entities();
+        let mut known = BTreeSet::new();
+        for place in values.iter().map(|value| sessions.place(value.as_bytes())) {
+            for class in policy.classes() {
+                for entity in entities.iter() {
+                    let name = entities.name(entity);
+                    let is_drawn = matches!(
+                        policy.action(class, entity),
+                        Action::Pseudonymize { shape: Shape::Table { .. } }
+                    );
+                    let tag = if is_drawn { sessions.known(place, (class.0, name), now) } else { None };
+                    if let Some(tag) = tag {
+                        let mut text = Vec::new();
+                        mark::write_tag(&mut text, name, &sessions.id().0, &tag);
+                        known.insert(String::from_utf8_lossy(&text).into_owned());
+                    }
+                }
+            }
+        }
+        known
     }
 
     fn act<T>(&self, by: &By, what: &str, done: &Result<T, KeyError>) -> Act {

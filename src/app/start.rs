@@ -22,7 +22,7 @@ use super::stores::Stores;
 use super::{App, Health, KeyOrders, Queueing, Reloader, Surroundings, care, heed};
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
-use crate::config::{self, Queue, Settings, Sink, SinkKind, Source};
+use crate::config::{self, Queue, Role, Settings, Sink, SinkKind, Source};
 use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
 use crate::queue::memory::{self, Receiver, Sender};
 use crate::sink::bulk::Bulk;
@@ -137,33 +137,33 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     });
     let (swap, swapped) = watch::channel(stores);
     let enforcer = Enforcer::new(swapped, &gate, &keeper, &metrics);
-    let roles = settings.roles.clone().into();
-    let how = settings.admin.clone();
-    let keys = Arc::new(KeyOrders::new(now.clone(), Arc::clone(&keeper)));
+    let asked_as = (settings.roles.clone().into(), settings.admin.clone());
     let stores = (swap, gate);
     let reloader =
         Reloader::new(path, settings, now.clone(), Arc::clone(&keeper), Arc::clone(&metrics), stores);
     let reloader = Arc::new(reloader);
     let mut services = JoinSet::new();
     services.spawn(enforcer.run());
-    let sessions = keeper.sessions();
     services.spawn(heed(Arc::clone(&keeper), now.clone()));
     if let Some(queue) = queue {
         services.spawn(queue.tidy_on());
     }
     services.spawn(care(keeper, now, keys_wanted));
-    let health_shown = Arc::clone(&health);
-    let admin_page = Admin {
-        metrics,
-        health: health_shown,
-        reloader: Arc::clone(&reloader),
-        roles,
-        sessions,
-        keys,
-        settings: how,
-    };
-    services.spawn(admin::serve(admin, admin_page));
+    services.spawn(admin::serve(admin, admin_page(metrics, &health, &reloader, asked_as)));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, durable, services, waiting })
+}
+
+/// What the admin listener tells about and acts on, for these roles and as it is configured.
+fn admin_page(
+    metrics: Arc<Metrics>,
+    health: &Arc<Health>,
+    reloader: &Arc<Reloader>,
+    (roles, settings): (Arc<[Role]>, config::Admin),
+) -> Admin {
+    let keeper = &health.keeper;
+    let keys = Arc::new(KeyOrders::new(health.now.clone(), Arc::clone(keeper)));
+    let (health, reloader, sessions) = (Arc::clone(health), Arc::clone(reloader), keeper.sessions());
+    Admin { metrics, health, reloader, roles, sessions, keys, settings }
 }
 
 /// What sinks and admin need; what stores would keep too long is held back until they are verified.

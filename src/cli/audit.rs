@@ -86,7 +86,9 @@ fn look(arguments: &Arguments) -> Result<Exit, Error> {
     let policy = arguments.place.policy(arguments.policy.as_deref())?;
     let (dir, kek, time) = arguments.place.beside()?;
     let every = if arguments.all { None } else { Some(arguments.sample) };
-    let mut held = Held { store: "archive".to_owned(), audit: leak::Audit::new(&policy), unreadable: 0 };
+    let live = vault::live_keys(&dir, &kek, time.look().unreadable).map_err(Error::usage)?;
+    let audit = leak::Audit::new(&policy).under(&live);
+    let mut held = Held { store: "archive".to_owned(), audit, unreadable: 0 };
     held.unreadable = sample(&dir, &kek, &time, every, &mut held.audit)?;
     let mut all = vec![held];
     let (mut unasked, runtime, time) = (false, asking()?, Arc::new(time));

@@ -107,6 +107,12 @@ impl Sessions {
         tag
     }
 
+    /// What stands for the value in this class and as this entity, if it has an entry. Makes none.
+    pub fn known(&self, place: Place, (class, entity): (u16, &str), now: Timestamp) -> Option<[u8; 12]> {
+        let shard = self.shard(place);
+        shard.get(&place).filter(|entry| entry.expires > now).map(|entry| entry.tag(class, entity))
+    }
+
     /// Removes an entry; from now on nothing leads from the value to what stood for it. Whether there was one.
     pub fn end(&self, place: Place) -> bool {
         wipe(&mut self.shard(place), place)

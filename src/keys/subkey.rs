@@ -29,6 +29,9 @@ pub const DIGITS_MIN: usize = 6;
 /// Digits of the longest one: more than any identifier has.
 pub const DIGITS_MAX: usize = 64;
 
+/// A step of a walk over numbers of as many digits.
+type Walked = Result<FlexibleNumeralString, fpe::ff1::NumeralStringError>;
+
 /// The sub-keys in use.
 #[derive(Default)]
 pub(super) struct Subkeys {
@@ -57,13 +60,31 @@ impl EpochKey {
     /// The address's pseudonym: of the same family, with as many leading bits in common as the addresses themselves
     /// (ipcrypt-pfx of draft-denis-ipcrypt).
     pub fn address(&self, address: IpAddr) -> IpAddr {
-        let cipher = self.subkeys.address.get_or_init(|| IpcryptPfx::new(*self.subkey("address")));
-        cipher.encrypt_ipaddr(address)
+        self.addresses().encrypt_ipaddr(address)
+    }
+
+    /// The address of which this would be the pseudonym: there is one for each, pseudonym or not.
+    pub fn address_of(&self, pseudonym: IpAddr) -> IpAddr {
+        self.addresses().decrypt_ipaddr(pseudonym)
+    }
+
+    fn addresses(&self) -> &IpcryptPfx {
+        self.subkeys.address.get_or_init(|| IpcryptPfx::new(*self.subkey("address")))
     }
 
     /// Replaces digits, the first of which is not 0, by as many, the first of which is not 0 either. One to one. `false`
     /// if there are too few or too many.
     pub fn digits(&self, entity: &str, digits: &mut [u8]) -> bool {
+        self.walk(digits, |cipher, numerals| cipher.encrypt(entity.as_bytes(), numerals))
+    }
+
+    /// Replaces digits by those of which they would be the pseudonym: there are some for each, as in
+    /// [`EpochKey::digits`].
+    pub fn digits_of(&self, entity: &str, digits: &mut [u8]) -> bool {
+        self.walk(digits, |cipher, numerals| cipher.decrypt(entity.as_bytes(), numerals))
+    }
+
+    fn walk(&self, digits: &mut [u8], step: impl Fn(&FF1<Aes256>, &FlexibleNumeralString) -> Walked) -> bool {
         if !(DIGITS_MIN..=DIGITS_MAX).contains(&digits.len()) || digits[0] == b'0' {
             return false;
         }
@@ -73,7 +94,7 @@ impl EpochKey {
         let mut numerals: Vec<u16> = digits.iter().map(|digit| u16::from(digit - b'0')).collect();
         loop {
             // Walking on along the cycle until the result is in the domain keeps it one to one; one step in ten is not the last.
-            let walked = cipher.encrypt(entity.as_bytes(), &FlexibleNumeralString::from(numerals));
+            let walked = step(cipher, &FlexibleNumeralString::from(numerals));
             numerals = walked.expect("the length is checked").into();
             if numerals[0] != 0 {
                 break;
@@ -208,6 +229,7 @@ mod tests {
                 IpAddr::V6(_) => panic!("the family stays"),
             };
             prop_assert_eq!((of(x) ^ of(y)).leading_zeros(), (x ^ y).leading_zeros());
+            prop_assert_eq!(key(3).address_of(IpAddr::V4(of(x).into())), IpAddr::V4(x.into()));
         }
 
         /// For all numbers x ≠ y of as many digits: so many digits come out, not the same, and no leading zero.
@@ -224,6 +246,9 @@ mod tests {
             prop_assert!(made.bytes().all(|byte| byte.is_ascii_digit()) && !made.starts_with('0'));
             prop_assert_eq!(&made, &of(&x, "user_id"));
             prop_assert_eq!(made == of(&other, "user_id"), x == other);
+            let mut back = made.into_bytes();
+            prop_assert!(key.digits_of("user_id", &mut back));
+            prop_assert_eq!(back, x.into_bytes());
         }
 
         /// For all values: what is encrypted opens with its key and entity, and with nothing else, nor when it was changed.

@@ -5,8 +5,10 @@ A record that was stored is searched again, twice: as its class's policy says, s
 what is found must be what the policy leaves (a label, a tag, a network, a mask), and for
 what no log should hold whatever a policy says: private keys, cards, tokens of vendors.
 A finding that the same policy would change again is a leak. Pseudonyms of other shapes
-are recognised where they can be; an address or number that one was shaped into cannot
-be told apart from a raw one, and is counted as unclear.
+are recognised where they can be. An address or number that one was shaped into looks like
+a raw one; under the keys that served at its record's receipt it stands for some value, as
+any does. Where that value is one that the policy would have found in that place, nobody can
+tell, and it is counted as unclear; where it is not, it was never a pseudonym: a leak.
 
 [`Incidents`] is the register of what was found, with 72 hours for each.
 */
@@ -16,8 +18,9 @@ mod incidents;
 pub use incidents::{Incident, Incidents, Seen};
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use crate::act::{Envelope, Orders, Part, State, Tally, splice};
+use crate::act::{Envelope, Orders, Part, State, Tally, original, splice};
 use crate::action::{Action, Shape};
 use crate::clock::Timestamp;
 use crate::detect::{Finding, Scratch, Wanted};
@@ -27,6 +30,7 @@ use crate::mark;
 use crate::policy::Policy;
 use crate::record::ClassId;
 use crate::secret::Secret;
+use crate::vault::LiveKey;
 
 /// Values of one entity in one class that should not be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +53,15 @@ pub struct Audit<'a> {
     policy: &'a Policy,
     /// What no log should hold.
     never: Wanted,
+    /// The keys whose pseudonyms may stand in records, where they are there.
+    live: &'a [LiveKey],
     /// Nothing that it makes is kept: it shows what a policy would still change.
     key: EpochKey,
     scratch: Scratch,
     state: State,
     findings: Vec<Finding>,
+    /// Findings in a text with another value in it.
+    others: Vec<Finding>,
     again: Vec<u8>,
     /// What the record in hand holds.
     here: Vec<(Entity, String)>,
@@ -78,16 +86,23 @@ impl<'a> Audit<'a> {
         Audit {
             policy,
             never: Wanted::new(strength.collect()),
+            live: &[],
             key: EpochKey::new(KeyId(*b"kaaaa"), &Secret::new(vec![0; 32])),
             scratch: Scratch::default(),
             state: State::default(),
             findings: Vec::new(),
+            others: Vec::new(),
             again: Vec::new(),
             here: Vec::new(),
             leaks: BTreeMap::new(),
             unclear: 0,
             records: 0,
         }
+    }
+
+    /// The same, with the keys that records were handled under.
+    pub fn under(self, live: &'a [LiveKey]) -> Audit<'a> {
+        Audit { live, ..self }
     }
 
     /// Looks through one stored record.
@@ -104,7 +119,7 @@ impl<'a> Audit<'a> {
             (Part::Message, envelope.message),
         ] {
             if !text.is_empty() {
-                self.look_in(class, part, text);
+                self.look_in(envelope, class, part, text);
             }
         }
         let received = envelope.received;
@@ -132,14 +147,17 @@ impl<'a> Audit<'a> {
         self.records
     }
 
-    fn look_in(&mut self, class: ClassId, part: Part, text: &[u8]) {
+    fn look_in(&mut self, envelope: &Envelope<'_>, class: ClassId, part: Part, text: &[u8]) {
         let policy = self.policy;
         for wanted in [policy.wanted(class), &self.never.clone()] {
             let mut findings = std::mem::take(&mut self.findings);
             findings.clear();
             policy.rules().find(wanted, &mut self.scratch, text, &mut findings);
             for finding in &findings {
-                let verdict = self.verdict(class, part, text, finding);
+                let verdict = match self.verdict(class, part, text, finding) {
+                    Verdict::Unclear => self.tell_apart(envelope, class, text, finding),
+                    verdict => verdict,
+                };
                 self.unclear += u64::from(verdict == Verdict::Unclear);
                 if verdict == Verdict::Leak && self.here.iter().all(|(entity, _)| *entity != finding.entity) {
                     self.here.push((finding.entity, policy.rules().rule_name(finding.rule).to_owned()));
@@ -147,6 +165,52 @@ impl<'a> Audit<'a> {
             }
             self.findings = findings;
         }
+    }
+
+    /// Whether an address or number can be a pseudonym of that shape: of a value that would have been found where it stands.
+    fn tell_apart(
+        &mut self,
+        envelope: &Envelope<'_>,
+        class: ClassId,
+        text: &[u8],
+        finding: &Finding,
+    ) -> Verdict {
+        let served = |key: &&LiveKey| {
+            key.class == envelope.class && key.from <= envelope.received && envelope.received < key.until
+        };
+        let (live, action) = (self.live, self.policy.action(class, finding.entity));
+        let mut keys = live.iter().filter(served).peekable();
+        // A value with escapes in it has more spellings than can be tried.
+        if keys.peek().is_none() || finding.form.percent > 0 || finding.form.json > 1 {
+            return Verdict::Unclear;
+        }
+        let value = &text[finding.span.range()];
+        let entities = self.policy.rules().entities();
+        for key in keys {
+            let Some(was) = original(entities, finding.entity, action, &key.key, value) else {
+                return Verdict::Unclear;
+            };
+            if self.would_be_found(class, text, finding, &was) {
+                return Verdict::Unclear;
+            }
+        }
+        Verdict::Leak
+    }
+
+    /// Whether the policy would have found `was` where the finding is.
+    fn would_be_found(&mut self, class: ClassId, text: &[u8], finding: &Finding, was: &[u8]) -> bool {
+        let address = std::str::from_utf8(was).ok().and_then(|text| text.parse::<IpAddr>().ok());
+        if address.is_some_and(|address| !is_in_use(address)) {
+            return false;
+        }
+        let (start, end) = (finding.span.start, finding.span.end);
+        self.again.clear();
+        self.again.extend([&text[..start], was, &text[end..]].into_iter().flatten());
+        self.others.clear();
+        let rules = self.policy.rules();
+        rules.find(self.policy.wanted(class), &mut self.scratch, &self.again, &mut self.others);
+        let there = start..start + was.len();
+        self.others.iter().any(|other| other.span.start < there.end && there.start < other.span.end)
     }
 
     fn verdict(&mut self, class: ClassId, part: Part, text: &[u8], finding: &Finding) -> Verdict {
@@ -182,6 +246,20 @@ impl<'a> Audit<'a> {
 impl std::fmt::Debug for Audit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Audit").field("leaks", &self.leaks).finish_non_exhaustive()
+    }
+}
+
+/// Whether the address may be somebody's: IPv4 that is not reserved (RFC 6890: 0/8 and 240/4), IPv6 that is given out or
+/// of special use. What is left is 13 in 14 addresses of IPv4, and one in seven of IPv6.
+fn is_in_use(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_unspecified() || address.is_broadcast() || !matches!(address.octets()[0], 0 | 240..)
+        }
+        IpAddr::V6(address) => {
+            let first = address.segments()[0];
+            first >> 13 == 1 || matches!(first, 0 | 0x64 | 0x100) || first >= 0xfc00
+        }
     }
 }
 

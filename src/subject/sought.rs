@@ -302,9 +302,9 @@ fn reach(subject: &Subject, policy: &Policy, keys: &[LiveKey]) -> Vec<Reach> {
 fn finds(action: Action, live: usize) -> Finds {
     match action {
         Action::Keep => Finds::AsItIs,
-        Action::Pseudonymize { shape: Shape::Table { .. } } => {
-            Finds::Not("drawn from the table of sessions: nothing computes it again")
-        }
+        Action::Pseudonymize { shape: Shape::Table { .. } } => Finds::Not(
+            "drawn from the table of sessions: while the program that drew it knows it, it says so (POST /v1/sessions/find), and --token finds that; afterwards nothing leads there",
+        ),
         Action::Pseudonymize { .. } | Action::Encrypt if live == 0 => {
             Finds::Not("no key of this class is live: its pseudonyms belong to nobody any more")
         }

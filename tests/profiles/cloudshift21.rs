@@ -53,10 +53,7 @@ fn activity_is_anonymous() {
 
 #[test]
 fn each_class_is_gone_at_its_own_limit() {
-    each_is_gone_at_its_limit(
-        "cloudshift21",
-        &[("auth", 30), ("access", 90), ("activity", 720), ("audit", 720)],
-    );
+    each_is_gone_at_its_limit("cloudshift21", &[("auth", 30), ("access", 90), ("activity", 720)]);
 }
 
 #[test]
