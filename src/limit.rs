@@ -205,11 +205,21 @@ pub const QUEUE_GROUP_BYTES: usize = 4 << 20;
 /// Bytes that a sink's reader takes from the durable queue at once.
 pub const QUEUE_READ_BYTES: usize = 512 * 1024;
 
-/// Clean bytes read from the durable queue that a sink has before it.
+/// Clean bytes read from the durable queue that a sink has before it, where its requests need no more.
 pub const QUEUE_WINDOW_BYTES: usize = 4 << 20;
 
 /// How often the durable queue's cursors are written: what a crash makes a sink get twice.
 pub const QUEUE_TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// How soon after the start they are written first; the waits grow from there.
+pub const QUEUE_TIDY_FIRST: Duration = Duration::from_millis(20);
+
+/// Dead letters of one sink that are kept at most, in bytes on disk. A sink that refuses more has another trouble than
+/// single records, and waits.
+pub const DEAD_LETTER_BYTES: u64 = 64 << 20;
+
+/// How often somebody may ask for dead letters to be sent again.
+pub const DEAD_LETTERS_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the durable queue rests after it could not write.
 pub const QUEUE_REST: Duration = Duration::from_millis(500);
@@ -251,6 +261,12 @@ pub const DELIVERY_BYTES: usize = 1024 * 1024;
 /// stores and the proxies before them take by default.
 pub const REQUEST_BYTES: usize = 512 * 1024;
 
+/// Requests that a store gets at the same time by default, if it takes them: each holds its batch, encoded, in memory.
+pub const REQUESTS: usize = 4;
+
+/// Requests at the same time that may be asked for at most.
+pub const REQUESTS_MAX: u64 = 64;
+
 /// Least bound of the encoded records in one request that may be set, in bytes.
 pub const REQUEST_BYTES_MIN: u64 = 4 * 1024;
 
@@ -277,6 +293,9 @@ pub const REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Records' text in one object of the S3 sink by default, in bytes.
 pub const OBJECT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Objects of the S3 sink that are written at the same time by default.
+pub const OBJECTS: usize = 2;
 
 /// How long an object of the S3 sink waits to be filled by default: with the queue in memory, clients wait as long.
 pub const OBJECT_AGE: Duration = Duration::from_secs(1);
@@ -307,6 +326,15 @@ pub const RETRY_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// Longest wait that a sink may ask for with `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// Requests that a sink may make again before it has to earn them, or wait for them.
+pub const RETRY_BUDGET: f64 = 10.0;
+
+/// What a request that succeeds earns of one that is made again.
+pub const RETRY_SHARE: f64 = 0.2;
+
+/// How often a sink may ask again though nothing succeeds: what an outage costs a store that others wait for, too.
+pub const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// How often rotated files are looked at for those whose time is over, at most.
 pub const ROTATED_FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);

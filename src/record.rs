@@ -123,6 +123,24 @@ pub struct Names {
     pub classes: Vec<(String, crate::ttl::Ttl)>,
     /// Stream names, by [`StreamId`].
     pub streams: Vec<String>,
+    /// The regions that records of a class may be kept in, by [`ClassId`]; everywhere where there is no list.
+    pub regions: Vec<Option<Vec<String>>>,
+    /// The regions of each home, by [`HomeId`] less one.
+    pub homes: Vec<Vec<String>>,
+}
+
+impl Names {
+    /// The regions that a record of this class and home may be kept in; nothing where no list says so.
+    pub fn allowed(&self, class: ClassId, home: HomeId) -> Option<Vec<&str>> {
+        let of_class = self.regions.get(usize::from(class.0)).and_then(Option::as_ref);
+        let of_home = usize::from(home.0).checked_sub(1).and_then(|home| self.homes.get(home));
+        let (first, second) = match (of_class, of_home) {
+            (None, None) => return None,
+            (Some(list), None) | (None, Some(list)) => (list, list),
+            (Some(one), Some(other)) => (one, other),
+        };
+        Some(first.iter().filter(|region| second.contains(region)).map(String::as_str).collect())
+    }
 }
 
 /// Records as they came, in one contiguous buffer.

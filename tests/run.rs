@@ -108,16 +108,16 @@ fn an_http_sink_gets_envelopes_and_is_asked_again() {
 }
 
 #[test]
-fn what_a_sink_refuses_is_counted_and_not_acknowledged() {
+fn what_a_sink_refuses_is_counted_and_kept() {
     let store = Store::start(&["400 Bad Request"]);
     let sink =
         format!("  relay: {{ kind: http, url: \"http://127.0.0.1:{}/logs\", raw: true }}\n", store.port);
     let logveil = Logveil::start_with(&sink);
-    assert_eq!(post(&logveil, &messages(1)), 503);
+    assert_eq!(post(&logveil, &messages(1)), 200, "it is safe, as a dead letter");
     assert_eq!(post(&logveil, &messages(3)), 200, "one that it takes goes through");
     assert!(logveil.metrics().contains("logveil_records_refused_total{sink=\"relay\"} 1\n"));
-    let err = logveil.stop_short();
-    assert!(err.contains("not delivered: relay: 1 records"), "{err}");
+    assert!(logveil.dead_letters(&["list"]).starts_with("relay: refused answer 400: "));
+    logveil.stop();
     planted::each_once_and_clean(3, &store.lines().join("\n"));
 }
 

@@ -25,6 +25,7 @@ node nodejs
 npm npm
 python3 python3
 rsyslogd rsyslog
+strace strace
 unshare util-linux
 zstd zstd
 LIST

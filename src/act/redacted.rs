@@ -45,6 +45,8 @@ pub struct Redacted {
     pub(in crate::act) names: Arc<Names>,
     /// Of the record at place 0.
     pub(in crate::act) first: RecordId,
+    /// Why a sink refused all of it for good; nothing where none did.
+    pub(in crate::act) refusal: Option<Arc<str>>,
 }
 
 impl Redacted {
@@ -82,6 +84,18 @@ impl Redacted {
     /// the batch.
     pub fn number(&mut self, first: RecordId) {
         self.first = first;
+    }
+
+    /// The same batch, refused for good by a sink for this reason, which holds nothing of a record. On a disk it keeps
+    /// its reason and its ids.
+    pub fn refused(mut self, why: Arc<str>) -> Redacted {
+        self.refusal = Some(why);
+        self
+    }
+
+    /// Why a sink refused it, if one did.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// The names of its classes and streams.
@@ -195,6 +209,7 @@ impl<'a> Builder<'a> {
             received,
             names,
             first: RecordId::default(),
+            refusal: None,
         };
         Builder { raw, redacted, pending: Span::default(), set_apart: false, whole: 0 }
     }

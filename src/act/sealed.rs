@@ -17,15 +17,23 @@ use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce, Tag};
 
 use super::Redacted;
 use crate::clock::Timestamp;
-use crate::record::{ClassId, Names, Record, RecordId, StreamId};
+use crate::record::{ClassId, HomeId, Names, Record, RecordId, StreamId};
 use crate::span::Span;
 use crate::ttl::Ttl;
 
 /// Bytes that a seal adds to a record.
 pub const TAG_BYTES: usize = 16;
 
+/// What a record has, in a byte of flags. The last three came with the second version of the format.
 const PRIORITY: u8 = 1;
 const TIME: u8 = 2;
+/// It may be kept in these regions alone: `eea,us`; in none if the list is empty.
+const REGIONS: u8 = 4;
+/// Its id is not made of run and sequence.
+const ID: u8 = 8;
+/// A sink refused it, and why.
+const REFUSAL: u8 = 16;
+const KNOWN: u8 = PRIORITY | TIME | REGIONS | ID | REFUSAL;
 
 /// What seals the records of one run and one key.
 pub struct Seal(ChaCha20Poly1305);
@@ -84,10 +92,22 @@ impl Redacted {
         push_number(ttl.duration().as_secs() / 3600, out);
         let priority = record.priority.map_or(0, |_| PRIORITY);
         let time = record.time.map_or(0, |_| TIME);
-        out.push(priority | time);
+        let regions = self.names.allowed(record.class, record.home);
+        let bound = regions.as_ref().map_or(0, |_| REGIONS);
+        let refused = self.refusal.as_ref().map_or(0, |_| ID | REFUSAL);
+        out.push(priority | time | bound | refused);
         out.extend(record.priority);
         if let Some(time) = record.time {
             push_moment(time, out);
+        }
+        if let Some(regions) = regions {
+            push_text(regions.join(",").as_bytes(), out);
+        }
+        if let Some(why) = &self.refusal {
+            let RecordId { run, sequence } = self.first;
+            out.extend_from_slice(&run.to_le_bytes());
+            push_number(sequence.wrapping_add(u64::from(record.place)), out);
+            push_text(why.as_bytes(), out);
         }
         let stream = &self.names.streams[usize::from(record.stream.0)];
         for text in [class, stream, &self.names.policy] {
@@ -140,16 +160,30 @@ impl Thaw {
         let received = moment(bytes)?;
         let ttl = Ttl::hours(u32::try_from(number(bytes)?).ok()?);
         let [flags] = *take(bytes, 1)? else { return None };
+        if flags & !KNOWN != 0 {
+            return None;
+        }
         let priority = if flags & PRIORITY != 0 { Some(take(bytes, 1)?[0]) } else { None };
         let time = if flags & TIME != 0 { Some(moment(bytes)?) } else { None };
+        let regions = if flags & REGIONS != 0 { Some(std::str::from_utf8(text(bytes)?).ok()?) } else { None };
+        let mut id = RecordId { run: self.run, sequence };
+        if flags & ID != 0 {
+            let run = u64::from_le_bytes(*take(bytes, 8)?.first_chunk()?);
+            id = RecordId { run, sequence: number(bytes)? };
+        }
+        let refusal = if flags & REFUSAL != 0 { Some(std::str::from_utf8(text(bytes)?).ok()?) } else { None };
         let [class, stream, policy] = [text(bytes)?, text(bytes)?, text(bytes)?].map(std::str::from_utf8);
         let (class, stream, policy) = (class.ok()?, stream.ok()?, policy.ok()?);
-        self.begin(received, policy, sequence);
+        self.begin(received, policy, id, refusal);
         let class = self.class(class, ttl)?;
         let stream = self.stream(stream)?;
+        let home = match regions {
+            Some(regions) => self.home(regions)?,
+            None => HomeId::default(),
+        };
         let batch = self.batches.last_mut()?;
-        let place = u32::try_from(sequence - batch.first.sequence).ok()?;
-        let mut record = Record { priority, time, class, stream, place, ..Record::default() };
+        let place = u32::try_from(id.sequence - batch.first.sequence).ok()?;
+        let mut record = Record { priority, time, class, stream, place, home, ..Record::default() };
         for part in record.parts_mut() {
             let start = batch.bytes.len();
             batch.bytes.extend_from_slice(text(bytes)?);
@@ -159,11 +193,14 @@ impl Thaw {
         Some(())
     }
 
-    /// Begins a batch unless the last one may take a record of this time and policy.
-    fn begin(&mut self, received: Timestamp, policy: &str, sequence: u64) {
+    /// Begins a batch unless the last one may take a record of this time, policy, id and refusal.
+    fn begin(&mut self, received: Timestamp, policy: &str, id: RecordId, refusal: Option<&str>) {
         let goes_on = self.batches.last().is_some_and(|batch| {
-            let place = sequence.checked_sub(batch.first.sequence);
-            batch.received == received && place.is_some_and(|place| place < u64::from(u32::MAX))
+            let place = id.sequence.checked_sub(batch.first.sequence);
+            batch.received == received
+                && batch.first.run == id.run
+                && place.is_some_and(|place| place < u64::from(u32::MAX))
+                && batch.refusal.as_deref() == refusal
         });
         if goes_on && self.names.policy == policy {
             return;
@@ -177,7 +214,8 @@ impl Thaw {
             records: Vec::new(),
             received,
             names: Arc::default(),
-            first: RecordId { run: self.run, sequence },
+            first: id,
+            refusal: refusal.map(Arc::from),
         });
     }
 
@@ -186,7 +224,10 @@ impl Thaw {
             // The names of the batches before are the same in most cases; they are a few words each.
             let classes = self.names.classes.clone();
             let streams = self.names.streams.clone();
-            last.names = Arc::new(Names { policy: self.names.policy.clone(), classes, streams });
+            let homes = self.names.homes.clone();
+            let regions = Vec::new();
+            last.names =
+                Arc::new(Names { policy: self.names.policy.clone(), classes, streams, regions, homes });
         }
     }
 
@@ -198,6 +239,18 @@ impl Thaw {
             classes.len() - 1
         });
         u16::try_from(at).ok().map(ClassId)
+    }
+
+    /// What a record's class allowed when it came is part of its home here.
+    fn home(&mut self, regions: &str) -> Option<HomeId> {
+        let regions: Vec<String> =
+            regions.split(',').filter(|region| !region.is_empty()).map(str::to_owned).collect();
+        let homes = &mut self.names.homes;
+        let at = homes.iter().position(|home| *home == regions).unwrap_or_else(|| {
+            homes.push(regions);
+            homes.len() - 1
+        });
+        u16::try_from(at + 1).ok().map(HomeId)
     }
 
     fn stream(&mut self, stream: &str) -> Option<StreamId> {
@@ -268,7 +321,9 @@ mod tests {
     fn batch(received: i64, records: &[(u8, Option<u8>, Option<i64>)]) -> Redacted {
         let classes = vec![("app".to_owned(), Ttl::days(90)), ("access".to_owned(), Ttl::hours(36))];
         let streams = vec!["one".to_owned(), "two".to_owned()];
-        let names = Arc::new(Names { policy: "p@1".to_owned(), classes, streams });
+        let regions = vec![None, Some(vec!["eea".to_owned(), "us".to_owned()])];
+        let homes = vec![vec!["us".to_owned(), "ru".to_owned()]];
+        let names = Arc::new(Names { policy: "p@1".to_owned(), classes, streams, regions, homes });
         let mut raw = Raw::default();
         let host = raw.push(b"web-1");
         let received = Timestamp::from_second(received).unwrap();
@@ -278,6 +333,7 @@ mod tests {
                 host,
                 class: ClassId(u16::from(class % 2)),
                 stream: StreamId(u16::from(class / 2 % 2)),
+                home: HomeId(u16::from(class / 4 % 2)),
                 priority: *priority,
                 time: time.map(|time| Timestamp::from_second(time).unwrap()),
                 ..Record::plain(Span::new(0, usize::from(*class)))
@@ -287,6 +343,11 @@ mod tests {
         let mut batch = pass.finish();
         batch.number(RecordId { run: 3, sequence: 100 });
         batch
+    }
+
+    fn allowed(batch: &Redacted, record: &Record) -> Option<Vec<String>> {
+        let allowed = batch.names().allowed(record.class, record.home);
+        allowed.map(|list| list.into_iter().map(str::to_owned).collect())
     }
 
     fn head(length: u32) -> [u8; 4] {
@@ -317,6 +378,34 @@ mod tests {
                 prop_assert!(thaw.push(sequence, &seal, &bytes[..4], &bytes[4..]));
             }
             let batches = thaw.finish();
+            let opened: Vec<Envelope<'_>> = batches.iter().flat_map(Redacted::iter).collect();
+            prop_assert_eq!(opened, batch.iter().collect::<Vec<_>>());
+            // What a record's class and its home allow together, as it was allowed when it was sealed.
+            let opened = batches.iter().flat_map(|batch| batch.records().iter().map(|record| allowed(batch, record)));
+            let sealed = batch.records().iter().map(|record| allowed(&batch, record));
+            prop_assert_eq!(opened.collect::<Vec<_>>(), sealed.collect::<Vec<_>>());
+        }
+
+        /// Law: what was refused keeps its ids and the reason, under whatever sequence it is sealed.
+        #[test]
+        fn what_was_refused_keeps_its_ids(
+            run in 1..u64::MAX,
+            first in 0..u64::MAX / 2,
+            kept in prop::collection::vec(any::<bool>(), 1..20),
+        ) {
+            let records: Vec<_> = (0..kept.len()).map(|class| (class as u8, None, None)).collect();
+            let mut batch = batch(1, &records);
+            batch.number(RecordId { run, sequence: first });
+            let batch = batch.only(|record| kept[record.place as usize]).refused("answer 400".into());
+            let seal = Seal::new(&[7; 32]);
+            let mut thaw = Thaw::new(3);
+            for (record, sequence) in batch.records().iter().zip(500..) {
+                let mut out = Vec::new();
+                prop_assert!(batch.seal(record, sequence, &seal, head, &mut out));
+                prop_assert!(thaw.push(sequence, &seal, &out[..4], &out[4..]));
+            }
+            let batches = thaw.finish();
+            prop_assert!(batches.iter().all(|batch| batch.refusal() == Some("answer 400")));
             let opened: Vec<Envelope<'_>> = batches.iter().flat_map(Redacted::iter).collect();
             prop_assert_eq!(opened, batch.iter().collect::<Vec<_>>());
         }

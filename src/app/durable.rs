@@ -15,11 +15,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::intake::wanted;
+use super::drive::count;
+use super::intake::{Part, Waited};
 use super::keeper::Keeper;
 use super::live::Now;
+use crate::act::Redacted;
 use crate::clock::Clock;
-use crate::limit::{QUEUE_GROUP_BYTES, QUEUE_REST, QUEUE_TIDY_EVERY};
+use crate::limit::{QUEUE_GROUP_BYTES, QUEUE_REST, QUEUE_TIDY_EVERY, QUEUE_TIDY_FIRST};
 use crate::queue::durable::{Error, Gathered, Log, Position, Reader};
 use crate::queue::memory::{Held, Receiver, Sender};
 use crate::queue::{Item, cost};
@@ -78,7 +80,7 @@ impl Durable {
                         .with_label_values(&[QueueLoss::Expired.label()])
                         .inc_by(appended.expired);
                     for (item, held) in items.drain(..) {
-                        held.settle(item.batch.len());
+                        held.settle();
                         item.ack.confirm();
                     }
                 }
@@ -100,11 +102,14 @@ impl Durable {
         self.tidy();
     }
 
-    /// Writes cursors down and gives room back, about once a second, until it is dropped.
+    /// Writes cursors down and gives room back, about once a second, until it is dropped. More often at first: a program
+    /// that crashes again and again gets on all the same, and sends again only what it sent in the moments before.
     pub async fn tidy_on(self: Arc<Durable>) {
+        let mut wait = QUEUE_TIDY_FIRST;
         loop {
-            tokio::time::sleep(QUEUE_TIDY_EVERY).await;
+            tokio::time::sleep(wait).await;
             self.tidy();
+            wait = (wait * 5 / 4).min(QUEUE_TIDY_EVERY);
         }
     }
 
@@ -147,7 +152,14 @@ impl Durable {
             };
             let ack = cursor.then(gathered.end);
             for batch in gathered.batches {
-                let Some(batch) = wanted(batch, &now.look(), place) else { continue };
+                // Every sink's reader meets what may go nowhere; one counts it.
+                let metrics = (place == 0).then_some(&*self.metrics);
+                let part = tokio::select! {
+                    biased;
+                    part = wanted(batch, &now, place, metrics) => part,
+                    _ = stop.wait_for(|stop| *stop) => return,
+                };
+                let Some(batch) = part else { continue };
                 let Ok(slot) = queue.reserve(cost(&batch), Duration::MAX).await else { return };
                 slot.send(Item { batch, ack: ack.clone() });
             }
@@ -200,10 +212,41 @@ impl Durable {
     }
 }
 
+/// The part of a batch that the sink at `place` gets. A batch with a record that may go to none of the sinks waits for a
+/// configuration that has one, and with it what stands behind it; `metrics` are told of it.
+pub async fn wanted(
+    batch: Redacted,
+    now: &Now,
+    place: usize,
+    mut metrics: Option<&Metrics>,
+) -> Option<Arc<Redacted>> {
+    let mut swaps = now.subscribe();
+    loop {
+        let live = Arc::clone(&swaps.borrow_and_update());
+        let waited = Waited::new(&batch, &live);
+        let stranded = waited.stranded();
+        if stranded.is_empty() {
+            return waited.part(place).map(|part| match part {
+                Part::Whole => Arc::new(batch),
+                Part::Some(part) => Arc::new(part),
+            });
+        }
+        if let Some(metrics) = metrics.take() {
+            count(&batch, stranded.into_iter(), |class, records| {
+                metrics.records_stranded.with_label_values(&[class]).inc_by(records);
+            });
+        }
+        drop(live);
+        if swaps.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
 /// The item, unless a client waits for its answer, which it now has.
 fn unanswered((item, held): (Item, Held)) -> Option<(Item, Held)> {
     if item.ack.is_awaited() {
-        held.settle(item.batch.len());
+        held.settle();
         return None;
     }
     Some((item, held))
@@ -211,7 +254,7 @@ fn unanswered((item, held): (Item, Held)) -> Option<(Item, Held)> {
 
 /// How far a sink has come: everything before the first read that it did not confirm.
 #[derive(Clone)]
-struct Cursor {
+pub struct Cursor {
     log: Arc<Log>,
     sink: Arc<str>,
     reads: Arc<Mutex<Reads>>,
@@ -226,13 +269,14 @@ struct Reads {
 }
 
 impl Cursor {
-    fn new(log: Arc<Log>, sink: Arc<str>) -> Cursor {
+    /// Of a sink that reads the log now.
+    pub fn new(log: Arc<Log>, sink: Arc<str>) -> Cursor {
         Cursor { log, sink, reads: Arc::default() }
     }
 
     /// The acknowledgement of a read that ends at `end`. One that fails keeps the cursor before it for good: the
     /// program ends, and the next one reads it again.
-    fn then(&self, end: Position) -> Ack {
+    pub fn then(&self, end: Position) -> Ack {
         let number = {
             let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
             reads.open.push_back((end, false));

@@ -22,7 +22,7 @@ use crate::pipeline::{self, Outcome, Tally};
 use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
-use crate::record::{Ack, Batch, Record, RecordId};
+use crate::record::{Ack, Batch, ClassId, HomeId, Record, RecordId};
 use crate::source::{self, Refused, Taking};
 use crate::telemetry::Metrics;
 
@@ -284,19 +284,66 @@ fn share(
     parts.filter(|(_, part)| !part.is_empty()).collect()
 }
 
-/// The part that the sink at `place` gets of a batch that waited on disk, by the names of classes: it may have waited
-/// since another policy. Nothing if it gets nothing of it. Regions are not asked for: with a policy that has some the
-/// configuration has no durable queue.
-pub fn wanted(batch: Redacted, live: &Live, place: usize) -> Option<Arc<Redacted>> {
-    let Some(classes) = &live.wants.get(place)?.classes else {
-        return (!batch.is_empty()).then(|| Arc::new(batch));
-    };
-    let names = batch.names().classes.iter();
-    let wants: Vec<bool> =
-        names.map(|(name, _)| classes.iter().any(|class| live.policy.class_name(*class) == name)).collect();
-    let wanted = |record: &Record| wants[usize::from(record.class.0)];
-    let part = if batch.records().iter().all(wanted) { batch } else { batch.only(wanted) };
-    (!part.is_empty()).then(|| Arc::new(part))
+/// What the sinks get of a batch that waited on disk, by the names of classes and regions: it may have waited since another
+/// policy. A record goes where it might go when it came, and where its class may go now.
+pub struct Waited<'a> {
+    batch: &'a Redacted,
+    live: &'a Live,
+    /// Of the batch's classes, in the policy in force.
+    classes: Vec<Option<ClassId>>,
+}
+
+impl<'a> Waited<'a> {
+    /// A batch that waited, in the state of things now.
+    pub fn new(batch: &'a Redacted, live: &'a Live) -> Waited<'a> {
+        let classes = batch.names().classes.iter().map(|(name, _)| live.policy.class_named(name)).collect();
+        Waited { batch, live, classes }
+    }
+
+    /// The records that are for a sink and may go to none: they wait for a configuration that has one.
+    pub fn stranded(&self) -> Vec<&'a Record> {
+        if self.batch.names().homes.is_empty() && !self.live.policy.binds_regions() {
+            return Vec::new();
+        }
+        let wants = &self.live.wants;
+        let is_stranded = |record: &&Record| {
+            wants.iter().any(|want| self.takes(want, record))
+                && !wants.iter().any(|want| self.takes(want, record) && self.may_go(want, record))
+        };
+        self.batch.records().iter().filter(is_stranded).collect()
+    }
+
+    /// The part of the sink at `place`; nothing if it gets nothing of it.
+    pub fn part(&self, place: usize) -> Option<Part> {
+        let want = self.live.wants.get(place)?;
+        let gets = |record: &Record| self.takes(want, record) && self.may_go(want, record);
+        if self.batch.records().iter().all(gets) {
+            return (!self.batch.is_empty()).then_some(Part::Whole);
+        }
+        let part = self.batch.only(gets);
+        (!part.is_empty()).then_some(Part::Some(part))
+    }
+
+    fn takes(&self, want: &Want, record: &Record) -> bool {
+        let Some(classes) = &want.classes else { return true };
+        self.classes[usize::from(record.class.0)].is_some_and(|class| classes.contains(&class))
+    }
+
+    fn may_go(&self, want: &Want, record: &Record) -> bool {
+        let region = want.region.as_deref();
+        let allowed = self.batch.names().allowed(record.class, record.home);
+        let class = self.classes[usize::from(record.class.0)];
+        allowed.is_none_or(|allowed| region.is_some_and(|region| allowed.contains(&region)))
+            && class.is_none_or(|class| self.live.policy.may_go(class, HomeId::default(), region))
+    }
+}
+
+/// What a sink gets of a batch.
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// These records.
+    Some(Redacted),
 }
 
 /// What this run's records are called.

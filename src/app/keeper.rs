@@ -17,7 +17,8 @@ use crate::keys::sessions::Sessions;
 use crate::keys::{Keyring, Suppressed};
 use crate::leak::Incidents;
 use crate::policy::Policy;
-use crate::queue::durable::{self, Log};
+use crate::queue::dead::DeadLetters;
+use crate::queue::durable::{self, Log, Place};
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::subject::Register;
 use crate::telemetry::{Metrics, SinkError};
@@ -39,6 +40,7 @@ pub struct Keeper {
     dir: Arc<DataDir>,
     /// What waits on disk, or did when the queue was durable.
     queue: Option<Arc<Log>>,
+    dead_letters: Arc<DeadLetters>,
     metrics: Arc<Metrics>,
     /// Whether the archive took what it was last given.
     archive_well: AtomicBool,
@@ -78,6 +80,7 @@ impl Keeper {
         let counts = Book::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let sessions = Arc::clone(vault.sessions());
         let queue = open_queue(settings, &dir, &kek)?;
+        let dead_letters = Arc::new(DeadLetters::open(Arc::clone(&dir), Arc::clone(&kek))?);
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));
         let keeper = Keeper {
             time,
@@ -87,6 +90,7 @@ impl Keeper {
             dir,
             queue,
             counts,
+            dead_letters,
             audit,
             requests,
             incidents,
@@ -127,6 +131,11 @@ impl Keeper {
     /// What is counted beyond the limits of the records.
     pub fn counts(&self) -> &Book {
         &self.counts
+    }
+
+    /// What sinks refused for good.
+    pub fn dead_letters(&self) -> &Arc<DeadLetters> {
+        &self.dead_letters
     }
 
     /// The time to stamp records with.
@@ -253,8 +262,12 @@ impl Keeper {
         self.metrics.sessions_unremembered.inc_by(unremembered.saturating_sub(told));
     }
 
-    /// Destroys the partitions that are due, and keys of the queue.
+    /// Destroys the partitions that are due, and keys of the queue and of dead letters.
     pub fn sweep(&self) {
+        if let Err(error) = self.dead_letters.sweep(&self.time.look()) {
+            self.metrics.sweep_errors.inc();
+            tracing::error!(%error, "cannot destroy keys of dead letters; what they seal is not read all the same");
+        }
         let swept = self.queue.as_ref().map(|queue| queue.sweep(&self.time.look()));
         if let Some(Err(error)) = swept {
             self.metrics.sweep_errors.inc();
@@ -335,7 +348,7 @@ fn open_queue(
         Queue::Memory { .. } if dir.join("queue").is_dir() => (0, Vec::new()),
         Queue::Memory { .. } => return Ok(None),
     };
-    let (log, opened) = Log::open(Arc::clone(dir), Arc::clone(kek), bytes_max, &sinks)?;
+    let (log, opened) = Log::open(Arc::clone(dir), Arc::clone(kek), &Place::queue(), bytes_max, &sinks)?;
     let durable::Opened { segments, bytes, damaged } = opened;
     if segments > 0 {
         tracing::info!(segments, bytes, "records wait in the durable queue");

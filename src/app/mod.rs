@@ -16,6 +16,7 @@ program in the same way, for what is fed to it would be lost.
 */
 
 mod counts;
+mod dead;
 mod drive;
 mod durable;
 mod enforce;
@@ -47,6 +48,7 @@ use crate::limit::{DRAIN_WAIT, QUEUE_DRAIN_WAIT, SUPPRESSIONS_LOOK_EVERY, TEND_E
 use crate::sink::Gate;
 use crate::telemetry::Metrics;
 
+use dead::Letters;
 use durable::Durable;
 use intake::Intake;
 use keeper::Keeper;
@@ -230,6 +232,7 @@ pub struct Health {
     now: Now,
     keeper: Arc<Keeper>,
     durable: Option<Arc<Durable>>,
+    letters: Arc<Letters>,
     draining: AtomicBool,
     keeps: bool,
     gate: Gate,
@@ -247,6 +250,9 @@ impl Health {
         }
         if self.durable.as_ref().is_some_and(|durable| !durable.is_well()) {
             reasons.push("the queue cannot be written");
+        }
+        if !self.letters.is_well() {
+            reasons.push("dead letters cannot be written");
         }
         if self.keeps && !self.keeper.archive_is_well() {
             reasons.push("the archive cannot be written");

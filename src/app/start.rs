@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::counts::{self, CountsSink};
+use super::dead::Letters;
 use super::drive::drive;
 use super::durable::Durable;
 use super::enforce::Enforcer;
@@ -24,7 +25,7 @@ use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{self, Queue, Role, Settings, Sink, SinkKind, Source};
 use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
-use crate::queue::memory::{self, Receiver, Sender};
+use crate::queue::memory::{self, Receiver, Sender, WeakSender};
 use crate::sink::bulk::Bulk;
 use crate::sink::clickhouse::ClickHouse;
 use crate::sink::loki::Loki;
@@ -32,7 +33,7 @@ use crate::sink::otlp::Otlp;
 use crate::sink::s3::S3;
 use crate::sink::splunk::Splunk;
 use crate::sink::victorialogs::VictoriaLogs;
-use crate::sink::{Context, Gate, Hears, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
+use crate::sink::{Context, Gate, file::FileSink, http::Http, stdout::Stdout, syslog::Syslog};
 use crate::source::{self, World};
 use crate::telemetry::Metrics;
 use crate::vault;
@@ -110,8 +111,10 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let wants = wants(&names, &settings.sinks);
     let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
 
-    let Wired { mut sinks, queues, durable, mut waiting } = wire(&settings, &now, &keeper, &around);
-    let counted = spawn_counts(&mut sinks, &mut waiting, &now, &keeper, &around);
+    let letters = letters(&keeper, &metrics);
+    let Wired { mut sinks, queues, durable, mut waiting, ways } =
+        wire(&settings, &now, &letters, &keeper, &around);
+    let counted = spawn_counts(&mut sinks, &mut waiting, &now, &letters, &keeper, &around);
 
     let keys_wanted = Arc::new(Notify::new());
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
@@ -131,6 +134,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         now: now.clone(),
         keeper: Arc::clone(&keeper),
         durable: queue.clone(),
+        letters: Arc::clone(&letters),
         draining: AtomicBool::new(false),
         keeps: keeper::keeps(&settings),
         gate: gate.clone(),
@@ -148,6 +152,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     if let Some(queue) = queue {
         services.spawn(queue.tidy_on());
     }
+    spawn_answers(&mut services, &letters, ways, &now);
     services.spawn(care(keeper, now, keys_wanted));
     services.spawn(admin::serve(admin, admin_page(metrics, &health, &reloader, asked_as)));
     Ok(App { listening, warning, stop, health, intake, reloader, sources, sinks, durable, services, waiting })
@@ -166,6 +171,24 @@ fn admin_page(
     Admin { metrics, health, reloader, roles, sessions, keys, settings }
 }
 
+/// The dead letters of the keeper's directory.
+fn letters(keeper: &Keeper, metrics: &Arc<Metrics>) -> Arc<Letters> {
+    let (letters, time) = (Arc::clone(keeper.dead_letters()), Arc::clone(keeper.time()));
+    Arc::new(Letters::new(letters, time, Arc::clone(metrics)))
+}
+
+/// Spawns what sends dead letters again when somebody asks.
+fn spawn_answers(
+    services: &mut JoinSet<()>,
+    letters: &Arc<Letters>,
+    ways: Vec<(Arc<str>, WeakSender)>,
+    now: &Now,
+) {
+    for (place, (sink, queue)) in ways.into_iter().enumerate() {
+        services.spawn(Arc::clone(letters).answer(place, sink, queue, now.clone()));
+    }
+}
+
 /// What sinks and admin need; what stores would keep too long is held back until they are verified.
 fn surroundings(keeper: &Keeper, metrics: &Arc<Metrics>, stores: &Stores) -> Surroundings {
     let gate = Gate::default();
@@ -181,14 +204,22 @@ struct Wired {
     durable: Option<(Arc<Durable>, Queueing)>,
     /// What waits in memory and would be lost, by sink.
     waiting: Vec<(Arc<str>, Arc<AtomicU64>)>,
+    /// Into each sink's queue in memory.
+    ways: Vec<(Arc<str>, WeakSender)>,
 }
 
-fn wire(settings: &Settings, now: &Now, keeper: &Arc<Keeper>, around: &Surroundings) -> Wired {
-    let mut sinks = JoinSet::new();
+fn wire(
+    settings: &Settings,
+    now: &Now,
+    letters: &Arc<Letters>,
+    keeper: &Arc<Keeper>,
+    around: &Surroundings,
+) -> Wired {
+    let (mut sinks, mut ways) = (JoinSet::new(), Vec::new());
     let log = keeper.queue().cloned();
     let (bytes_max, log) = match (settings.queue, log) {
         (Queue::Durable { bytes_max }, Some(log)) => (bytes_max, log),
-        (Queue::Memory { bytes_max }, _) => return wire_memory(settings, bytes_max, keeper, around),
+        (Queue::Memory { bytes_max }, _) => return wire_memory(settings, bytes_max, letters, keeper, around),
         (Queue::Durable { .. }, None) => unreachable!("the keeper opens a durable queue"),
     };
     let names = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
@@ -196,28 +227,37 @@ fn wire(settings: &Settings, now: &Now, keeper: &Arc<Keeper>, around: &Surroundi
     let mut tasks = Queueing::default();
     for (place, sink) in settings.sinks.iter().enumerate() {
         around.metrics.queue_limit_bytes.with_label_values(&[&*sink.name]).set(bytes_max as i64);
-        let (sender, receiver) = memory::queue(QUEUE_WINDOW_BYTES, own_gauge());
-        spawn_sink(&mut sinks, sink, receiver, keeper, around, Hears::Queue);
+        let (sender, receiver) = memory::queue(window(sink.kind.batch()), own_gauge());
+        ways.push((Arc::clone(&sink.name), sender.downgrade()));
+        spawn_sink(&mut sinks, sink, receiver, letters, keeper, around);
         let feed = Arc::clone(&queue).feed(place, now.clone(), sender, tasks.stop.subscribe());
         tasks.feeds.spawn(feed);
     }
     let (sender, receiver) = memory::queue(QUEUE_BYTES_DEFAULT, own_gauge());
     let waiting = vec![("the queue".into(), receiver.records_waiting())];
     tasks.append.spawn(Arc::clone(&queue).append_all(receiver));
-    Wired { sinks, queues: Queues::Durable(sender), durable: Some((queue, tasks)), waiting }
+    Wired { sinks, queues: Queues::Durable(sender), durable: Some((queue, tasks)), waiting, ways }
 }
 
-fn wire_memory(settings: &Settings, bytes_max: usize, keeper: &Arc<Keeper>, around: &Surroundings) -> Wired {
-    let (mut sinks, mut queues, mut waiting) = (JoinSet::new(), Vec::new(), Vec::new());
+fn wire_memory(
+    settings: &Settings,
+    bytes_max: usize,
+    letters: &Arc<Letters>,
+    keeper: &Arc<Keeper>,
+    around: &Surroundings,
+) -> Wired {
+    let (mut sinks, mut ways) = (JoinSet::new(), Vec::new());
+    let (mut queues, mut waiting) = (Vec::new(), Vec::new());
     for sink in &settings.sinks {
         let gauge = around.metrics.queue_bytes.with_label_values(&[&*sink.name]);
         around.metrics.queue_limit_bytes.with_label_values(&[&*sink.name]).set(bytes_max as i64);
         let (sender, receiver) = memory::queue(bytes_max, gauge);
         waiting.push((Arc::clone(&sink.name), receiver.records_waiting()));
-        spawn_sink(&mut sinks, sink, receiver, keeper, around, Hears::Client);
+        ways.push((Arc::clone(&sink.name), sender.downgrade()));
+        spawn_sink(&mut sinks, sink, receiver, letters, keeper, around);
         queues.push(sender);
     }
-    Wired { sinks, queues: Queues::Memory(queues.into()), durable: None, waiting }
+    Wired { sinks, queues: Queues::Memory(queues.into()), durable: None, waiting, ways }
 }
 
 /// Spawns what counts records beyond their limits; gives its queue.
@@ -225,15 +265,21 @@ fn spawn_counts(
     sinks: &mut JoinSet<()>,
     waiting: &mut Vec<(Arc<str>, Arc<AtomicU64>)>,
     now: &Now,
+    letters: &Arc<Letters>,
     keeper: &Arc<Keeper>,
     around: &Surroundings,
 ) -> Sender {
     let (sender, receiver) = memory::queue(QUEUE_BYTES_DEFAULT, own_gauge());
     waiting.push((counts::NAME.into(), receiver.records_waiting()));
-    let context = context(counts::NAME.into(), around, Hears::Client);
-    let seed = seed(around);
-    sinks.spawn(drive(CountsSink::new(Arc::clone(keeper), now.clone()), receiver, context, seed));
+    let (context, letters) = (context(counts::NAME.into(), around), Arc::clone(letters));
+    let way = OwnWay { tasks: sinks, queue: receiver, context, letters, seed: seed(around) };
+    way.to(CountsSink::new(Arc::clone(keeper), now.clone()));
     sender
+}
+
+/// Bytes that are read from the disk ahead of a sink: what it may have under way, and one request more.
+fn window(batch: crate::sink::Batch) -> usize {
+    QUEUE_WINDOW_BYTES.max(batch.bytes_max.saturating_mul(batch.requests_max + 1))
 }
 
 /// A gauge that nobody looks at: on disk, what waits is told by the durable queue.
@@ -312,17 +358,18 @@ fn spawn_sink(
     tasks: &mut JoinSet<()>,
     sink: &Sink,
     receiver: Receiver,
+    letters: &Arc<Letters>,
     keeper: &Arc<Keeper>,
     around: &Surroundings,
-    hears: Hears,
 ) {
-    let context = context(Arc::clone(&sink.name), around, hears);
-    spawn_kind(tasks, &sink.kind, receiver, context, seed(around), keeper);
+    let context = context(Arc::clone(&sink.name), around);
+    let way = OwnWay { tasks, queue: receiver, context, letters: Arc::clone(letters), seed: seed(around) };
+    spawn_kind(way, &sink.kind, keeper);
 }
 
-fn context(name: Arc<str>, around: &Surroundings, hears: Hears) -> Context {
+fn context(name: Arc<str>, around: &Surroundings) -> Context {
     let (metrics, clock) = (Arc::clone(&around.metrics), Arc::clone(&around.clock));
-    Context { name, metrics, clock, gate: around.gate.clone(), hears }
+    Context { name, metrics, clock, gate: around.gate.clone() }
 }
 
 /// Two programs that lost the same store at the same time must not come back together.
@@ -330,38 +377,35 @@ fn seed(around: &Surroundings) -> u64 {
     around.clock.now().as_nanosecond() as u64 ^ u64::from(std::process::id())
 }
 
-fn spawn_kind(
-    tasks: &mut JoinSet<()>,
-    kind: &SinkKind,
+/// What stands before a sink.
+struct OwnWay<'a> {
+    tasks: &'a mut JoinSet<()>,
     queue: Receiver,
     context: Context,
+    letters: Arc<Letters>,
     seed: u64,
-    keeper: &Arc<Keeper>,
-) {
+}
+
+impl OwnWay<'_> {
+    fn to(self, sink: impl crate::sink::Sink + 'static) {
+        self.tasks.spawn(drive(sink, self.queue, self.context, self.letters, self.seed));
+    }
+}
+
+fn spawn_kind(way: OwnWay<'_>, kind: &SinkKind, keeper: &Arc<Keeper>) {
+    let (clock, seed) = (Arc::clone(&way.context.clock), way.seed);
     match kind {
-        SinkKind::Archive => tasks.spawn(drive(ArchiveSink(Arc::clone(keeper)), queue, context, seed)),
-        SinkKind::Stdout(form) => tasks.spawn(drive(Stdout::new(*form), queue, context, seed)),
-        SinkKind::File(settings) => {
-            let clock = Arc::clone(&context.clock);
-            tasks.spawn(drive(FileSink::new(settings.clone(), clock), queue, context, seed))
-        }
-        SinkKind::Http(settings) => tasks.spawn(drive(Http::new((**settings).clone()), queue, context, seed)),
-        SinkKind::Bulk(settings) => tasks.spawn(drive(Bulk::new((**settings).clone()), queue, context, seed)),
-        SinkKind::Loki(settings) => tasks.spawn(drive(Loki::new((**settings).clone()), queue, context, seed)),
-        SinkKind::VictoriaLogs(settings) => {
-            tasks.spawn(drive(VictoriaLogs::new((**settings).clone()), queue, context, seed))
-        }
-        SinkKind::ClickHouse(settings) => {
-            tasks.spawn(drive(ClickHouse::new((**settings).clone()), queue, context, seed))
-        }
-        SinkKind::Otlp(settings) => tasks.spawn(drive(Otlp::new((**settings).clone()), queue, context, seed)),
-        SinkKind::Splunk(settings) => {
-            tasks.spawn(drive(Splunk::new((**settings).clone(), seed), queue, context, seed))
-        }
-        SinkKind::S3(settings) => {
-            let clock = Arc::clone(&context.clock);
-            tasks.spawn(drive(S3::new((**settings).clone(), clock), queue, context, seed))
-        }
-        SinkKind::Syslog(settings) => tasks.spawn(drive(Syslog::new(settings.clone()), queue, context, seed)),
-    };
+        SinkKind::Archive => way.to(ArchiveSink(Arc::clone(keeper))),
+        SinkKind::Stdout(form) => way.to(Stdout::new(*form)),
+        SinkKind::File(settings) => way.to(FileSink::new(settings.clone(), clock)),
+        SinkKind::Http(settings) => way.to(Http::new((**settings).clone())),
+        SinkKind::Bulk(settings) => way.to(Bulk::new((**settings).clone())),
+        SinkKind::Loki(settings) => way.to(Loki::new((**settings).clone())),
+        SinkKind::VictoriaLogs(settings) => way.to(VictoriaLogs::new((**settings).clone())),
+        SinkKind::ClickHouse(settings) => way.to(ClickHouse::new((**settings).clone())),
+        SinkKind::Otlp(settings) => way.to(Otlp::new((**settings).clone())),
+        SinkKind::Splunk(settings) => way.to(Splunk::new((**settings).clone(), seed)),
+        SinkKind::S3(settings) => way.to(S3::new((**settings).clone(), clock)),
+        SinkKind::Syslog(settings) => way.to(Syslog::new(settings.clone())),
+    }
 }

@@ -14,6 +14,10 @@ async fn app() -> (App, tempfile::TempDir) {
 }
 
 async fn app_with(more: &str) -> (App, tempfile::TempDir) {
+    app_at(more, Arc::new(SystemClock::new())).await
+}
+
+async fn app_at(more: &str, clock: Arc<dyn Clock>) -> (App, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy.log"));
     let text = format!(
@@ -23,7 +27,7 @@ async fn app_with(more: &str) -> (App, tempfile::TempDir) {
         copy.display()
     );
     let settings = Settings::parse("logveil.yaml", &text).unwrap();
-    (start(settings, None, Arc::new(SystemClock::new())).await.unwrap(), dir)
+    (start(settings, None, clock).await.unwrap(), dir)
 }
 
 /// Runs a program that nobody tells to stop.
@@ -153,4 +157,46 @@ fn the_gauges_of_keys_tell_what_is_due() {
     clock.advance(Duration::from_secs(3700));
     keeper.care(&settings.policy);
     assert_eq!(shown(&metrics), ([14, 0, 1], 14));
+}
+
+/// F30: the keyring cannot be written, or has vanished, when the next day's key is wanted. Records are held, never
+/// passed raw and never under the day before; once it can be written they go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_next_days_key_records_are_held() {
+    let clock = Arc::new(crate::clock::ManualClock::at("2026-11-22T23:59:30Z".parse().unwrap()));
+    let (app, dir) = app_at("", Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let take = |wait| {
+        let mut raw = Raw::default();
+        let records = vec![Record::plain(raw.push(b"from jane@example.com"))];
+        let (received, path) = (app.health.keeper.time().now(), Raw::default());
+        let batch = Batch { raw, records, received, source: "test".into(), path, ack: Ack::none() };
+        app.intake.take(batch, wait)
+    };
+    assert_eq!(take(Duration::from_secs(20)).await, Ok(()));
+    let keys = dir.path().join("data/keys");
+    let away = dir.path().join("data/keys.away");
+    std::fs::rename(&keys, &away).unwrap();
+    std::fs::write(&keys, b"no folder").unwrap();
+    // Beyond the day whose key was made ahead, hour by hour, as a clock is believed.
+    for _ in 0..49 {
+        clock.advance(Duration::from_secs(3600));
+        round(&app.health.keeper, &app.health.now);
+    }
+    assert_eq!(take(Duration::from_millis(300)).await, Err(crate::source::Refused::Full));
+    assert!(!app.health.reasons().is_empty());
+    std::fs::remove_file(&keys).unwrap();
+    std::fs::rename(&away, &keys).unwrap();
+    assert_eq!(take(Duration::from_secs(20)).await, Ok(()));
+    // The days between have rotated the file.
+    let copy = || {
+        let read = |name| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+        read("copy.log.1") + &read("copy.log")
+    };
+    while copy().lines().count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let copied = copy();
+    assert!(!copied.contains("jane"));
+    let [first, second] = copied.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert_ne!(first, second, "another day, another pseudonym");
 }

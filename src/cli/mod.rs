@@ -15,6 +15,7 @@ mod bench;
 mod check;
 mod choice;
 mod completions;
+mod dead_letter;
 mod explain;
 mod guard;
 mod incident;
@@ -63,6 +64,7 @@ enum Verb {
     Keys(keys::Arguments),
     Archive(archive::Arguments),
     Aggregates(aggregates::Arguments),
+    DeadLetter(dead_letter::Arguments),
     Retention(retention::Arguments),
     Subject(subject::Arguments),
     Audit(audit::Arguments),
@@ -83,6 +85,7 @@ fn run(verb: Verb) -> Result<Exit, Error> {
         Verb::Keys(arguments) => keys::run(arguments),
         Verb::Archive(arguments) => archive::run(arguments),
         Verb::Aggregates(arguments) => aggregates::run(arguments),
+        Verb::DeadLetter(arguments) => dead_letter::run(arguments),
         Verb::Retention(arguments) => retention::run(arguments),
         Verb::Subject(arguments) => subject::run(arguments),
         Verb::Audit(arguments) => audit::run(arguments),

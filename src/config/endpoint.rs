@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use hyper::Uri;
 
+use super::expand::expand;
 use super::read::{expanded, keys};
 use crate::secret::Secret;
 use crate::store::{Auth, Compression, Settings, Tls, TlsFiles};
@@ -63,23 +64,40 @@ pub(super) fn compression(table: &Table<'_>) -> Option<Compression> {
 fn auth(field: &Field<'_>) -> Option<Auth> {
     let table = field.table(keys("auth"))?;
     let ways = ["basic", "bearer", "header"].map(|way| table.find(way));
-    let auth = match ways {
+    match ways {
         [Some(basic), None, None] => {
             let basic = basic.table(keys("basic"))?;
             let user = basic.need("user", "a name").and_then(expanded);
-            let password = basic.need("password", SECRET).and_then(secret);
-            Auth::basic(&user?, &password?)
+            let password = basic.need("password", SECRET)?;
+            let user = user?;
+            line(field, password, move |password| Auth::basic(&user, password))
         }
-        [None, Some(token), None] => Auth::bearer(&secret(token)?),
+        [None, Some(token), None] => line(field, token, Auth::bearer),
         [None, None, Some(header)] => {
             let header = header.table(keys("header"))?;
             let name = header.need("name", "the name of a header").and_then(Field::text);
-            let value = header.need("value", SECRET).and_then(secret);
-            Auth::header(name?, &value?)
+            let value = header.need("value", SECRET)?;
+            let name = name?.to_owned();
+            line(field, value, move |value| Auth::header(&name, value))
         }
-        _ => return field.refuse("may hold one of basic, bearer and header"),
+        _ => field.refuse("may hold one of basic, bearer and header"),
+    }
+}
+
+/// The header line that `make` makes of the secret that a field names. It is made anew when the secret is another one.
+pub(super) fn line(
+    at: &Field<'_>,
+    field: &Field<'_>,
+    make: impl Fn(&Secret) -> Option<Auth> + Send + Sync + 'static,
+) -> Option<Auth> {
+    let Some(auth) = make(&secret(field)?) else {
+        return at.refuse("holds what no header line can hold, such as a line end");
     };
-    auth.or_else(|| field.refuse("holds what no header line can hold, such as a line end"))
+    let text = field.text()?.to_owned();
+    Some(auth.read_by(move || {
+        let secret = expand(&text).ok().filter(|secret| !secret.is_empty())?;
+        make(&Secret::new(secret.into_bytes()))
+    }))
 }
 
 const SECRET: &str = "\"${file:PATH}\" or \"${env:NAME}\"";

@@ -137,6 +137,25 @@ pub enum SinkKind {
     S3(Box<sink::s3::Settings>),
 }
 
+impl SinkKind {
+    /// How much it wants at once.
+    pub fn batch(&self) -> sink::Batch {
+        match self {
+            SinkKind::Http(settings) => settings.batch,
+            SinkKind::Bulk(settings) => settings.batch,
+            SinkKind::Loki(settings) => settings.batch,
+            SinkKind::VictoriaLogs(settings) => settings.batch,
+            SinkKind::ClickHouse(settings) => settings.batch,
+            SinkKind::Otlp(settings) => settings.batch,
+            SinkKind::Splunk(settings) => settings.batch,
+            SinkKind::S3(settings) => settings.batch,
+            SinkKind::Archive | SinkKind::Stdout(_) | SinkKind::File(_) | SinkKind::Syslog(_) => {
+                sink::Batch::default()
+            }
+        }
+    }
+}
+
 /// All that is wrong with a configuration, a line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -91,7 +91,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("basic", &["user", "password"]),
     ("header", &["name", "value"]),
     ("tls", &["ca", "cert", "key", "server_name"]),
-    ("batch", &["bytes", "records", "age"]),
+    ("batch", &["bytes", "records", "age", "requests"]),
     ("store", &["on_unverified", "classes"]),
     (
         "store_clickhouse",
@@ -177,12 +177,6 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
     settings.stores = stores(table.find("stores"), &settings.sinks, &settings.policy);
     if let Some(field) = table.find("queue") {
         settings.queue = queue(field).unwrap_or(settings.queue);
-        if matches!(settings.queue, Queue::Durable { .. }) && settings.policy.binds_regions() {
-            field.refuse::<()>(
-                "holds mode: durable, and the policy binds records to regions, which are not known of records on disk; \
-                 it may hold mode: memory",
-            );
-        }
     }
     if let Some(field) = table.find("roles") {
         settings.roles = named(field, role).unwrap_or_default();

@@ -3,7 +3,7 @@
 use rusty_s3::{Bucket, UrlStyle};
 
 use super::SinkKind;
-use super::endpoint::{endpoint, secret};
+use super::endpoint::{endpoint, line, secret};
 use super::sinks::batch;
 use crate::sink::bulk::Product;
 use crate::sink::loki::Label;
@@ -60,9 +60,7 @@ fn gzip_alone(table: &Table<'_>, store: Settings) -> Option<Settings> {
 
 fn splunk(table: &Table<'_>, store: Settings, batch: Batch) -> Option<splunk::Settings> {
     let field = table.need("token", "\"${file:PATH}\" or \"${env:NAME}\"")?;
-    let Some(auth) = Auth::scheme("Splunk", &secret(field)?) else {
-        return field.refuse("holds what no header line can hold, such as a line end");
-    };
+    let auth = line(field, field, |token| Auth::scheme("Splunk", token))?;
     let index = match table.find("index") {
         Some(field) => Some(index(field)?),
         None => None,

@@ -9,7 +9,7 @@ use super::read::{expanded, keys, kind};
 use super::remotes;
 use super::{Sink, SinkKind};
 use crate::limit::{
-    BATCH_AGE_MAX, BATCH_RECORDS_MAX, REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, ROTATED_FILES_MAX,
+    BATCH_AGE_MAX, BATCH_RECORDS_MAX, REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, REQUESTS_MAX, ROTATED_FILES_MAX,
 };
 use crate::policy::Policy;
 use crate::record::ClassId;
@@ -181,7 +181,11 @@ pub(super) fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
         },
         None => default.age_max,
     };
-    Some(Batch { bytes_max: bytes, records_max: records, age_max: age })
+    let requests = match table.find("requests") {
+        Some(field) => usize::try_from(field.count(1..=REQUESTS_MAX)?).ok()?,
+        None => default.requests_max,
+    };
+    Some(Batch { bytes_max: bytes, records_max: records, age_max: age, requests_max: requests })
 }
 
 fn syslog(table: &Table<'_>) -> Option<sink::syslog::Settings> {

@@ -194,6 +194,8 @@ impl Policy {
             policy: format!("{}@{}", draft.name, draft.version),
             classes: draft.classes.iter().map(|class| (class.name.clone(), class.ttl)).collect(),
             streams: draft.classes.iter().map(|class| class.name.clone()).collect(),
+            regions: draft.classes.iter().map(|class| class.regions.clone()).collect(),
+            homes: draft.residency.homes().map(|(_, regions)| regions.to_vec()).collect(),
         };
         let classes = draft.classes.into_iter().map(Class::new).collect();
         let routes = Routes::builtin(&names);
@@ -219,6 +221,8 @@ impl Policy {
             policy: self.names.policy.clone(),
             classes: self.names.classes.clone(),
             streams: self.names.streams.clone(),
+            regions: self.names.regions.clone(),
+            homes: self.names.homes.clone(),
         };
         let routes = Routes::compile(routes, &mut names)?;
         Ok(Policy { names: names.into(), routes, ..self })

@@ -68,6 +68,42 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// A way in that does not keep the queue open.
+    pub fn downgrade(&self) -> WeakSender {
+        WeakSender {
+            items: self.items.downgrade(),
+            room: Arc::clone(&self.room),
+            room_max: self.room_max,
+            gauge: self.gauge.clone(),
+            records: Arc::clone(&self.records),
+        }
+    }
+}
+
+/// A way into a queue, for as long as others keep it open.
+#[derive(Clone, Debug)]
+pub struct WeakSender {
+    items: mpsc::WeakSender<Queued>,
+    room: Arc<Semaphore>,
+    room_max: u32,
+    gauge: IntGauge,
+    records: Arc<AtomicU64>,
+}
+
+impl WeakSender {
+    /// A sender, unless the queue has ended.
+    pub fn upgrade(&self) -> Option<Sender> {
+        Some(Sender {
+            items: self.items.upgrade()?,
+            room: Arc::clone(&self.room),
+            room_max: self.room_max,
+            gauge: self.gauge.clone(),
+            records: Arc::clone(&self.records),
+        })
+    }
+}
+
 /// Room in a queue. Dropped unused, it is given back.
 #[derive(Debug)]
 pub struct Slot {
@@ -110,10 +146,9 @@ pub struct Held {
 }
 
 impl Held {
-    /// Ends the batch's stay: `records` of it are delivered. The others are refused for good; they count as not
-    /// delivered to the end.
-    pub fn settle(self, records: usize) {
-        self.waiting.fetch_sub(self.records.min(records as u64), Ordering::Relaxed);
+    /// Ends the batch's stay: its records are safe.
+    pub fn settle(self) {
+        self.waiting.fetch_sub(self.records, Ordering::Relaxed);
     }
 }
 

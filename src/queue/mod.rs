@@ -1,11 +1,12 @@
 /*!
 Clean batches on their way to a sink.
 
-Batches wait in [`memory`], or on disk in [`durable`]. A queue in memory takes a batch in two steps, so
+Batches wait in [`memory`], or on disk in [`durable`]; what a sink refused waits in [`dead`]. A queue in memory takes a batch in two steps, so
 that a batch goes to all sinks or to none: [`memory::Sender::reserve`] waits for
 room, [`memory::Slot::send`] cannot fail.
 */
 
+pub mod dead;
 pub mod durable;
 pub mod memory;
 

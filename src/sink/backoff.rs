@@ -35,6 +35,11 @@ impl Backoff {
         self.bound = RETRY_WAIT;
     }
 
+    /// Waits of their own, which begin anew.
+    pub(super) fn fork(&mut self) -> Backoff {
+        Backoff::new(self.draw().to_bits())
+    }
+
     /// Between 0 and 1, evenly.
     fn draw(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

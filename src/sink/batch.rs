@@ -1,14 +1,14 @@
 /*!
-How much goes to a store at once.
+How much goes to a store at once: in a request, and in how many of them.
 */
 
 use std::time::Duration;
 
 use super::Delivery;
 use crate::act::Envelope;
-use crate::limit::{BATCH_RECORDS_MAX, ENVELOPE_BYTES, REQUEST_BYTES};
+use crate::limit::{BATCH_RECORDS_MAX, ENVELOPE_BYTES, REQUEST_BYTES, REQUESTS};
 
-/// The bounds of one request. A record that is longer by itself goes alone.
+/// The bounds of one request, and how many there are at the same time. A record that is longer by itself goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Bytes of encoded records. Default [`REQUEST_BYTES`].
@@ -17,11 +17,18 @@ pub struct Batch {
     pub records_max: usize,
     /// How long a delivery that is not full waits for more. Default nothing: it leaves as soon as the sink is free.
     pub age_max: Duration,
+    /// Requests at the same time. Default [`REQUESTS`].
+    pub requests_max: usize,
 }
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { bytes_max: REQUEST_BYTES, records_max: BATCH_RECORDS_MAX, age_max: Duration::ZERO }
+        Batch {
+            bytes_max: REQUEST_BYTES,
+            records_max: BATCH_RECORDS_MAX,
+            age_max: Duration::ZERO,
+            requests_max: REQUESTS,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ outsider chooses, and of nothing else. The document is the envelope with
 */
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -57,23 +58,27 @@ impl Product {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bulk {
     index: Template,
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Bulk {
     /// A client for one cluster.
     pub fn new(settings: Settings) -> Bulk {
-        Bulk { index: settings.index, batch: settings.batch, client: Client::new(settings.store) }
+        Bulk { index: settings.index, batch: settings.batch, client: Arc::new(Client::new(settings.store)) }
     }
 }
 
 impl Sink for Bulk {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -12,6 +12,7 @@ together and then apart; or of the table, the rights, the load, and they wait.
 */
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::act::Envelope;
 use crate::record::RecordId;
@@ -52,17 +53,21 @@ impl Table {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClickHouse {
     table: Table,
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl ClickHouse {
     /// A client for one table.
     pub fn new(settings: Settings) -> ClickHouse {
-        ClickHouse { table: settings.table, batch: settings.batch, client: Client::new(settings.store) }
+        ClickHouse {
+            table: settings.table,
+            batch: settings.batch,
+            client: Arc::new(Client::new(settings.store)),
+        }
     }
 
     fn path(&self, delivery: &Delivery<'_>) -> String {
@@ -82,6 +87,10 @@ impl ClickHouse {
 impl Sink for ClickHouse {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -76,6 +76,11 @@ impl<S: Sink> Sink for Gated<S> {
         self.sink.batch()
     }
 
+    fn twin(&self) -> Option<Gated<S>> {
+        let (name, gate) = (Arc::clone(&self.name), self.gate.clone());
+        self.sink.twin().map(|sink| Gated { sink, name, gate })
+    }
+
     async fn tick(&mut self) {
         self.sink.tick().await;
     }

@@ -3,6 +3,8 @@ NDJSON over HTTP: `POST`, one record a line, so many of them in one request as
 its [`Batch`] allows. The answer's status says what becomes of them.
 */
 
+use std::sync::Arc;
+
 use crate::sink::line::{self, Form};
 use crate::sink::{Batch, Delivery, Sink, Verdict, answer};
 use crate::store::{self, Client, Request};
@@ -19,23 +21,27 @@ pub struct Settings {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Http {
     form: Form,
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Http {
     /// A client for one URL.
     pub fn new(settings: Settings) -> Http {
-        Http { form: settings.form, batch: settings.batch, client: Client::new(settings.store) }
+        Http { form: settings.form, batch: settings.batch, client: Arc::new(Client::new(settings.store)) }
     }
 }
 
 impl Sink for Http {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

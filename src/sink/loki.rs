@@ -13,6 +13,7 @@ already, the same time and text in the same stream, it does not keep twice.
 */
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -67,25 +68,29 @@ impl Label {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loki {
     labels: Vec<Label>,
     tenant: Option<HeaderValue>,
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Loki {
     /// A client for one Loki.
     pub fn new(settings: Settings) -> Loki {
         let Settings { store, labels, tenant, batch } = settings;
-        Loki { labels, tenant, batch, client: Client::new(store) }
+        Loki { labels, tenant, batch, client: Arc::new(Client::new(store)) }
     }
 }
 
 impl Sink for Loki {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -3,8 +3,8 @@ Where clean records go.
 
 [`deliver`] asks a sink to take records, reads its [`Verdict`], waits, asks
 again, for as long as it takes. What an answer *means* is the sink's knowledge;
-how long to wait is [`Backoff`]'s. Neither knows of the other. A record is
-confirmed when [`Verdict::Accept`] says so, and never before. Records that are
+how long to wait, and how much may be under way at the same time, is
+[`Pace`]'s. Neither knows of the other. A record is confirmed when [`Verdict::Accept`] says so, and never before. Records that are
 refused together are halved until each was taken, or refused alone: one that the
 store cannot read takes no other with it. A store that answers record by record
 needs no halving: [`Verdict::Settle`].
@@ -13,6 +13,7 @@ needs no halving: [`Verdict::Settle`].
 mod answer;
 mod backoff;
 mod batch;
+mod budget;
 pub mod bulk;
 pub mod clickhouse;
 mod delivery;
@@ -22,9 +23,11 @@ pub mod http;
 mod line;
 pub mod loki;
 pub mod otlp;
+mod pace;
 pub mod s3;
 #[cfg(test)]
 mod sample;
+mod slots;
 pub mod splunk;
 mod stamp;
 pub mod stdout;
@@ -32,14 +35,16 @@ pub mod syslog;
 mod template;
 pub mod victorialogs;
 
-pub use backoff::Backoff;
 pub use batch::Batch;
 pub use delivery::Delivery;
 pub use gate::{Gate, Gated};
 pub use line::{Form, push_one_line};
+pub use pace::Pace;
 pub use template::Template;
 
+use backoff::Backoff;
 use delivery::Selection;
+use pace::{Try, Turn};
 use stamp::stamp;
 
 use std::future::Future;
@@ -60,6 +65,15 @@ pub trait Sink: Send {
     /// How much it wants at once, and how long that is waited for.
     fn batch(&self) -> Batch {
         Batch::default()
+    }
+
+    /// Another one for the same store, that makes an attempt while this one does. Nothing, if the store is to get
+    /// records in their order.
+    fn twin(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
     }
 
     /// Called about once a minute, also when nothing is to be sent.
@@ -120,17 +134,6 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// What of its classes it does not get just now.
     pub gate: Gate,
-    /// Who hears of a batch of which a record was refused for good.
-    pub hears: Hears,
-}
-
-/// Who waits to hear what became of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hears {
-    /// The client: it is told no, and may send again.
-    Client,
-    /// The queue on disk, which has acknowledged it long ago and goes on behind it.
-    Queue,
 }
 
 /// Sends the records of `batches` until the sink has taken or refused each of them.
@@ -139,30 +142,40 @@ pub enum Hears {
 pub async fn deliver(
     sink: &mut impl Sink,
     batches: &[Arc<Redacted>],
-    backoff: &mut Backoff,
+    pace: &Pace,
     context: &Context,
     settled: impl FnMut(usize, Option<Fault>),
 ) {
     let all = Selection::of(0..batches.iter().map(|batch| batch.len()).sum::<usize>());
     let mut fates = Fates::new(all.len(), settled);
     // The last one is tried next; the places of all of them ascend from the last to the first.
-    let mut waiting = vec![all];
-    let mut trouble = Trouble::default();
-    while let Some(mut records) = waiting.pop() {
+    let mut waiting = vec![(all, Try::First)];
+    let mut own = Own::default();
+    while let Some((mut records, again)) = waiting.pop() {
         if records.len() == 0 {
             continue;
         }
+        let turn = pace.turn(again).await;
         let mut delivery = Delivery::new(batches, records.clone());
         let verdict = attempt(sink, &mut delivery, context).await;
-        waiting.push(records.split_off(delivery.len()));
+        waiting.push((records.split_off(delivery.len()), again));
         let len = records.len();
+        tell(turn, &verdict, len, context);
         let outcomes = match verdict {
             Verdict::Accept => vec![(len, Outcome::Accept)],
-            Verdict::Defer(fault, after) => vec![(len, Outcome::Defer(fault, after))],
+            Verdict::Defer(fault, _) => {
+                context.metrics.sink_error(&context.name, fault.kind);
+                if fault.kind == SinkError::Unverified {
+                    own.wait(fault, Duration::ZERO, pace, context).await;
+                }
+                context.metrics.sink_retries.with_label_values(&[&context.name]).inc();
+                waiting.push((records, Try::Again));
+                continue;
+            }
             Verdict::Refuse(fault) if len > 1 => {
                 context.metrics.sink_error(&context.name, fault.kind);
-                waiting.push(records.split_off(len / 2));
-                waiting.push(records);
+                waiting.push((records.split_off(len / 2), Try::First));
+                waiting.push((records, Try::First));
                 continue;
             }
             Verdict::Refuse(fault) => vec![(len, Outcome::Refuse(fault))],
@@ -170,15 +183,47 @@ pub async fn deliver(
         };
         let again = judge(&records, outcomes, &mut fates, context);
         if again.records.len() < len {
-            backoff.rest();
-            trouble.end(context);
+            own.rest(context);
         }
         if let Some(fault) = again.fault {
-            trouble.tell(fault, context);
-            tokio::time::sleep(backoff.wait().max(again.after.min(RETRY_AFTER_MAX))).await;
+            own.wait(fault, again.after.min(RETRY_AFTER_MAX), pace, context).await;
             context.metrics.sink_retries.with_label_values(&[&context.name]).inc();
         }
-        waiting.push(again.records);
+        waiting.push((again.records, Try::Again));
+    }
+}
+
+/// Ends a turn as the sink's verdict on so many records says.
+fn tell(turn: Turn<'_>, verdict: &Verdict, records: usize, context: &Context) {
+    let is_busy = |(_, outcome): &(usize, Outcome)| {
+        matches!(outcome, Outcome::Defer(Fault { kind: SinkError::Busy | SinkError::Server, .. }, _))
+    };
+    match verdict {
+        // Not the store's word: nothing was sent.
+        Verdict::Defer(Fault { kind: SinkError::Unverified, .. }, _) => {}
+        Verdict::Defer(fault, after) => turn.failed(fault.clone(), *after, context),
+        Verdict::Settle(outcomes) if outcomes.iter().any(is_busy) => turn.strained(),
+        Verdict::Accept | Verdict::Settle(_) | Verdict::Refuse(_) => turn.answered(records, context),
+    }
+}
+
+/// What one delivery waits for that others do not: records that are deferred alone.
+#[derive(Default)]
+struct Own {
+    waits: Option<Backoff>,
+    trouble: Trouble,
+}
+
+impl Own {
+    async fn wait(&mut self, fault: Fault, least: Duration, pace: &Pace, context: &Context) {
+        self.trouble.tell(fault, context);
+        let wait = self.waits.get_or_insert_with(|| pace.own_waits()).wait();
+        tokio::time::sleep(wait.max(least)).await;
+    }
+
+    fn rest(&mut self, context: &Context) {
+        self.waits = None;
+        self.trouble.end(context);
     }
 }
 
@@ -265,7 +310,7 @@ async fn attempt(sink: &mut impl Sink, delivery: &mut Delivery<'_>, context: &Co
 }
 
 /// A row of attempts that failed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Trouble {
     deferred: u64,
     last: Option<Fault>,

@@ -13,6 +13,7 @@ arrive again, under the same `logveil.id`.
 */
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::act::Envelope;
 use crate::clock::Timestamp;
@@ -30,22 +31,26 @@ pub struct Settings {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Otlp {
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Otlp {
     /// A client for one receiver.
     pub fn new(settings: Settings) -> Otlp {
-        Otlp { batch: settings.batch, client: Client::new(settings.store) }
+        Otlp { batch: settings.batch, client: Arc::new(Client::new(settings.store)) }
     }
 }
 
 impl Sink for Otlp {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -19,15 +19,19 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 
 use crate::act::Envelope;
 use crate::clock::Clock;
-use crate::limit::{BATCH_RECORDS_MAX, OBJECT_AGE, OBJECT_BYTES, SIGNED_FOR};
+use crate::limit::{BATCH_RECORDS_MAX, OBJECT_AGE, OBJECT_BYTES, OBJECTS, SIGNED_FOR};
 use crate::record::RecordId;
 use crate::secret::Secret;
 use crate::sink::{Batch, Delivery, Outcome, Sink, Verdict, answer};
 use crate::store::{self, Client, Compression, Request};
 
 /// What goes into one object, where the operator says nothing: objects are not for small amounts.
-pub const BATCH: Batch =
-    Batch { bytes_max: OBJECT_BYTES, records_max: BATCH_RECORDS_MAX, age_max: OBJECT_AGE };
+pub const BATCH: Batch = Batch {
+    bytes_max: OBJECT_BYTES,
+    records_max: BATCH_RECORDS_MAX,
+    age_max: OBJECT_AGE,
+    requests_max: OBJECTS,
+};
 
 /// An S3 sink's settings.
 #[derive(Clone, PartialEq)]
@@ -84,9 +88,10 @@ impl fmt::Debug for Keys {
 }
 
 /// A client with its connections.
+#[derive(Clone)]
 pub struct S3 {
     settings: Settings,
-    client: Client,
+    client: Arc<Client>,
     clock: Arc<dyn Clock>,
 }
 
@@ -102,7 +107,7 @@ struct Object {
 impl S3 {
     /// A client for one bucket. `clock` dates signatures.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> S3 {
-        S3 { client: Client::new(settings.store.clone()), settings, clock }
+        S3 { client: Arc::new(Client::new(settings.store.clone())), settings, clock }
     }
 
     /// The delivery as objects, and which of them each record is in.
@@ -147,6 +152,10 @@ impl S3 {
 impl Sink for S3 {
     fn batch(&self) -> Batch {
         self.settings.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -11,6 +11,7 @@ has written it; without, the answer says that it is in Splunk's memory.
 */
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -45,12 +46,12 @@ pub enum Acks {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Splunk {
     index: Option<Template>,
     acks: Acks,
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
     /// Names us among those who ask for acknowledgements; a GUID.
     channel: HeaderValue,
 }
@@ -63,7 +64,7 @@ impl Splunk {
         let channel = format!("{one}-{}-{}-8000-000000000000", &two[..4], &two[4..]);
         let channel = HeaderValue::try_from(channel).expect("digits and dashes");
         let Settings { store, index, acks, batch } = settings;
-        Splunk { index, acks, batch, client: Client::new(store), channel }
+        Splunk { index, acks, batch, client: Arc::new(Client::new(store)), channel }
     }
 
     async fn post(&self, path: &str, body: Vec<u8>) -> Result<Answer, store::Fault> {
@@ -98,6 +99,10 @@ impl Splunk {
 impl Sink for Splunk {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

@@ -102,7 +102,6 @@ fn context() -> Context {
         metrics: Arc::new(Metrics::new()),
         clock: Arc::new(SystemClock::new()),
         gate: Gate::default(),
-        hears: Hears::Client,
     }
 }
 
@@ -113,7 +112,7 @@ async fn delivered(sink: &mut impl Sink, lens: &[usize], context: &Context) -> (
         if fault.is_some() { &mut refused } else { &mut taken }.extend(at..at + records);
         at += records;
     };
-    deliver(sink, &batches(lens), &mut Backoff::new(1), context, settled).await;
+    deliver(sink, &batches(lens), &Pace::new(1, 1), context, settled).await;
     (taken, refused)
 }
 
@@ -193,4 +192,64 @@ proptest! {
             prop_assert_eq!(asked, times(&record), "{}", record);
         }
     }
+}
+
+/// Away for the first ten minutes. Who asks, and when.
+#[derive(Clone)]
+struct Away(Arc<std::sync::Mutex<Vec<tokio::time::Instant>>>);
+
+const AWAY: Duration = Duration::from_secs(600);
+
+impl Sink for Away {
+    async fn send(&mut self, _: &mut Delivery<'_>) -> Verdict {
+        let now = tokio::time::Instant::now();
+        let mut asked = self.0.lock().unwrap();
+        asked.push(now);
+        match now - asked[0] < AWAY {
+            true => Verdict::Defer(fault(SinkError::Connect), None),
+            false => Verdict::Accept,
+        }
+    }
+}
+
+/// T32: many requests that wait for the same store ask it no more often than the budget says.
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_not_multiplied_by_those_who_wait_for_its_end() {
+    const REQUESTS: usize = 16;
+    let pace = Arc::new(Pace::new(REQUESTS, 1));
+    let sink = Away(Arc::default());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..REQUESTS {
+        let (pace, mut sink) = (Arc::clone(&pace), sink.clone());
+        tasks.spawn(async move {
+            let mut settled = 0;
+            deliver(&mut sink, &batches(&[3]), &pace, &context(), |records, _| settled += records).await;
+            assert_eq!(settled, 3);
+        });
+    }
+    tasks.join_all().await;
+    let asked = sink.0.lock().unwrap();
+    let during = asked.iter().filter(|at| **at - asked[0] < AWAY).count();
+    let bound = REQUESTS as f64 + crate::limit::RETRY_BUDGET + AWAY.as_secs_f64();
+    assert!(during as f64 <= bound, "{during} of {bound}");
+    assert!(during > 40, "it is asked again and again: {during}");
+}
+
+/// What a store says to one request holds for all that go there.
+#[tokio::test(start_paused = true)]
+async fn nobody_asks_before_the_store_said() {
+    let pace = Pace::new(4, 1);
+    let busy = Verdict::Defer(fault(SinkError::Busy), Some(Duration::from_secs(60)));
+    let context = context();
+    let started = tokio::time::Instant::now();
+    let (mut one, mut other) = (Scripted(vec![busy]), Scripted(Vec::new()));
+    let (all, more) = (batches(&[1]), batches(&[1]));
+    let first = deliver(&mut one, &all, &pace, &context, |_, _| {});
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        deliver(&mut other, &more, &pace, &context, |_, _| {}).await;
+        started.elapsed()
+    };
+    let ((), second) = tokio::join!(first, second);
+    assert!(second >= Duration::from_secs(60), "{second:?}");
 }

@@ -8,6 +8,8 @@ and `_time` lies within a day before the receipt (see `sink::stamp`). Streams ar
 made of class and stream, which have few values.
 */
 
+use std::sync::Arc;
+
 use crate::limit::VICTORIALOGS_LINE_BYTES_MAX;
 use crate::sink::{Batch, Delivery, Fault, Outcome, Sink, Verdict, answer, stamp};
 use crate::store::{self, Client, Request};
@@ -23,16 +25,16 @@ pub struct Settings {
 }
 
 /// A client with its connections.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VictoriaLogs {
     batch: Batch,
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl VictoriaLogs {
     /// A client for one VictoriaLogs.
     pub fn new(settings: Settings) -> VictoriaLogs {
-        VictoriaLogs { batch: settings.batch, client: Client::new(settings.store) }
+        VictoriaLogs { batch: settings.batch, client: Arc::new(Client::new(settings.store)) }
     }
 }
 
@@ -41,6 +43,10 @@ const PATH: &str = "/insert/jsonline?_stream_fields=class,stream&_msg_field=mess
 impl Sink for VictoriaLogs {
     fn batch(&self) -> Batch {
         self.batch
+    }
+
+    fn twin(&self) -> Option<Self> {
+        Some(self.clone())
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {

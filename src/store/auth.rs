@@ -1,6 +1,10 @@
 /*!
-Who we are, as a header line that cannot be printed.
+Who we are, as a header line that cannot be printed. One that comes from a file
+can be read again, when the file was changed.
 */
+
+use std::fmt;
+use std::sync::Arc;
 
 use data_encoding::BASE64;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -8,8 +12,28 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use crate::secret::Secret;
 
 /// The header line that goes with every request; none by default. Its `Debug` shows no value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Auth(Option<(HeaderName, HeaderValue)>);
+#[derive(Clone, Default)]
+pub struct Auth {
+    line: Option<(HeaderName, HeaderValue)>,
+    again: Option<Arc<Again>>,
+}
+
+/// Reads it where it was read from; nothing if that cannot be read now.
+type Again = dyn Fn() -> Option<Auth> + Send + Sync;
+
+impl PartialEq for Auth {
+    fn eq(&self, other: &Auth) -> bool {
+        self.line == other.line
+    }
+}
+
+impl Eq for Auth {}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Auth").field(&self.line.as_ref().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Auth {
     /// `Authorization: Basic …` (RFC 7617).
@@ -41,11 +65,23 @@ impl Auth {
         };
         let mut value = HeaderValue::from_bytes(value.expose()).ok()?;
         value.set_sensitive(true);
-        Some(Auth(Some((name, value))))
+        Some(Auth { line: Some((name, value)), again: None })
     }
 
     /// Name and value.
     pub fn line(&self) -> Option<(&HeaderName, &HeaderValue)> {
-        self.0.as_ref().map(|(name, value)| (name, value))
+        self.line.as_ref().map(|(name, value)| (name, value))
+    }
+
+    /// The same, read again by `again` when it may have changed.
+    pub fn read_by(self, again: impl Fn() -> Option<Auth> + Send + Sync + 'static) -> Auth {
+        Auth { again: Some(Arc::new(again)), ..self }
+    }
+
+    /// What it is now, if that can be read and is another one.
+    pub fn changed(&self) -> Option<Auth> {
+        let again = self.again.as_ref()?;
+        let line = again()?.line;
+        (line != self.line).then(|| Auth { line, again: Some(Arc::clone(again)) })
     }
 }

@@ -3,7 +3,8 @@ Requests to one store, over connections that are used again.
 
 A connection is used for [`CONNECTION_AGE_MAX`] at most: then all are made anew,
 with names resolved and certificates read again, so that a store that moved is
-found and a renewed certificate is taken.
+found and a renewed certificate is taken. Credentials are read again then, too,
+and at once when the store does not know them (401 or 403).
 */
 
 use std::error::Error;
@@ -220,6 +221,7 @@ type Connections = legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<
 pub struct Client {
     settings: Settings,
     resolver: Resolver,
+    auth: Mutex<Auth>,
     connections: Mutex<(Connections, Instant)>,
 }
 
@@ -232,7 +234,8 @@ impl Client {
     /// The same, with names looked up by `resolver`.
     pub fn resolving(settings: Settings, resolver: Resolver) -> Client {
         let connections = connections(settings.tls.as_ref(), resolver.clone());
-        Client { settings, resolver, connections: Mutex::new((connections, Instant::now())) }
+        let auth = Mutex::new(settings.auth.clone());
+        Client { settings, resolver, auth, connections: Mutex::new((connections, Instant::now())) }
     }
 
     /// Where the store is.
@@ -255,12 +258,17 @@ impl Client {
 
     async fn ask(&self, request: Request) -> Result<Answer, Fault> {
         let bytes_max = request.answer_bytes_max;
+        let connections = self.fresh();
         let request = self.written(request)?;
-        let answer = self.fresh().request(request).await.map_err(|error| {
+        let answer = connections.request(request).await.map_err(|error| {
             let words = words(&error);
             if error.is_connect() { Fault::Connect(words) } else { Fault::Broken(words) }
         })?;
         let (head, body) = answer.into_parts();
+        // Splunk says 403 of a token that it does not know.
+        if matches!(head.status.as_u16(), 401 | 403) {
+            self.reread();
+        }
         let body = Limited::new(body, bytes_max).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 return Fault::TooLong(bytes_max);
@@ -279,7 +287,7 @@ impl Client {
         }
         let mut headers = request.headers;
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("logveil/", env!("CARGO_PKG_VERSION"))));
-        if let Some((name, value)) = self.settings.auth.line() {
+        if let Some((name, value)) = self.auth().line() {
             headers.insert(name, value.clone());
         }
         let mut body = request.body;
@@ -296,10 +304,25 @@ impl Client {
         Ok(written)
     }
 
+    fn auth(&self) -> std::sync::MutexGuard<'_, Auth> {
+        // It is replaced whole.
+        self.auth.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes credentials that were changed where they came from.
+    fn reread(&self) {
+        let known = self.auth().clone();
+        if let Some(changed) = known.changed() {
+            tracing::info!("took changed credentials of a store");
+            *self.auth() = changed;
+        }
+    }
+
     /// The connections, new ones if those there are have reached their age.
     fn fresh(&self) -> Connections {
         let mut held = self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if held.1.elapsed() >= CONNECTION_AGE_MAX {
+            self.reread();
             let tls = self.settings.tls.as_ref().map(|tls| {
                 tls.reloaded().unwrap_or_else(|error| {
                     tracing::error!(%error, "cannot read certificates again; those read before still hold");

@@ -143,6 +143,38 @@ async fn credentials_are_sent_and_never_shown() {
     assert_eq!(Auth::bearer(&secret("a\r\nb")), None, "no header line of another's");
 }
 
+/// A token that was changed on disk is taken when the store does not know the old one, and after the age of connections.
+/// While the file cannot be read the old one holds.
+#[tokio::test]
+async fn credentials_changed_on_disk_are_taken() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("token");
+    let read = move || Auth::bearer(&Secret::new(std::fs::read(&path).ok()?));
+    let path = folder.path().join("token");
+    std::fs::write(&path, "first-7").unwrap();
+    let server = Server::start("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await;
+    let auth = read().unwrap().read_by(read);
+    let client = Client::new(Settings { auth, ..server.settings("") });
+    let sent = async || {
+        let before = server.seen().len();
+        client.send(Request::get("/")).await.unwrap();
+        let seen = server.seen().split_off(before);
+        ["first-7", "second-7", "third-7"].into_iter().find(|token| seen.contains(token)).unwrap()
+    };
+    assert_eq!(sent().await, "first-7");
+    std::fs::write(&path, "second-7").unwrap();
+    assert_eq!(sent().await, "first-7", "it is read once the store has said no");
+    assert_eq!(sent().await, "second-7");
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!([sent().await, sent().await], ["second-7"; 2]);
+    std::fs::write(&path, "third-7").unwrap();
+    tokio::time::pause();
+    tokio::time::advance(CONNECTION_AGE_MAX).await;
+    tokio::time::resume();
+    assert_eq!(sent().await, "third-7", "connections are as old as they get");
+    assert!(!format!("{client:?}").contains("-7"));
+}
+
 #[tokio::test]
 async fn bodies_are_packed_where_that_is_wanted() {
     let text = "one line of many\n".repeat(1000);

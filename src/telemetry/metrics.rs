@@ -79,8 +79,12 @@ metrics! {
     records_sent: IntCounterVec "logveil_records_sent_total" [sink class] "Records that a sink confirmed.";
     sent_bytes: IntCounterVec "logveil_sent_bytes_total" [sink] "Clean bytes that a sink confirmed.";
     records_refused: IntCounterVec "logveil_records_refused_total" [sink] "Records that a sink refused for good.";
+    dead_letters: IntCounterVec "logveil_dead_letters_total" [sink] "Records that a sink refused for good and that were kept as dead letters.";
+    dead_letter_bytes: IntGaugeVec "logveil_dead_letters_waiting_bytes" [sink] "Bytes of dead letters on disk that were not sent again.";
+    dead_letter_errors: IntCounter "logveil_dead_letter_errors_total" [] "Attempts to write or read dead letters that failed; the sink waits.";
     sink_errors: IntCounterVec "logveil_sink_errors_total" [sink kind] "Failed attempts to deliver.";
     sink_retries: IntCounterVec "logveil_sink_retries_total" [sink] "Attempts to deliver after the first.";
+    sink_requests: IntGaugeVec "logveil_sink_requests_allowed" [sink] "Requests that a sink may have under way just now, by what its store makes of them.";
     delivery_seconds: HistogramVec "logveil_delivery_duration_seconds" [sink] "Time of one attempt to deliver.";
     reloads: IntCounterVec "logveil_reloads_total" [outcome] "Reloads of the configuration: applied, or refused.";
     archive_partitions: IntGauge "logveil_archive_partitions" [] "Partitions in the archive.";

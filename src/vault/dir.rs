@@ -18,6 +18,9 @@ DIR/
   aggregates/                 counts that outlive the records, and their key, wrapped
   queue/NAME.lvq              segments of the durable queue
   queue-keys/CLASS/NAME.key   their keys, wrapped, each twice
+  dead-letters.SINK/NAME.lvq  segments of what a sink refused for good
+  dead-letter-keys.SINK/CLASS/NAME.key
+                              their keys, wrapped, each twice
 ```
 */
 

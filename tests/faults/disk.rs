@@ -8,7 +8,7 @@ use super::{DURABLE, durable, ends_clean, sink};
 use crate::support::logveil::Logveil;
 use crate::support::oracle::{Collector, Load};
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::{tool, wait_until};
+use crate::support::{http, planted, tool, wait_until};
 
 /// F08, F15: the disk of the queue is full because its sink is dead. Clients are told to come again, nothing that
 /// was acknowledged is lost, and it goes on by itself once there is room.
@@ -104,4 +104,26 @@ fn a_second_program_on_the_same_queue_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{err}");
     assert!(err.contains("is in use by another logveil; stop it"), "{err}");
     logveil.stop();
+}
+
+/// F12: somebody removes the queue's folder while it is written. What was acknowledged before is gone with it; from then
+/// on nobody gets a yes, readiness says why, and once there is a folder it goes on by itself.
+#[test]
+fn without_its_folder_nothing_is_acknowledged() {
+    let collector = Collector::start();
+    let logveil = durable(collector.port);
+    let post = |number| {
+        http::post(logveil.http, "/v1/logs", &[], planted::message(number).as_bytes()).unwrap().status
+    };
+    assert_eq!(post(0), 200);
+    collector.has_all(&[0].into());
+    let queue = logveil.dir().join("data/queue");
+    fs::remove_dir_all(&queue).unwrap();
+    assert_eq!([post(1), post(2)], [503, 503]);
+    let ready = http::get(logveil.admin, "/readyz").unwrap();
+    assert_eq!((ready.status, ready.body.contains("the queue cannot be written")), (503, true));
+    fs::create_dir(&queue).unwrap();
+    wait_until("it can be written again", || post(3) == 200);
+    collector.has_all(&[0, 3].into());
+    ends_clean(logveil, &collector);
 }

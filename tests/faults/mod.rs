@@ -3,9 +3,12 @@ What happens when things fail: each test names the rows of the catalogue in
 `docs/testing.md` that it shows. The oracle is in `tests/support/oracle.rs`.
 */
 
+mod acknowledged;
+mod change;
 mod crash;
 mod disk;
 mod network;
+mod soak;
 
 use crate::support::logveil::Logveil;
 use crate::support::oracle::Collector;

@@ -1,12 +1,15 @@
 //! The way to a sink is slow, cut or dead.
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::{MEMORY, durable, ends_clean, sink};
 use crate::support::logveil::Logveil;
 use crate::support::oracle::{Collector, Load};
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::wait_until;
+use crate::support::{planted, wait_until};
 
 /// F15, F16, F18: a sink that is frozen, and then slow, holds up neither the clients nor the other sink, in bounded
 /// memory; once it is well it gets everything.
@@ -50,8 +53,10 @@ fn cut_connections_lose_nothing_and_what_comes_twice_has_one_id() {
     ];
     let ((), load) = Load::during(logveil.http, 2, |load| {
         for fault in faults {
+            let before = proxy.strikes();
             proxy.set(fault);
             load.waits_for(200);
+            wait_until("the fault struck", || proxy.strikes() > before);
         }
         proxy.set(Fault::LoseAnswers);
         let before = collector.twice();
@@ -60,4 +65,40 @@ fn cut_connections_lose_nothing_and_what_comes_twice_has_one_id() {
     });
     collector.has_all(&load.acknowledged());
     ends_clean(logveil, &collector);
+}
+
+/// F15, without a queue on disk: a frozen sink takes its own bound of memory, and until that is reached the other gets
+/// everything at once.
+#[test]
+fn a_frozen_sink_costs_the_other_nothing_until_its_bound() {
+    let (sick, well) = (Collector::start(), Collector::start());
+    let proxy = Proxy::start(sick.port, Fault::Freeze);
+    let sinks = sink("sick", proxy.port) + &sink("well", well.port);
+    let logveil = Logveil::start_as("", &sinks, "queue: { mode: memory, max_bytes: 1MiB }\n", &[]);
+    // Over TCP nobody waits for an answer. First less than the bound, then twice of it, counted with what is known of a
+    // record beside its text.
+    let mut tcp = TcpStream::connect(("127.0.0.1", logveil.syslog)).unwrap();
+    let send = |tcp: &mut TcpStream, numbers: Range<usize>| {
+        let lines: Vec<u8> =
+            numbers.flat_map(|number| (planted::message(number) + "\n").into_bytes()).collect();
+        tcp.write_all(&lines).unwrap();
+    };
+    send(&mut tcp, 0..1000);
+    wait_until("the other sink has them", || well.records() == 1000);
+    assert_eq!(sick.records(), 0);
+    send(&mut tcp, 1000..12_000);
+    // A batch counts as two thirds of a MiB at most, so a third is there when no further one fits.
+    wait_until("the bound is near", || {
+        let metrics = logveil.metrics();
+        let bytes = metrics.lines().find_map(|line| line.strip_prefix("logveil_queue_bytes{sink=\"sick\"} "));
+        bytes.is_some_and(|bytes| bytes.parse::<usize>().unwrap() > 300_000)
+    });
+    assert!(well.records() < 12_000 && sick.records() == 0);
+    assert!(logveil.memory() < MEMORY);
+    proxy.set(Fault::None);
+    for collector in [&well, &sick] {
+        collector.has_all(&(0..12_000).collect());
+    }
+    drop(tcp);
+    ends_clean(logveil, &sick);
 }

@@ -28,6 +28,7 @@ use logveil::vault::{DataDir, Kek, Timekeeper, Vault, high_water};
 
 use crate::support::http;
 use crate::support::logveil::{Logveil, archive_cat};
+use crate::support::wait_until;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -232,11 +233,18 @@ fn regions_are_kept(profile: &str, allowed: &str, forbidden: &str) {
          rotate: {{ age: 1h, keep: 2 }} }}\n  nowhere: {{ kind: file, path: nowhere.log, rotate: {{ age: 1h, keep: 2 }} }}\n\
          policy: {profile}\n"
     );
-    let logveil = Logveil::start_with(&sinks);
+    for queue in ["memory", "durable"] {
+        region_is_kept(&sinks, queue);
+    }
+}
+
+#[track_caller]
+fn region_is_kept(sinks: &str, queue: &str) {
+    let logveil = Logveil::start_after(sinks, &format!("queue: {{ mode: {queue} }}\n"));
     let answer =
         http::post(logveil.http, "/v1/logs", &[], b"a record that stays where it may").expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(logveil.archived().trim_end(), "a record that stays where it may");
+    wait_until("the archive has it", || logveil.archived().trim_end() == "a record that stays where it may");
     for file in ["there.log", "nowhere.log"] {
         let held = fs::read_to_string(logveil.dir().join(file)).unwrap_or_default();
         assert_eq!(held, "", "{file}");

@@ -161,6 +161,9 @@ fn a_second_logveil_changes_nothing_over_syslog() {
 #[test]
 fn a_second_logveil_changes_nothing_over_http() {
     a_second_logveil_changes_nothing(|behind| {
-        format!("{{ kind: http, url: \"http://127.0.0.1:{}/v1/logs\", raw: true }}", behind.http)
+        format!(
+            "{{ kind: http, url: \"http://127.0.0.1:{}/v1/logs\", raw: true, batch: {{ requests: 1 }} }}",
+            behind.http
+        )
     });
 }

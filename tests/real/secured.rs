@@ -260,15 +260,68 @@ fn syslog_ng_over_tcp_and_tls() {
     logveil.archives_each_once(RECORDS);
 }
 
+/// The other way: our sink sends to syslog-ng over mutual TLS, which checks who we are; to one that asks for another CA
+/// nothing goes.
+#[test]
+fn syslog_ng_receives_over_mutual_tls() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (server, client) = (authority.issue("localhost"), authority.issue("client.test"));
+    let outside = tempfile::tempdir().unwrap();
+    let receiver = |authority: &Authority, name: &str| {
+        let (dir, port) = (outside.path().join(name), free_port());
+        fs::create_dir(&dir).unwrap();
+        let out = dir.join("out.log");
+        let source = format!(
+            "syslog(ip(\"127.0.0.1\") port({port}) transport(\"tls\") tls(key-file(\"{}\") cert-file(\"{}\") \
+             ca-file(\"{}\") peer-verify(required-trusted)))",
+            server.key.display(),
+            server.cert.display(),
+            authority.ca().display()
+        );
+        let driver = format!("file(\"{}\" template(\"$MSG\\n\") flush-lines(1))", out.display());
+        (syslog_ng_from(&dir, &source, &driver), port, out)
+    };
+    let (good, port, out) = receiver(&authority, "good");
+    let (strange, other, nothing) = receiver(&stranger, "strange");
+    let sink = |port| {
+        format!(
+            "{{ kind: syslog, tcp: \"localhost:{port}\", tls: {{ ca: \"{}\", cert: \"{}\", key: \"{}\" }} }}",
+            authority.ca().display(),
+            client.cert.display(),
+            client.key.display()
+        )
+    };
+    let logveil = Logveil::start_after(
+        &format!("  good: {}\n  strange: {}\n", sink(port), sink(other)),
+        "queue: { mode: durable }\n",
+    );
+    wait_until("both listen", || {
+        [port, other].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+    });
+    for some in messages(RECORDS).chunks(100) {
+        let answer = http::post(logveil.http, "/v1/logs", &[], some.join("\n").as_bytes()).unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    let received = || fs::read_to_string(&out).unwrap_or_default();
+    wait_until("syslog-ng has all records", || received().lines().count() >= RECORDS);
+    logveil.stop();
+    good.stop();
+    strange.stop();
+    planted::each_once_and_clean(RECORDS, &received());
+    assert_eq!(fs::read_to_string(nothing).unwrap_or_default(), "");
+}
+
 /// A syslog-ng that reads a file and sends its lines by `driver`.
 fn syslog_ng(dir: &Path, log: &Path, driver: &str) -> Process {
+    syslog_ng_from(dir, &format!("file(\"{}\" flags(no-parse) read-old-records(yes))", log.display()), driver)
+}
+
+fn syslog_ng_from(dir: &Path, source: &str, driver: &str) -> Process {
     let at = root().join("tests/syslog-ng");
     let config = dir.join("syslog-ng.conf");
     let text = format!(
-        "@version: 3.35\noptions {{ keep-hostname(yes); use-dns(no); }};\n\
-         source s {{ file(\"{}\" flags(no-parse) read-old-records(yes)); }};\n\
-         destination d {{ {driver}; }};\nlog {{ source(s); destination(d); }};\n",
-        log.display()
+        "@version: 3.35\noptions {{ keep-hostname(yes); use-dns(no); }};\nsource s {{ {source}; }};\n\
+         destination d {{ {driver}; }};\nlog {{ source(s); destination(d); }};\n"
     );
     fs::write(&config, text).unwrap();
     let mut command = Command::new(at.join("usr/sbin/syslog-ng"));

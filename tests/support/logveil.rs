@@ -111,6 +111,11 @@ impl Logveil {
         planted::nothing_below(self.dir.path());
     }
 
+    /// What it wrote to standard error so far.
+    pub fn err(&self) -> String {
+        self.process.err()
+    }
+
     /// Folder of the run; removed at its end.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -160,15 +165,21 @@ impl Logveil {
         archive_cat(&dir.path().join("logveil.yaml"), &[])
     }
 
-    /// Stops the program by SIGTERM, which must end with records that were not delivered; what it told of it.
+    /// What sinks refused for good, as `logveil dead-letter list` tells it; nothing planted may stand there.
     #[track_caller]
-    pub fn stop_short(self) -> String {
-        let Logveil { process, dir, .. } = self;
-        let ended = process.stop();
-        assert_eq!(ended.status.code(), Some(3), "{}", ended.err);
-        planted::nothing_in("standard error", ended.err.as_bytes());
-        planted::nothing_below(dir.path());
-        ended.err
+    pub fn dead_letters(&self, arguments: &[&str]) -> String {
+        let output = Command::new(binary())
+            .args(["dead-letter"])
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "dead-letter failed ({}):\n{err}", output.status);
+        planted::nothing_in("dead letters", &output.stdout);
+        String::from_utf8(output.stdout).expect("what was sent is UTF-8")
     }
 
     /// Stops the program by SIGTERM; fails unless it ends well and left nothing planted behind.

@@ -16,6 +16,7 @@ pub mod oracle;
 pub mod planted;
 pub mod process;
 pub mod proxy;
+pub mod strace;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ A TCP proxy with a fault: between the program and what it talks to, on
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +38,7 @@ pub struct Proxy {
     /// Where it listens.
     pub port: u16,
     fault: Arc<Mutex<Fault>>,
+    strikes: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -45,14 +47,20 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let fault = Arc::new(Mutex::new(fault));
-        let shared = Arc::clone(&fault);
+        let strikes = Arc::new(AtomicUsize::new(0));
+        let shared = Shared { fault: Arc::clone(&fault), strikes: Arc::clone(&strikes) };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let fault = Arc::clone(&shared);
-                thread::spawn(move || join(&client, server, &fault));
+                let shared = shared.clone();
+                thread::spawn(move || join(&client, server, &shared));
             }
         });
-        Proxy { port, fault }
+        Proxy { port, fault, strikes }
+    }
+
+    /// How often something was wrong with what it carried: a test of a fault that never struck shows nothing.
+    pub fn strikes(&self) -> usize {
+        self.strikes.load(Ordering::Relaxed)
     }
 
     /// What is wrong from now on, also on connections that are open.
@@ -61,16 +69,29 @@ impl Proxy {
     }
 }
 
+/// What all connections know.
+#[derive(Clone)]
+struct Shared {
+    fault: Arc<Mutex<Fault>>,
+    strikes: Arc<AtomicUsize>,
+}
+
+impl Shared {
+    fn strike(&self) {
+        self.strikes.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Carries bytes both ways until one side ends.
-fn join(client: &TcpStream, server: u16, fault: &Arc<Mutex<Fault>>) {
+fn join(client: &TcpStream, server: u16, shared: &Shared) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     for stream in [client, &server] {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     }
     thread::scope(|scope| {
-        scope.spawn(|| carry(client, &server, Way::There, fault));
-        carry(&server, client, Way::Back, fault);
+        scope.spawn(|| carry(client, &server, Way::There, shared));
+        carry(&server, client, Way::Back, shared);
     });
 }
 
@@ -80,12 +101,16 @@ enum Way {
     Back,
 }
 
-fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, fault: &Mutex<Fault>) {
+fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, shared: &Shared) {
     let mut bytes = vec![0; 16 * 1024];
-    let (mut carried, started) = (0, Instant::now());
+    let (mut carried, mut frozen, started) = (0, false, Instant::now());
     loop {
-        let now = *fault.lock().unwrap();
+        let now = *shared.fault.lock().unwrap();
         if now == Fault::Freeze {
+            // Once for each way of a connection.
+            if !std::mem::replace(&mut frozen, true) {
+                shared.strike();
+            }
             thread::sleep(Duration::from_millis(5));
             continue;
         }
@@ -101,14 +126,19 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, fault: &Mutex<Fault
         };
         let mut part = &mut bytes[..read];
         match now {
-            Fault::Delay(delay) => thread::sleep(delay),
+            Fault::Delay(delay) => {
+                shared.strike();
+                thread::sleep(delay);
+            }
             Fault::Throttle(per_second) if way == Way::There => {
+                shared.strike();
                 let due = Duration::from_secs_f64(carried as f64 / per_second as f64);
                 thread::sleep(due.saturating_sub(started.elapsed()));
             }
             Fault::CutAfter(most) | Fault::ResetAfter(most)
                 if way == Way::There && carried + read >= most =>
             {
+                shared.strike();
                 part = &mut part[..most.saturating_sub(carried)];
                 let _ = to.write_all(part);
                 if matches!(now, Fault::ResetAfter(_)) {
@@ -119,10 +149,12 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, fault: &Mutex<Fault
                 break;
             }
             Fault::LoseAnswers if way == Way::Back => {
+                shared.strike();
                 let _ = set_socket_linger(to, Some(Duration::ZERO));
                 break;
             }
             Fault::Flip(place) if way == Way::Back && (carried..carried + read).contains(&place) => {
+                shared.strike();
                 part[place - carried] ^= 1;
             }
             _ => {}

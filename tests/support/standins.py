@@ -1,7 +1,7 @@
 """Stand-ins for stores that cannot be had here, strict about what the real ones refuse.
 
-Not the stores: each part does what the store's documentation says of one interface. Loki's, VictoriaLogs' and
-Splunk's are written from that; the receiver of OTLP is built from opentelemetry-proto, the messages that its makers
+Not the stores: each part does what the store's documentation says of one interface. Loki's, VictoriaLogs',
+Elasticsearch's and Splunk's are written from that; the receiver of OTLP is built from opentelemetry-proto, the messages that its makers
 publish. What is accepted is written to a file, a JSON object a line.
 
     standins.py PORT FILE
@@ -172,6 +172,34 @@ class Stores:
             answer[str(number)] = self.acks[number] > 1
         return 200, json.dumps({"acks": answer}).encode()
 
+    def elasticsearch(self, headers, query, body):
+        # A vendor's type names a version; what is accepted must then name the same.
+        sent, wanted = headers.get("content-type") or "", headers.get("accept") or "*/*"
+        vendor = re.match(r"application/vnd\.elasticsearch\+x-ndjson; ?compatible-with=([89])$", sent)
+        if vendor is None and sent.split(";")[0] not in ("application/x-ndjson", "application/json"):
+            raise Refused(406, '{"error":"Content-Type header is not supported"}')
+        if vendor and f"compatible-with={vendor[1]}" not in wanted or not vendor and "compatible-with" in wanted:
+            raise Refused(400, '{"error":"Accept and Content-Type versions differ"}')
+        if not body.endswith(b"\n"):
+            raise Refused(400, '{"error":"The bulk request must be terminated by a newline"}')
+        lines, items = body.decode().splitlines(), []
+        for action, document in zip(lines[::2], lines[1::2], strict=True):
+            (verb, of), document = next(iter(json.loads(action).items())), json.loads(document)
+            assert verb == "create" and set(of) == {"_index", "_id"}, "an action that is not expected"
+            if not re.match(r"^[a-z0-9][a-z0-9._-]*$", of["_index"]):
+                item = {"status": 400, "error": {"type": "invalid_index_name_exception"}}
+            elif document.get("procid") == "none":
+                item = {"status": 400, "error": {"type": "document_parsing_exception", "reason": str(document)}}
+            elif (of["_index"], of["_id"]) in self.seen:
+                item = {"status": 409, "error": {"type": "version_conflict_engine_exception"}}
+            else:
+                self.seen.add((of["_index"], of["_id"]))
+                self.keep("elasticsearch", index=of["_index"], document=of["_id"], **document)
+                item = {"status": 201}
+            items.append({"create": item})
+        errors = any(item["create"]["status"] >= 300 for item in items)
+        return 200, json.dumps({"errors": errors, "items": items}).encode()
+
     def otlp(self, headers, _, body):
         if headers.get("content-type") != "application/x-protobuf":
             raise Refused(415, "content type")
@@ -201,6 +229,7 @@ PATHS = {
     "/services/collector/event": Stores.splunk,
     "/services/collector/ack": Stores.splunk_ack,
     "/v1/logs": Stores.otlp,
+    "/_bulk": Stores.elasticsearch,
 }
 
 

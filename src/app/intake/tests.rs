@@ -251,3 +251,44 @@ async fn a_record_with_nowhere_to_go_is_held_and_counted_until_there_is_a_place(
     let items = queues[1].pop(ROOM).await.unwrap();
     assert_eq!(items[0].0.batch.iter().next().unwrap().message, b"country=RU");
 }
+
+/// What waited on disk goes where it might go when it came and where its class may go now; what may go nowhere is known.
+#[tokio::test(start_paused = true)]
+async fn what_waited_goes_where_it_might_then_and_may_now() {
+    let then = Arc::new(Policy::parse("p", BOUND).unwrap());
+    let (intake, now, mut queues) = bound_intake(&then, &[Some("ru")]);
+    assert_eq!(intake.take(said(&["country=RU", "country=DE"]), Duration::ZERO).await, Ok(()));
+    let batch = queues[0].pop(ROOM).await.unwrap().remove(0).0.batch;
+    let mut thawed = crate::act::Thaw::new(7);
+    let seal = crate::act::Seal::new(&[7; 32]);
+    for (record, sequence) in batch.records().iter().zip(1..) {
+        let mut out = Vec::new();
+        assert!(batch.seal(record, sequence, &seal, |length| length.to_le_bytes(), &mut out));
+        assert!(thawed.push(sequence, &seal, &out[..4], &out[4..]));
+    }
+    let [waited] = thawed.finish().try_into().unwrap();
+    let narrower = BOUND
+        .replace("[eea, ru]", "[ru]")
+        .replace("residency: [{ field: country, values: [RU], regions: [ru] }]\n", "");
+    let unbound = "policy: p\n";
+    for (policy, regions, got, stranded) in [
+        (BOUND, [Some("eea"), Some("ru")], [1, 2], 0),
+        (BOUND, [None, Some("ru")], [0, 2], 0),
+        (BOUND, [Some("eea"), Some("us")], [1, 0], 1),
+        (&narrower, [Some("eea"), Some("ru")], [0, 2], 0),
+        // A policy that binds nothing any more frees nothing that was bound.
+        (unbound, [Some("eea"), None], [1, 0], 1),
+    ] {
+        let policy = Arc::new(Policy::parse("p", policy).unwrap());
+        let wants = regions.map(|region| Want { classes: None, region: region.map(Arc::from) });
+        now.swap(Live::new(policy, keyring(), wants.to_vec()));
+        let live = now.look();
+        let seen = Waited::new(&waited, &live);
+        let part = |place| match seen.part(place) {
+            Some(Part::Whole) => waited.len(),
+            Some(Part::Some(part)) => part.len(),
+            None => 0,
+        };
+        assert_eq!(([part(0), part(1)], seen.stranded().len()), (got, stranded), "{regions:?}");
+    }
+}

@@ -3,13 +3,16 @@ How records lie in a segment.
 
 ```text
 segment = header header frame*                        the header twice: one damaged copy costs nothing
-header  = "logveil-queue/1\n" origin(16) number(8) first(8) expected(8) zeros(4) check(4)
+header  = "logveil-queue/2\n" origin(16) number(8) first(8) expected(8) zeros(4) check(4)
 frame   = mark(4) length(4) sequence(8) key(4) check(4) sealed(length)
 ```
 
 Numbers are little-endian, `check` is the CRC-32 of what stands before it. A
 frame is one record, so whatever damages a byte damages one record; where a
 frame's head is damaged the next good one is looked for.
+
+Version 2 has what version 1 has, and records that know where they may be kept
+or that were refused; version 1 is read.
 */
 
 /// The run that wrote a segment: random.
@@ -18,7 +21,8 @@ pub(super) type Origin = [u8; 16];
 pub(super) const HEADER_BYTES: usize = 64;
 pub(super) const HEADERS_BYTES: usize = 2 * HEADER_BYTES;
 pub(super) const HEAD_BYTES: usize = 24;
-const FORMAT: &[u8; 16] = b"logveil-queue/1\n";
+const FORMAT: &[u8; 16] = b"logveil-queue/2\n";
+const FORMATS_READ: [&[u8; 16]; 2] = [b"logveil-queue/1\n", FORMAT];
 const MARK: &[u8; 4] = b"\x9eLVq";
 
 /// What is known of a segment.
@@ -57,7 +61,8 @@ impl Header {
         let (copies, _) = both.as_chunks::<HEADER_BYTES>();
         copies.iter().find_map(|one| {
             let check = u32::from_le_bytes(*one.last_chunk()?);
-            if one[..16] != *FORMAT || crc32fast::hash(&one[..60]) != check {
+            if FORMATS_READ.iter().all(|format| one[..16] != **format) || crc32fast::hash(&one[..60]) != check
+            {
                 return None;
             }
             Some(Header {
@@ -170,6 +175,23 @@ mod tests {
             assert_eq!(Header::decode(&both), Some(header), "bit {bit}");
         }
         assert_eq!(Header::decode(&[0; HEADERS_BYTES]), None);
+    }
+
+    #[test]
+    fn the_version_before_is_read_and_one_to_come_is_not() {
+        let header = Header { origin: [5; 16], number: 7, first: 8, expected: 9 };
+        let of = |version: u8| {
+            let mut both = header.encode();
+            for one in both.as_chunks_mut::<HEADER_BYTES>().0 {
+                one[14] = version;
+                let check = crc32fast::hash(&one[..60]);
+                one[60..].copy_from_slice(&check.to_le_bytes());
+            }
+            both
+        };
+        assert_eq!(Header::decode(&of(b'1')), Some(header));
+        assert_eq!(of(b'2'), header.encode());
+        assert_eq!(Header::decode(&of(b'3')), None);
     }
 
     proptest! {

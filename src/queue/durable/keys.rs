@@ -20,8 +20,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Error;
 use super::frame::Origin;
+use super::{Error, Place};
 use crate::act::Seal;
 use crate::clock::Timestamp;
 use crate::keys::belief::{Moments, add};
@@ -31,13 +31,11 @@ use crate::secret::Secret;
 use crate::ttl::Ttl;
 use crate::vault::{self, DataDir, Destruction, Evidence, Kek, KeyFile, Kind, Purpose, State};
 
-/// Where keys lie in the data directory.
-const ROOT: &str = "queue-keys";
-
 /// The keys.
 #[derive(Debug)]
 pub(super) struct Keys {
     dir: Arc<DataDir>,
+    place: Place,
     kek: Arc<Kek>,
     evidence: Evidence,
     held: Mutex<Held>,
@@ -79,29 +77,55 @@ pub(super) struct Left {
 
 impl Keys {
     /// Reads the keys that are there. Those that cannot be read are destroyed: nothing opens with them. Says how many.
-    pub(super) fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<(Keys, u64), Error> {
-        vault::destroy_leftovers(&dir, ROOT)?;
-        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
-        let keys = Keys { dir, kek, evidence, held: Mutex::default() };
+    pub(super) fn open(dir: Arc<DataDir>, kek: Arc<Kek>, place: &Place) -> Result<(Keys, u64), Error> {
+        vault::destroy_leftovers(&dir, &place.keys)?;
+        let keys = Keys::none(dir, kek, place);
         let mut damaged = 0;
-        let mut stems = BTreeSet::new();
-        for path in vault::key_paths(&keys.dir.join(ROOT))? {
-            let stem =
-                path.to_string_lossy().trim_end_matches(".copy.key").trim_end_matches(".key").to_owned();
-            stems.insert(stem);
-        }
-        for stem in stems {
-            damaged += u64::from(!keys.load(&PathBuf::from(stem + ".key"))?);
+        for path in keys.paths()? {
+            if keys.read(&path)? {
+                continue;
+            }
+            for place in [&path, &copy(&path)] {
+                keys.dir.disk().destroy(place).map_err(vault::Error::io(place))?;
+            }
+            damaged += 1;
         }
         Ok((keys, damaged))
     }
 
+    /// Reads the keys that are there and can be read, and leaves all as it is.
+    pub(super) fn look(dir: Arc<DataDir>, kek: Arc<Kek>, place: &Place) -> Result<Keys, Error> {
+        let keys = Keys::none(dir, kek, place);
+        for path in keys.paths()? {
+            keys.read(&path)?;
+        }
+        Ok(keys)
+    }
+
+    fn none(dir: Arc<DataDir>, kek: Arc<Kek>, place: &Place) -> Keys {
+        let evidence = Evidence::new(dir.join("evidence"), dir.disk().clone());
+        Keys { dir, place: place.clone(), kek, evidence, held: Mutex::default() }
+    }
+
+    /// The path of each key, whichever of its two files are there.
+    fn paths(&self) -> Result<BTreeSet<PathBuf>, Error> {
+        let paths = vault::key_paths(&self.dir.join(&self.place.keys))?;
+        let stem = |path: PathBuf| {
+            let text = path.to_string_lossy().into_owned();
+            PathBuf::from(text.trim_end_matches(".copy.key").trim_end_matches(".key").to_owned() + ".key")
+        };
+        Ok(paths.into_iter().map(stem).collect())
+    }
+
     /// Takes in a key from its file or the copy. False if neither is any good.
-    fn load(&self, path: &Path) -> Result<bool, Error> {
+    fn read(&self, path: &Path) -> Result<bool, Error> {
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.rsplit('-').next());
         let number = number.and_then(|number| u32::from_str_radix(number, 16).ok());
         for place in [path, &copy(path)] {
             let Ok(file) = KeyFile::read(place) else { continue };
+            if file.is_destroyed() && !self.dir.is_held() {
+                return Ok(true);
+            }
             if file.is_destroyed() {
                 // Stopped in the middle of its destruction.
                 let due = file.destroy_at;
@@ -118,9 +142,6 @@ impl Keys {
                 (Err(wrong @ vault::Error::WrongKek { .. }), _) => return Err(wrong.into()),
                 _ => {}
             }
-        }
-        for place in [path, &copy(path)] {
-            self.dir.disk().destroy(place).map_err(vault::Error::io(place))?;
         }
         Ok(false)
     }
@@ -145,7 +166,7 @@ impl Keys {
             return Err(vault::Error::Random.into());
         }
         let stamp = format!("{}-{number:08x}", from.strftime("%Y-%m-%dT%H%M"));
-        let id = format!("queue/{}/{stamp}", of.class);
+        let id = format!("{}/{}/{stamp}", self.place.segments, of.class);
         let policy = of.policy.split('@').next().unwrap_or(of.policy);
         let purpose = Purpose {
             kind: Kind::Queue,
@@ -157,7 +178,7 @@ impl Keys {
             ttl: of.ttl.duration(),
         };
         let (file, key) = KeyFile::make(&self.kek, &purpose, now)?;
-        let dir = self.dir.join(ROOT).join(of.class);
+        let dir = self.dir.join(&self.place.keys).join(of.class);
         self.dir.disk().make_dir(&dir).map_err(vault::Error::io(&dir))?;
         let path = dir.join(stamp + ".key");
         file.write(self.dir.disk(), &copy(&path))?;

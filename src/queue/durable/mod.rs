@@ -28,7 +28,7 @@ mod shelf;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,6 +60,22 @@ pub struct Log {
     shelf: Mutex<Shelf>,
     writer: Mutex<Writer>,
     changed: watch::Sender<u64>,
+}
+
+/// Where a queue lies in the data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The folder of its segments, and the beginning of its keys' names.
+    pub segments: String,
+    /// The folder of its keys.
+    pub keys: String,
+}
+
+impl Place {
+    /// The queue before the sinks.
+    pub fn queue() -> Place {
+        Place { segments: "queue".to_owned(), keys: "queue-keys".to_owned() }
+    }
 }
 
 /// What opening found.
@@ -104,23 +120,55 @@ struct Active {
 }
 
 impl Log {
-    /// Opens the queue of a directory that this program holds, for `sinks`; of at most `bytes_max` bytes.
+    /// Opens the queue at a place of a directory that this program holds, for `sinks`; of at most `bytes_max` bytes.
     pub fn open(
         dir: Arc<DataDir>,
         kek: Arc<Kek>,
+        place: &Place,
         bytes_max: u64,
         sinks: &[String],
     ) -> Result<(Log, Opened), Error> {
-        let root = dir.join("queue");
+        let root = dir.join(&place.segments);
         dir.disk().make_dir(&root).map_err(vault::Error::io(&root))?;
-        let mut origin = [0; 16];
-        vault::random(&mut origin)?;
-        let (keys, damaged) = Keys::open(Arc::clone(&dir), kek)?;
+        let (keys, damaged) = Keys::open(Arc::clone(&dir), kek, place)?;
         let mut opened = Opened { damaged, ..Opened::default() };
         let mut shelf = find(&dir, &root, &mut opened)?;
         shelf.attach(sinks);
         opened.segments = shelf.segments.len() as u64;
         opened.bytes = shelf.bytes();
+        Ok((Log::begin(dir, root, bytes_max, keys, shelf)?, opened))
+    }
+
+    /// Looks at the queue at a place, also while another program writes to it. Nothing can be appended.
+    pub fn look(
+        dir: Arc<DataDir>,
+        kek: Arc<Kek>,
+        place: &Place,
+        sinks: &[String],
+    ) -> Result<Arc<Log>, Error> {
+        let root = dir.join(&place.segments);
+        let keys = Keys::look(Arc::clone(&dir), kek, place)?;
+        let mut shelf = Shelf { saved: Saved::read(&root.join("cursors")), ..Shelf::default() };
+        for path in vault::entries(&root)? {
+            let number = number_of(&path).filter(|number| is_segment(&path, *number));
+            if let (Some(number), Ok(found)) = (number, fs::metadata(&path)) {
+                let segment = Segment { length: found.len(), open: false, own: false };
+                shelf.segments.insert(number, segment);
+            }
+        }
+        shelf.attach(sinks);
+        Ok(Arc::new(Log::begin(dir, root, 0, keys, shelf)?))
+    }
+
+    fn begin(
+        dir: Arc<DataDir>,
+        root: PathBuf,
+        bytes_max: u64,
+        keys: Keys,
+        shelf: Shelf,
+    ) -> Result<Log, Error> {
+        let mut origin = [0; 16];
+        vault::random(&mut origin)?;
         let segment_bytes = (bytes_max / QUEUE_SEGMENTS_MIN).min(QUEUE_SEGMENT_BYTES);
         let (shelf, changed) = (Mutex::new(shelf), watch::Sender::new(0));
         let writer = Writer {
@@ -131,7 +179,7 @@ impl Log {
             seals: std::collections::BTreeMap::new(),
         };
         let writer = Mutex::new(writer);
-        Ok((Log { dir, root, origin, bytes_max, segment_bytes, keys, shelf, writer, changed }, opened))
+        Ok(Log { dir, root, origin, bytes_max, segment_bytes, keys, shelf, writer, changed })
     }
 
     /// Puts batches behind what is there; durable on return. After an error none of them counts as taken.
@@ -155,7 +203,9 @@ impl Log {
         self.keys.used(used.into_iter(), number);
         let Some(active) = &mut writer.active else { return Ok(appended) };
         let disk = self.dir.disk();
-        let written = disk.append(&mut active.file, &writer.out).and_then(|()| disk.sync_data(&active.file));
+        let written = disk.append(&mut active.file, &writer.out);
+        let written =
+            written.and_then(|()| disk.sync_data(&active.file)).and_then(|()| has_name(&active.file));
         if let Err(error) = written {
             // The system may have dropped what it could not write and say so only once: nothing here is trusted again.
             let _ = disk.truncate(&active.file, active.length);
@@ -315,8 +365,7 @@ impl Log {
 
     /// Reads for a sink, from where it had come to.
     pub fn reader(self: &Arc<Log>, sink: &str) -> Reader {
-        let at = self.shelf().cursors.get(sink).copied().unwrap_or_default();
-        Reader::new(Arc::clone(self), at)
+        Reader::new(Arc::clone(self), self.cursor(sink))
     }
 
     /// The sink has everything before `at`.
@@ -324,6 +373,31 @@ impl Log {
         if let Some(cursor) = self.shelf().cursors.get_mut(sink) {
             *cursor = at.max(*cursor);
         }
+    }
+
+    /// Moves a sink's cursor over what cannot be read any more, as far as nothing that can be stands before it. Says
+    /// how many records that were.
+    pub fn prune(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<u64, Error> {
+        let mut reader = self.reader(sink);
+        let mut gone = 0;
+        while let Some(gathered) = reader.next(now)? {
+            if !gathered.batches.is_empty() {
+                break;
+            }
+            gone += gathered.expired + gathered.lost;
+            self.advance(sink, gathered.end);
+        }
+        Ok(gone)
+    }
+
+    /// How far a sink has come.
+    pub fn cursor(&self, sink: &str) -> Position {
+        self.shelf().cursors.get(sink).copied().unwrap_or_default()
+    }
+
+    /// Behind the last record that is durable now.
+    pub fn end(&self) -> Position {
+        self.shelf().end()
     }
 
     /// Tells when there may be more to read.
@@ -358,6 +432,17 @@ impl Log {
     }
 }
 
+/// Fails if somebody removed the file: what is written to it then is nowhere.
+fn has_name(file: &File) -> std::io::Result<()> {
+    if file.metadata()?.nlink() > 0 {
+        return Ok(());
+    }
+    Err(std::io::Error::new(
+        std::io::ErrorKind::NotFound,
+        "somebody removed the segment while it was written",
+    ))
+}
+
 /// The segments of the directory; everything else that lies there is put into quarantine.
 fn find(dir: &DataDir, root: &Path, opened: &mut Opened) -> Result<Shelf, Error> {
     let mut shelf = Shelf { next: 1, ..Shelf::default() };
@@ -367,7 +452,8 @@ fn find(dir: &DataDir, root: &Path, opened: &mut Opened) -> Result<Shelf, Error>
     }
     for path in vault::entries(root)? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if matches!(&*name, "cursors" | "quarantine") {
+        // Of dead letters, the word of whoever asks for them.
+        if matches!(&*name, "cursors" | "quarantine" | "replay" | ".replay.new") {
             continue;
         }
         let number = number_of(&path);

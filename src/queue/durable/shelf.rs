@@ -114,7 +114,8 @@ impl Shelf {
         }
     }
 
-    fn end(&self) -> Position {
+    /// Behind everything.
+    pub(super) fn end(&self) -> Position {
         match self.segments.last_key_value() {
             Some((number, segment)) => Position { segment: *number, offset: segment.length },
             None => Position { segment: self.next, offset: 0 },

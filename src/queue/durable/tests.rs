@@ -24,7 +24,8 @@ fn later(hours: u64) -> Timestamp {
 /// Records of these numbers, which their texts tell; the even ones of class `app`, the odd ones of `short`.
 fn batch_at(numbers: &[usize], received: Timestamp) -> Arc<Redacted> {
     let classes = vec![("app".to_owned(), Ttl::days(90)), ("short".to_owned(), Ttl::hours(36))];
-    let names = Names { policy: "p@1".to_owned(), classes, streams: vec!["s".to_owned()] };
+    let names =
+        Names { policy: "p@1".to_owned(), classes, streams: vec!["s".to_owned()], ..Names::default() };
     let raw = Raw::default();
     let mut pass = Pass::new(&raw, received, Arc::new(names));
     for number in numbers {
@@ -72,7 +73,7 @@ impl Bench {
         self.log = None;
         let dir = Arc::new(DataDir::open_on(disk, self.dir.path()).unwrap());
         let kek = Arc::new(Kek::beside(&dir).unwrap());
-        let (log, opened) = Log::open(dir, kek, bytes_max, &sinks(names))?;
+        let (log, opened) = Log::open(dir, kek, &Place::queue(), bytes_max, &sinks(names))?;
         (self.log, self.opened) = (Some(Arc::new(log)), opened);
         Ok(())
     }
@@ -581,4 +582,28 @@ proptest! {
             prop_assert!(!model.durable.contains(number) || ids.len() == 1, "{} has the ids {:?}", number, ids);
         }
     }
+}
+
+/// F12: what is written to a folder that is gone is nowhere, so it is not taken; and it goes on once there is one again.
+#[test]
+fn a_folder_that_is_gone_takes_nothing() {
+    let bench = Bench::new();
+    bench.append(&[1]).unwrap();
+    let folder = bench.dir.path().join("queue");
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(bench.append(&[2]).is_err());
+    assert!(bench.append(&[3]).is_err());
+    fs::create_dir(&folder).unwrap();
+    bench.append(&[4]).unwrap();
+    let mut reader = bench.log().reader("a");
+    let mut found = Vec::new();
+    while let Some(gathered) = reader.next(noon()).unwrap() {
+        found.extend(
+            gathered
+                .batches
+                .iter()
+                .flat_map(|batch| batch.iter().map(|one| number(&one)).collect::<Vec<_>>()),
+        );
+    }
+    assert_eq!(found, [4]);
 }

@@ -1,0 +1,253 @@
+/*!
+Dead letters: records that a sink refused for good, kept until they are sent
+again or their class's limit passes.
+
+```text
+dead-letters.SINK/            a durable queue for each sink, bounded and sealed as that is
+dead-letters.SINK/replay      somebody asks for them to be sent again
+dead-letter-keys.SINK/        its keys, destroyed when the class's limit says so
+```
+
+They are clean, keep their ids, and say why they were refused. A cursor tells
+which of them were sent again. A bound that is reached is an error: who refuses
+so much has another trouble than single records.
+
+All of it blocks the thread.
+*/
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::durable::{Error, Log, Place, Reader};
+use crate::act::Redacted;
+use crate::clock::Timestamp;
+use crate::keys::belief::Moments;
+use crate::limit::DEAD_LETTER_BYTES;
+use crate::vault::{self, DataDir, Kek};
+
+const FOLDER: &str = "dead-letters.";
+const KEYS: &str = "dead-letter-keys.";
+const REPLAY: &str = "replay";
+
+/// The dead letters of all sinks.
+#[derive(Debug)]
+pub struct DeadLetters {
+    dir: Arc<DataDir>,
+    kek: Arc<Kek>,
+    logs: Mutex<BTreeMap<String, Arc<Log>>>,
+}
+
+impl DeadLetters {
+    /// Those of a directory that this program holds; of sinks that are no longer there, too.
+    pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<DeadLetters, Error> {
+        let sinks = sinks(&dir)?;
+        let letters = DeadLetters { dir, kek, logs: Mutex::default() };
+        for sink in sinks {
+            letters.made(&sink)?;
+        }
+        Ok(letters)
+    }
+
+    /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`].
+    pub fn put(&self, sink: &str, batches: &[Arc<Redacted>], now: Timestamp) -> Result<(), Error> {
+        self.made(sink)?.append(batches, now).map(drop)
+    }
+
+    /// A sink's, if it has any.
+    pub fn log(&self, sink: &str) -> Option<Arc<Log>> {
+        self.logs().get(sink).cloned()
+    }
+
+    /// Destroys keys that are due or of no use any more, and forgets what they sealed. All sinks are tried; the first
+    /// error is returned.
+    pub fn sweep(&self, moments: &Moments) -> Result<(), Error> {
+        let logs = self.logs().clone();
+        let sweep = |(sink, log): (&String, &Arc<Log>)| {
+            log.sweep(moments)?;
+            log.prune(sink, moments.now)?;
+            log.tidy()
+        };
+        logs.iter().map(sweep).fold(Ok(()), Result::and)
+    }
+
+    /// Whether somebody asks for a sink's to be sent again.
+    pub fn is_asked(&self, sink: &str) -> bool {
+        self.asking(sink).exists()
+    }
+
+    /// What was asked for is done.
+    pub fn answered(&self, sink: &str) -> Result<(), Error> {
+        let asking = self.asking(sink);
+        Ok(self.dir.disk().remove(&asking).map_err(vault::Error::io(&asking))?)
+    }
+
+    fn asking(&self, sink: &str) -> PathBuf {
+        self.dir.join(&place(sink).segments).join(REPLAY)
+    }
+
+    fn made(&self, sink: &str) -> Result<Arc<Log>, Error> {
+        let mut logs = self.logs();
+        if let Some(log) = logs.get(sink) {
+            return Ok(Arc::clone(log));
+        }
+        let (dir, kek, place) = (Arc::clone(&self.dir), Arc::clone(&self.kek), place(sink));
+        let (log, _) = Log::open(dir, kek, &place, DEAD_LETTER_BYTES, &[sink.to_owned()])?;
+        let log = Arc::new(log);
+        logs.insert(sink.to_owned(), Arc::clone(&log));
+        Ok(log)
+    }
+
+    fn logs(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Log>>> {
+        // The map only grows, by whole entries.
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a sink's dead letters that were not sent again, also while another program writes them.
+pub fn look(dir: Arc<DataDir>, kek: Arc<Kek>, sink: &str) -> Result<Reader, Error> {
+    Ok(Log::look(dir, kek, &place(sink), &[sink.to_owned()])?.reader(sink))
+}
+
+/// Asks for a sink's dead letters to be sent again: by the program that runs, or the next one. The sink has to have some.
+pub fn ask(dir: &DataDir, sink: &str) -> Result<(), Error> {
+    let asking = dir.join(&place(sink).segments).join(REPLAY);
+    Ok(dir.disk().replace(&asking, b"").map_err(vault::Error::io(&asking))?)
+}
+
+/// The sinks that have a folder of dead letters.
+pub fn sinks(dir: &DataDir) -> Result<Vec<String>, Error> {
+    let sink = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?.strip_prefix(FOLDER)?.to_owned();
+        fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()).then_some(name)
+    };
+    let mut sinks: Vec<String> = vault::entries(dir.path())?.into_iter().filter_map(sink).collect();
+    sinks.sort();
+    Ok(sinks)
+}
+
+fn place(sink: &str) -> Place {
+    Place { segments: format!("{FOLDER}{sink}"), keys: format!("{KEYS}{sink}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::act::{Envelope, Pass, Tally};
+    use crate::clock::SystemClock;
+    use crate::record::{Names, Record, RecordId};
+    use crate::secret::Raw;
+    use crate::span::Span;
+    use crate::ttl::Ttl;
+
+    fn open(dir: &std::path::Path) -> DeadLetters {
+        let dir = Arc::new(DataDir::open(dir).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        DeadLetters::open(dir, kek).unwrap()
+    }
+
+    /// So many records of a class that lives for 36 hours, refused.
+    fn batch(records: usize, received: Timestamp) -> Arc<Redacted> {
+        let names = Names {
+            policy: "p@1".to_owned(),
+            classes: vec![("app".to_owned(), Ttl::hours(36))],
+            streams: vec!["s".to_owned()],
+            ..Names::default()
+        };
+        let raw = Raw::default();
+        let mut pass = Pass::new(&raw, received, Arc::new(names));
+        for number in 0..records {
+            let record = Record::plain(Span::new(0, number));
+            pass.withhold(&record, "of the test", &mut Tally::default());
+        }
+        let mut batch = pass.finish();
+        batch.number(RecordId { run: 7, sequence: 900 });
+        Arc::new(batch.refused("refused answer 400".into()))
+    }
+
+    fn listed(dir: &std::path::Path, now: Timestamp) -> Vec<(RecordId, String)> {
+        let dir = Arc::new(DataDir::open_to_read(dir).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        let mut reader = look(dir, kek, "search").unwrap();
+        let mut found = Vec::new();
+        while let Some(gathered) = reader.next(now).unwrap() {
+            for batch in gathered.batches {
+                let why = batch.refusal().unwrap().to_owned();
+                found.extend(batch.iter().map(|envelope: Envelope<'_>| (envelope.id, why.clone())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn they_are_listed_beside_whoever_writes_and_after_a_restart_with_ids_and_reasons() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let letters = open(folder.path());
+        assert_eq!(
+            sinks(&letters.dir).unwrap(),
+            Vec::<String>::new(),
+            "there is nothing until something is refused"
+        );
+        letters.put("search", &[batch(3, now)], now).unwrap();
+        let id = |sequence| RecordId { run: 7, sequence };
+        let why = || "refused answer 400".to_owned();
+        let three = vec![(id(900), why()), (id(901), why()), (id(902), why())];
+        assert_eq!(listed(folder.path(), now), three);
+        drop(letters);
+        let letters = open(folder.path());
+        letters.put("search", &[batch(1, now)], now).unwrap();
+        assert_eq!(listed(folder.path(), now).len(), 4);
+        // Sent again: the cursor stands behind them.
+        let log = letters.log("search").unwrap();
+        log.advance("search", log.end());
+        log.tidy().unwrap();
+        assert_eq!(listed(folder.path(), now), []);
+    }
+
+    /// Nothing outlives its class: the key goes, and with it what it sealed.
+    #[test]
+    fn what_is_overdue_is_unreadable_and_then_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let received = crate::clock::Clock::now(&SystemClock::new());
+        let letters = open(folder.path());
+        letters.put("search", &[batch(3, received)], received).unwrap();
+        let later = received + Duration::from_secs(37 * 3600);
+        assert_eq!(listed(folder.path(), later), []);
+        let keys = || vault::key_paths(&folder.path().join("dead-letter-keys.search")).unwrap().len();
+        assert_eq!(keys(), 2, "a key and its copy");
+        let moments = Moments {
+            now: later,
+            unreadable: later,
+            destroyable: Some(later),
+            ahead: Duration::ZERO,
+            in_doubt: false,
+            settled: true,
+        };
+        letters.sweep(&moments).unwrap();
+        assert_eq!(keys(), 0);
+        letters.sweep(&moments).unwrap();
+        let log = letters.log("search").unwrap();
+        assert_eq!((log.bytes(), log.backlog("search")), (0, 0));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_known_until_it_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let letters = open(folder.path());
+        assert!(ask(&letters.dir, "search").is_err(), "it has none");
+        letters.put("search", &[batch(1, now)], now).unwrap();
+        assert!(!letters.is_asked("search"));
+        ask(&letters.dir, "search").unwrap();
+        assert!(letters.is_asked("search"));
+        drop(letters);
+        let letters = open(folder.path());
+        assert!(letters.is_asked("search"), "a restart forgets nothing");
+        letters.answered("search").unwrap();
+        assert!(!letters.is_asked("search"));
+    }
+}
