@@ -365,3 +365,28 @@ fn the_admin_listener_repeats_nothing() {
     assert_eq!(http::post(logveil.admin, "/metrics", &[], b"").unwrap().status, 405);
     logveil.stop();
 }
+
+/// What a policy leaves to its default, and that its text is not in force yet, is told before it is run.
+#[test]
+fn check_names_what_a_policy_does_not_cover() {
+    let dir = TempDir::new().unwrap();
+    let (config, policy) = (dir.path().join("logveil.yaml"), dir.path().join("shop.yaml"));
+    let text = "policy: shop\neffective_from: 2999-01-01\nclauses: [{ id: \"9\", promise: x, not_enforceable: no log }]\n\
+                classes: { app: { entities: { email: keep } } }\n";
+    fs::write(&policy, text).unwrap();
+    fs::write(&config, format!("policy: {}\n", policy.display())).unwrap();
+    let output = Command::new(binary()).args(["check", "--config"]).arg(&config).output().unwrap();
+    let (told, warned) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{warned}");
+    let line = |start: &str| {
+        told.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}\n{told}"))
+    };
+    let app = line("policy shop@1: in app: no line, so the default does redact, for ");
+    assert!(app.contains("ipv4") && !app.contains(" email,"), "{app}");
+    line(
+        "policy shop@1: no section of their own: access, activity, auth, payment, support, audit; that of \"*\" holds",
+    );
+    line("policy shop@1: clause \"9\": not enforceable: no log");
+    assert!(warned.contains("policy shop@1: its text is in force from 2999-01-01 on"), "{warned}");
+}

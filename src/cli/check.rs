@@ -7,6 +7,7 @@ use super::packs::Packs;
 use super::{Error, Exit, complain};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{SCHEMA, Settings};
+use crate::policy::Detail;
 use crate::vault::{self, KekPlace};
 
 /// Read a configuration and the policy that it names, and say what they mean.
@@ -39,7 +40,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     // What `run` would refuse at its start.
     vault::check_classes(&settings.policy.names().classes).map_err(Error::usage)?;
     let mut lines = settings.summary();
-    lines.extend(settings.policy.uncovered());
+    lines.extend(settings.policy.uncovered(Detail::Names));
     let mut text = lines.join("\n");
     text.push('\n');
     io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;

@@ -56,41 +56,33 @@ impl Entry for Incident {
     }
 
     fn line(&self, now: Timestamp) -> String {
-        line(self, now)
+        let found = &self.found;
+        let state = match &self.closed {
+            Some((at, why)) => format!("closed {at}: {why}"),
+            None if self.is_overdue(now) => format!("OVERDUE, {}", until(self.deadline, now)),
+            None => format!("open, {}", until(self.deadline, now)),
+        };
+        let (id, opened, records) = (&self.id, self.opened, counted(found.records, "record"));
+        let place =
+            format!("{} {} {} (rule {}) in {records}", found.store, found.class, found.entity, found.rule);
+        format!("{id} found {opened}: {place}  {state}")
     }
 
     fn object(&self, now: Timestamp) -> Value {
-        object(self, now)
+        let found = &self.found;
+        json!({
+            "incident": self.id,
+            "opened": self.opened.to_string(),
+            "seen": self.seen.to_string(),
+            "deadline": self.deadline.to_string(),
+            "overdue": self.is_overdue(now),
+            "store": found.store,
+            "class": found.class,
+            "entity": found.entity,
+            "rule": found.rule,
+            "records": found.records,
+            "closed": self.closed.as_ref().map(|(at, _)| at.to_string()),
+            "reason": self.closed.as_ref().map(|(_, why)| why),
+        })
     }
-}
-
-fn line(incident: &Incident, now: Timestamp) -> String {
-    let found = &incident.found;
-    let state = match &incident.closed {
-        Some((at, why)) => format!("closed {at}: {why}"),
-        None if incident.is_overdue(now) => format!("OVERDUE, {}", until(incident.deadline, now)),
-        None => format!("open, {}", until(incident.deadline, now)),
-    };
-    let (id, opened, records) = (&incident.id, incident.opened, counted(found.records, "record"));
-    let place =
-        format!("{} {} {} (rule {}) in {records}", found.store, found.class, found.entity, found.rule);
-    format!("{id} found {opened}: {place}  {state}")
-}
-
-fn object(incident: &Incident, now: Timestamp) -> Value {
-    let found = &incident.found;
-    json!({
-        "incident": incident.id,
-        "opened": incident.opened.to_string(),
-        "seen": incident.seen.to_string(),
-        "deadline": incident.deadline.to_string(),
-        "overdue": incident.is_overdue(now),
-        "store": found.store,
-        "class": found.class,
-        "entity": found.entity,
-        "rule": found.rule,
-        "records": found.records,
-        "closed": incident.closed.as_ref().map(|(at, _)| at.to_string()),
-        "reason": incident.closed.as_ref().map(|(_, why)| why),
-    })
 }

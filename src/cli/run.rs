@@ -10,6 +10,7 @@ use super::{Error, Exit, check};
 use crate::app::{self, App, Ended, Signal};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Settings, SinkKind};
+use crate::policy::Detail;
 use crate::telemetry::log::{self, Format, Level};
 use crate::vault::KekPlace;
 
@@ -72,7 +73,7 @@ async fn serve(arguments: Arguments, settings: Settings) -> Result<Exit, Error> 
     for warning in app.warning().into_iter().chain(warnings) {
         tracing::warn!("{warning}");
     }
-    for line in policy.uncovered() {
+    for line in policy.uncovered(Detail::Counts) {
         tracing::info!("{line}");
     }
     match app.run(async || signals.next().await).await {

@@ -8,10 +8,19 @@ use super::{Policy, describe};
 use crate::clock::Timestamp;
 use crate::record::ClassId;
 
+/// How much is said of the kinds of values that no line names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Each by its name: there are hundreds.
+    Names,
+    /// How many.
+    Counts,
+}
+
 impl Policy {
     /// What no line of the policy covers: kinds of values, classes, and clauses of its text. Empty if it covers everything.
-    pub fn uncovered(&self) -> Vec<String> {
-        let mut lines = self.by_default();
+    pub fn uncovered(&self, detail: Detail) -> Vec<String> {
+        let mut lines = self.by_default(detail);
         let stated = |class: &ClassId| self.class(*class).stated;
         let unstated: Vec<&str> =
             self.classes().filter(|class| !stated(class)).map(|class| self.class_name(class)).collect();
@@ -32,7 +41,7 @@ impl Policy {
     }
 
     /// The kinds of values that no line names; classes of which the same is to be said stand together.
-    fn by_default(&self) -> Vec<String> {
+    fn by_default(&self, detail: Detail) -> Vec<String> {
         let entities = self.rules().entities();
         let mut said: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for class in self.classes() {
@@ -41,7 +50,11 @@ impl Policy {
                 left.entry(describe(self.action(class, entity))).or_default().push(entities.name(entity));
             }
             for (action, names) in left {
-                let what = format!("no line, so the default does {action}, for {}", names.join(", "));
+                let kinds = match detail {
+                    Detail::Names => names.join(", "),
+                    Detail::Counts => format!("{} kinds of values; `logveil check` names them", names.len()),
+                };
+                let what = format!("no line, so the default does {action}, for {kinds}");
                 said.entry(what).or_default().push(self.class_name(class));
             }
         }
@@ -73,7 +86,7 @@ mod tests {
                     - { id: b, promise: x, kept_by: [us], open: half }\n\
                     classes:\n  \"*\": { entities: { email: keep } }\n  app: { default: keep, entities: { ipv4: redact } }\n";
         let policy = Policy::parse("p", text).unwrap_or_else(|error| panic!("{error}"));
-        let lines = policy.uncovered();
+        let lines = policy.uncovered(Detail::Names);
         let of = |start: &str| {
             let line = lines.iter().find(|line| line.starts_with(start));
             line.unwrap_or_else(|| panic!("{start}\n{lines:#?}")).clone()
@@ -89,6 +102,8 @@ mod tests {
         );
         of("policy p@1: clause \"a\": not enforceable: no log");
         of("policy p@1: clause \"b\": open: half");
+        let counts = policy.uncovered(Detail::Counts);
+        assert!(counts.iter().any(|line| line.contains(" kinds of values; `logveil check`")), "{counts:#?}");
         let at = |text: &str| policy.not_yet(text.parse().expect("a moment"));
         let line = at("2026-11-30T23:59:59Z").expect("it is not in force");
         assert!(line.contains("in force from 2026-12-01 on"), "{line}");

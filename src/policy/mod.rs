@@ -20,6 +20,7 @@ mod section;
 
 pub use aggregates::Aggregates;
 pub use clause::{Citation, Clause};
+pub use coverage::Detail;
 pub use read::{CLASSES, Region};
 pub use route::{Glob, Route, RouteError, Routes, When};
 

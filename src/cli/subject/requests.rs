@@ -48,33 +48,25 @@ impl Entry for Request {
     }
 
     fn line(&self, now: Timestamp) -> String {
-        line(self, now)
+        let state = match &self.closed {
+            Some((at, what)) => format!("closed {at}: {what}"),
+            None if self.is_overdue(now) => "OVERDUE".to_owned(),
+            None => "open".to_owned(),
+        };
+        format!("{}  {state}", headline(self, now))
     }
 
     fn object(&self, now: Timestamp) -> Value {
-        object(self, now)
+        json!({
+            "request": self.id,
+            "verb": self.verb.name(),
+            "law": self.law.name(),
+            "received": self.received.to_string(),
+            "deadline": self.deadline.map(|at| at.to_string()),
+            "reason": self.reason,
+            "overdue": self.is_overdue(now),
+            "closed": self.closed.as_ref().map(|(at, _)| at.to_string()),
+            "outcome": self.closed.as_ref().map(|(_, what)| what),
+        })
     }
-}
-
-fn line(request: &Request, now: Timestamp) -> String {
-    let state = match &request.closed {
-        Some((at, what)) => format!("closed {at}: {what}"),
-        None if request.is_overdue(now) => "OVERDUE".to_owned(),
-        None => "open".to_owned(),
-    };
-    format!("{}  {state}", headline(request, now))
-}
-
-fn object(request: &Request, now: Timestamp) -> Value {
-    json!({
-        "request": request.id,
-        "verb": request.verb.name(),
-        "law": request.law.name(),
-        "received": request.received.to_string(),
-        "deadline": request.deadline.map(|at| at.to_string()),
-        "reason": request.reason,
-        "overdue": request.is_overdue(now),
-        "closed": request.closed.as_ref().map(|(at, _)| at.to_string()),
-        "outcome": request.closed.as_ref().map(|(_, what)| what),
-    })
 }
