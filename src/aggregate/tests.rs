@@ -205,6 +205,31 @@ fn total(shelf: &Shelf, book: &Book) -> u64 {
     shelf.read(end).iter().flat_map(|(_, rows)| rows).map(|(_, records)| records).sum()
 }
 
+/// Wherever a program is stopped while an hour is closed, the next one counts each record once, in one row.
+#[test]
+fn a_closing_that_is_stopped_counts_nothing_twice() {
+    let after = at(START) + std::time::Duration::from_secs(2 * 3600);
+    let mut stopped = 0;
+    for operations in 0..40 {
+        let shelf = Shelf::new();
+        let disk = Disk::stopping_after(0);
+        disk.relieve();
+        let book = shelf.book(disk.clone());
+        book.add(counts(at(START), "/cart", 7), &wanted(), at(START)).unwrap();
+        disk.break_down_after(operations);
+        stopped += u32::from(book.tend(None, &moments(after)).is_err());
+        drop(book);
+        let book = shelf.book(Disk::real());
+        book.tend(None, &moments(after)).unwrap();
+        assert_eq!(
+            shelf.read(after),
+            [shown(START, &[("/cart", 7)])],
+            "stopped after {operations} operations"
+        );
+    }
+    assert!(stopped > 5, "it was stopped {stopped} times");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
