@@ -226,6 +226,8 @@ impl Book {
         };
         let rows = publish(&open.cells, open.least);
         let rows = rows.into_iter().map(|Shown { cell, records }| row(cell, records)).collect();
+        // It may be in place already, where its sync failed alone: the same again, then.
+        day.retain(|known| known.hour != hour.0);
         day.push(Written { hour: hour.0, least: open.least, ttl_s: open.ttl_s, rows });
         let content = seal.file(&day_bound(&path), &day)?;
         self.dir.disk().replace(&path, &content).map_err(vault::Error::io(&path))?;
