@@ -260,3 +260,6 @@ fn read_archive(data_dir: &Path, target: &Target, now: Timestamp) -> Result<Read
 pub fn is_archive(store: &Store) -> bool {
     store.kind == Kind::Archive
 }
+
+#[cfg(test)]
+mod tests;

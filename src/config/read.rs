@@ -103,6 +103,10 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
         &["kind", "on_unverified", "classes", "url", "auth", "tls", "index", "time_field", "lifecycle"],
     ),
     (
+        "store_cloudwatch",
+        &["kind", "on_unverified", "classes", "url", "tls", "region", "group", "access_key", "secret_key"],
+    ),
+    (
         "store_datadog",
         &["kind", "on_unverified", "classes", "url", "tls", "index", "api_key", "application_key"],
     ),
@@ -127,6 +131,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
             "access_key",
             "secret_key",
             "spans",
+            "lifecycle",
         ],
     ),
     ("store_splunk", &["kind", "on_unverified", "classes", "url", "auth", "tls", "index", "app"]),

@@ -16,6 +16,7 @@ use crate::yaml::{Field, Table, nearest};
 
 const STORE_KINDS: &[&str] = &[
     "clickhouse",
+    "cloudwatch",
     "datadog",
     "elasticsearch",
     "files",
@@ -169,6 +170,7 @@ fn named_classes(classes: Option<&[ClassId]>, policy: &Policy) -> Vec<(String, T
 fn declared_kind(kind: &str, table: &Table<'_>) -> Option<Kind> {
     match kind {
         "clickhouse" => clickhouse(table),
+        "cloudwatch" => cloudwatch(table),
         "datadog" => datadog(table),
         "elasticsearch" => elasticsearch(table),
         "kafka" => kafka(table),
@@ -273,6 +275,30 @@ fn splunk(table: &Table<'_>) -> Option<Kind> {
     Some(Kind::Splunk(retention::splunk::Settings { endpoint: endpoint?, index: index?, app: app? }))
 }
 
+/// A secret that is text.
+fn text(table: &Table<'_>, name: &str) -> Option<String> {
+    let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
+    String::from_utf8(secret.expose().to_vec())
+        .ok()
+        .or_else(|| table.of.refuse("holds a key that is no text"))
+}
+
+fn cloudwatch(table: &Table<'_>) -> Option<Kind> {
+    use retention::cloudwatch::{Settings, keys};
+    let group = table.need("group", "the name of a log group, such as /logs/{class}").and_then(|field| {
+        let text = field.text()?;
+        let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./#".contains(&byte);
+        if (1..=512).contains(&text.len()) && text.replace("{class}", "").bytes().all(sign) {
+            return Some(text.to_owned());
+        }
+        field.refuse("holds no name of letters, digits and _-./#")
+    });
+    let region = plain(table.need("region", "the region that signatures name, such as eu-central-1")?);
+    let (endpoint, access, secret) = (endpoint(table), text(table, "access_key"), text(table, "secret_key"));
+    let keys = keys(&access?, &secret?);
+    Some(Kind::CloudWatch(Settings { endpoint: endpoint?, region: region?, group: group?, keys }))
+}
+
 fn datadog(table: &Table<'_>) -> Option<Kind> {
     let key = |name: &str, header: &str| {
         let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
@@ -298,7 +324,14 @@ fn kafka(table: &Table<'_>) -> Option<Kind> {
 
 /// The bucket is addressed by path, which all that speak S3 understand.
 fn s3(table: &Table<'_>) -> Option<Kind> {
-    use retention::s3::{Keys, Settings};
+    use retention::s3::{Keys, Lifecycle, Settings};
+    let lifecycle = table.find("lifecycle").map_or(Some(Lifecycle::Rules), |field| {
+        field.parse("rules or own", |text| match text {
+            "rules" => Some(Lifecycle::Rules),
+            "own" => Some(Lifecycle::Own),
+            _ => None,
+        })
+    });
     let name = table.need("bucket", "the name of a bucket").and_then(plain);
     let region = plain_or(table, "region", "us-east-1");
     let prefix =
@@ -312,11 +345,7 @@ fn s3(table: &Table<'_>) -> Option<Kind> {
                 field.refuse("holds no prefix of letters, digits and _-./ that ends with /")
             }
         });
-    let text = |name: &str| {
-        let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
-        String::from_utf8(secret.expose().to_vec()).ok()
-    };
-    let (access, secret) = (text("access_key"), text("secret_key"));
+    let (access, secret) = (text(table, "access_key"), text(table, "secret_key"));
     let spans = table.find("spans").map_or(Some(std::time::Duration::from_secs(3_600)), Field::duration);
     let mut endpoint = endpoint(table)?;
     let url = endpoint.url.to_string().parse().ok()?;
@@ -327,7 +356,8 @@ fn s3(table: &Table<'_>) -> Option<Kind> {
     let url = bucket.base_url();
     endpoint.url = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
     let keys = Keys { access: access?, secret: secret? };
-    Some(Kind::S3(Settings { endpoint, bucket, prefix: prefix?, keys, spans: spans? }))
+    let (prefix, spans, lifecycle) = (prefix?, spans?, lifecycle?);
+    Some(Kind::S3(Settings { endpoint, bucket, prefix, keys, spans, lifecycle }))
 }
 
 fn nats(table: &Table<'_>) -> Option<Kind> {

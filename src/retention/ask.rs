@@ -78,6 +78,11 @@ impl Ask {
         Ok((answer.status, text, now))
     }
 
+    /// The same with its bytes and header lines.
+    pub async fn bytes(&self, request: Request, bytes_max: usize) -> Result<Answer, Unknown> {
+        self.send(request, bytes_max).await
+    }
+
     async fn send(&self, request: Request, bytes_max: usize) -> Result<Answer, Unknown> {
         let request = request.answer_bytes_max(bytes_max);
         let answer = self.client.send(request).await.map_err(|fault| Unknown(fault.to_string()))?;

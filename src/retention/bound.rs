@@ -12,6 +12,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::span::Span;
+use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
 
 /// What a store does to its records, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,14 @@ impl Effective {
         let lag = |lag: &Lag| format!("{} {}: {}", lag.what.words(), Span(lag.span), lag.why);
         self.lags.iter().map(lag).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Of what logveil deletes by itself.
+pub fn own_deletion() -> Vec<Lag> {
+    vec![
+        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
+        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
+    ]
 }
 
 /// All lags together.

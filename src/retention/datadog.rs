@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, days};
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -154,15 +154,6 @@ impl Driver for Datadog {
             let told = self.ask.ask(self.with_key(request)).await?;
             Ok(vec![format!("it answered {}", told.status)])
         })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {

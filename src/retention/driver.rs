@@ -26,10 +26,12 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// Deletes what was received before `before`, and nothing that is not the target's own.
     fn delete_before<'a>(
         &'a self,
-        target: &'a Target,
-        before: Timestamp,
-        now: Timestamp,
-    ) -> Doing<'a, Deleted>;
+        _target: &'a Target,
+        _before: Timestamp,
+        _now: Timestamp,
+    ) -> Doing<'a, Deleted> {
+        Box::pin(async { Err(Unknown::new("nothing is deleted there by a given moment")) })
+    }
 
     /// Reads a page of the target's records: from the first on, or from where another page ended. The store is not told
     /// who is looked for, so that no log of its own holds a value; whoever asks looks through what comes.

@@ -19,14 +19,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Kept, TooShort, own_deletion, value_for};
 use super::driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted};
 use super::span::Span;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
-use crate::limit::{BELIEF_WAIT, ROTATION_SLACK, STORE_SWEEP_EVERY};
+use crate::limit::ROTATION_SLACK;
 
 /// Where the files lie and how they come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,14 +167,14 @@ impl Settings {
             return (keeps <= limit).then_some(wanted).ok_or(TooShort { limit, least: keeps });
         }
         let grain = Grain::Steps { step: Duration::from_secs(60), least: self.rotated_after() };
-        let value = value_for(limit, &lags(), grain)?;
+        let value = value_for(limit, &own_deletion(), grain)?;
         Ok(Wanted { value, effective: self.effective(Some(value)), settings: vec![setting(value)] })
     }
 
     fn effective(&self, value: Option<Duration>) -> Effective {
         match (self.deletes, value) {
             (Deletes::Writer(keeps), _) => Effective::new(keeps, Vec::new()),
-            (Deletes::Logveil, Some(value)) => Effective::new(value, lags()),
+            (Deletes::Logveil, Some(value)) => Effective::new(value, own_deletion()),
             (Deletes::Logveil, None) => Effective::forever("nothing deletes what was rotated"),
         }
     }
@@ -183,13 +183,6 @@ impl Settings {
     fn rotated_after(&self) -> Duration {
         self.every + ROTATION_SLACK
     }
-}
-
-fn lags() -> Vec<Lag> {
-    vec![
-        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
-        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
-    ]
 }
 
 impl Driver for Files {
@@ -252,6 +245,7 @@ fn overdue(begun: Timestamp, span: Duration, now: Timestamp) -> bool {
 mod tests {
     use super::*;
     use crate::keys::belief::add;
+    use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
     use crate::retention::judge;
     use crate::ttl::Ttl;
     use std::collections::BTreeMap;

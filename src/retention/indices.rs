@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, seconds};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, TooShort, own_deletion, value_for};
 use super::driver::{Deleted, Reading, Unknown, Wanted};
 use super::opensearch::minimum;
 use super::store::Target;
@@ -37,8 +37,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub async fn list(ask: &Ask, name: &str) -> Result<Vec<Index>, Unknown> {
     let path = format!("/_cat/indices/{name}*?format=json&h=index,creation.date&expand_wildcards=all");
     let told = ask.ask(Request::get(path)).await?;
+    // A pattern that matches nothing is answered with an empty list: this is something else.
     if !told.is_there() {
-        return Ok(Vec::new());
+        return Err(Unknown::new("it answered 404: it does not list its indices"));
     }
     let rows = told.json.as_array().ok_or_else(|| Unknown::new("it does not list its indices"))?;
     let index = |row: &Value| {
@@ -70,15 +71,12 @@ pub async fn oldest_of(ask: &Ask, pattern: &str, field: &str, none: bool) -> Res
 /// What a limit needs where logveil deletes: a day is deleted whole, once it is over.
 pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
     let grain = Grain::Steps { step: Duration::from_secs(60), least: DAY };
-    let value = value_for(limit, &lags(), grain)?;
-    Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![seconds(AGE, value)] })
-}
-
-fn lags() -> Vec<Lag> {
-    vec![
-        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
-        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
-    ]
+    let value = value_for(limit, &own_deletion(), grain)?;
+    Ok(Wanted {
+        value,
+        effective: Effective::new(value, own_deletion()),
+        settings: vec![seconds(AGE, value)],
+    })
 }
 
 /// What dated indices amount to. One that is not dated is deleted by nobody.
@@ -91,7 +89,7 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
             "index {} is not named {}-YYYY.MM.DD, and only such are deleted",
             index.name, target.name
         )),
-        (None, Some(value)) => Effective::new(value, lags()),
+        (None, Some(value)) => Effective::new(value, own_deletion()),
         (None, None) => Effective::forever("its limit is shorter than a day"),
     };
     let due = value.and_then(|value| now.checked_sub(value + 2 * STORE_SWEEP_EVERY + BELIEF_WAIT).ok());

@@ -31,7 +31,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Reading, Setting, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -391,15 +391,6 @@ impl Driver for Kafka {
 
     fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, _now: Timestamp) -> Doing<'a, Vec<String>> {
         Box::pin(self.set_now(target, wanted))
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 }
 

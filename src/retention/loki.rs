@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ask::Ask;
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use super::by_time;
-use super::driver::{Can, Deleted, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -168,15 +168,6 @@ impl Driver for Loki {
         _now: Timestamp,
     ) -> Doing<'a, Vec<String>> {
         Box::pin(async { Settings::can().set.map_err(Unknown::new).map(|()| Vec::new()) })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {

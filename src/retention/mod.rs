@@ -19,6 +19,7 @@ pub mod ask;
 pub mod bound;
 pub mod by_time;
 pub mod clickhouse;
+pub mod cloudwatch;
 pub mod datadog;
 pub mod documents;
 mod driver;

@@ -11,7 +11,7 @@ use async_nats::jetstream::ErrorCode;
 
 use super::ask::seconds;
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -212,15 +212,6 @@ impl Driver for Nats {
                 .map_err(|error| Unknown(format!("it refused the change: {}", error.kind())))?;
             Ok(vec![format!("it took max_age {} s", info.config.max_age.as_secs())])
         })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
         Box::pin(self.page_now(target, from))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::ask::{Ask, Follow, days, span};
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use super::documents;
-use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -144,15 +144,6 @@ impl Driver for Quickwit {
             }
             Ok(vec![format!("it answered {}", told.status)])
         })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::ask::{Ask, seconds};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Reading, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -119,15 +119,6 @@ impl Driver for Splunk {
             }
             Ok(vec![format!("it answered {}", told.status)])
         })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::files::{self, Files};
 use super::{
-    Can, Driver, TooShort, Unknown, Wanted, archive, clickhouse, datadog, elasticsearch, kafka, loki, nats,
-    opensearch, quickwit, s3, splunk, victorialogs,
+    Can, Driver, TooShort, Unknown, Wanted, archive, clickhouse, cloudwatch, datadog, elasticsearch, kafka,
+    loki, nats, opensearch, quickwit, s3, splunk, victorialogs,
 };
 use crate::ttl::Ttl;
 
@@ -50,6 +50,8 @@ pub enum Kind {
     Quickwit(quickwit::Settings),
     /// An index of Datadog.
     Datadog(datadog::Settings),
+    /// A log group of CloudWatch.
+    CloudWatch(cloudwatch::Settings),
 }
 
 impl Kind {
@@ -69,6 +71,7 @@ impl Kind {
             Kind::Splunk(_) => "splunk",
             Kind::Quickwit(_) => "quickwit",
             Kind::Datadog(_) => "datadog",
+            Kind::CloudWatch(_) => "cloudwatch",
         }
     }
 
@@ -83,11 +86,12 @@ impl Kind {
             Kind::Elasticsearch(settings) => settings.can(),
             Kind::Loki(_) => loki::Settings::can(),
             Kind::VictoriaLogs(_) => victorialogs::Settings::can(),
-            Kind::S3(_) => s3::Settings::can(),
+            Kind::S3(settings) => settings.can(),
             Kind::Kafka(_) => kafka::Settings::can(),
             Kind::Splunk(_) => splunk::Settings::can(),
             Kind::Quickwit(_) => quickwit::Settings::can(),
             Kind::Datadog(_) => datadog::Settings::can(),
+            Kind::CloudWatch(_) => cloudwatch::Settings::can(),
         }
     }
 
@@ -107,6 +111,7 @@ impl Kind {
             Kind::Splunk(_) => splunk::Settings::wants(limit),
             Kind::Quickwit(_) => quickwit::Settings::wants(limit),
             Kind::Datadog(_) => datadog::Settings::wants(limit),
+            Kind::CloudWatch(_) => cloudwatch::Settings::wants(limit),
         }
     }
 
@@ -126,6 +131,7 @@ impl Kind {
             Kind::Splunk(settings) => settings.index.clone(),
             Kind::Quickwit(settings) => settings.index.clone(),
             Kind::Datadog(settings) => settings.index.clone(),
+            Kind::CloudWatch(settings) => settings.group.clone(),
         }
     }
 
@@ -147,6 +153,7 @@ impl Kind {
             Kind::Splunk(settings) => Some(Arc::new(splunk::Splunk::new(settings.clone()))),
             Kind::Quickwit(settings) => Some(Arc::new(quickwit::Quickwit::new(settings))),
             Kind::Datadog(settings) => Some(Arc::new(datadog::Datadog::new(settings.clone()))),
+            Kind::CloudWatch(settings) => Some(Arc::new(cloudwatch::CloudWatch::new(settings.clone()))),
         })
     }
 }
@@ -222,8 +229,15 @@ mod tests {
         };
         let url = "http://127.0.0.1/".parse().unwrap();
         let bucket = rusty_s3::Bucket::new(url, rusty_s3::UrlStyle::Path, "logs", "us-east-1").unwrap();
-        let keys = s3::Keys { access: name(), secret: name() };
         let hour = Duration::from_secs(3_600);
+        let s3 = |lifecycle| s3::Settings {
+            endpoint: endpoint(),
+            bucket: bucket.clone(),
+            prefix: name(),
+            keys: s3::Keys { access: name(), secret: name() },
+            spans: hour,
+            lifecycle,
+        };
         vec![
             Kind::Archive,
             Kind::Files(files::Settings { path: "x".into(), every: hour, deletes: files::Deletes::Logveil }),
@@ -241,10 +255,17 @@ mod tests {
             Kind::Elasticsearch(elastic(elasticsearch::Lifecycle::DataStream)),
             Kind::Loki(loki::Settings { endpoint: endpoint(), class: name() }),
             Kind::VictoriaLogs(victorialogs::Settings { endpoint: endpoint(), class: name() }),
-            Kind::S3(s3::Settings { endpoint: endpoint(), bucket, prefix: name(), keys, spans: hour }),
+            Kind::S3(s3(s3::Lifecycle::Rules)),
+            Kind::S3(s3(s3::Lifecycle::Own)),
             Kind::Quickwit(quickwit::Settings { endpoint: endpoint(), index: name() }),
             Kind::Kafka(kafka::Settings { broker: name(), topic: name() }),
             Kind::Splunk(splunk::Settings { endpoint: endpoint(), index: name(), app: name() }),
+            Kind::CloudWatch(cloudwatch::Settings {
+                endpoint: endpoint(),
+                region: name(),
+                group: name(),
+                keys: cloudwatch::keys("a", "b"),
+            }),
             Kind::Datadog(datadog::Settings {
                 endpoint: endpoint(),
                 index: name(),
@@ -272,6 +293,45 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A kind as the table of `docs/retention.md` calls it.
+    fn called(kind: &Kind) -> String {
+        match kind {
+            Kind::OpenSearch(settings) => match settings.lifecycle {
+                opensearch::Lifecycle::Ism => "OpenSearch ISM".to_owned(),
+                opensearch::Lifecycle::Own => "dated indices".to_owned(),
+            },
+            Kind::Elasticsearch(settings) => match settings.lifecycle {
+                elasticsearch::Lifecycle::DataStream => "Elasticsearch data stream".to_owned(),
+                elasticsearch::Lifecycle::Ilm => "Elasticsearch ILM".to_owned(),
+                elasticsearch::Lifecycle::Own => "dated indices".to_owned(),
+            },
+            Kind::S3(settings) => match settings.lifecycle {
+                s3::Lifecycle::Rules => "S3 rules".to_owned(),
+                s3::Lifecycle::Own => "dated objects".to_owned(),
+            },
+            kind => kind.name().to_owned(),
+        }
+    }
+
+    /// No figure of the table is worked by hand: each row ends with what `retention plan` computes.
+    #[test]
+    fn the_documented_values_for_90_days_are_those_of_a_plan() {
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/retention.md");
+        let docs = std::fs::read_to_string(docs).unwrap();
+        let mut wrong = Vec::new();
+        for kind in kinds() {
+            let wanted = kind.wants(Ttl::days(90).duration()).unwrap();
+            let set = |setting: &crate::retention::Setting| format!("`{}` {}", setting.name, setting.value);
+            let set: Vec<String> = wanted.settings.iter().map(set).collect();
+            let end = format!("| {} | {} |", wanted.effective.arithmetic(), set.join(", "));
+            let head = format!("| {} | ", called(&kind));
+            if !docs.lines().any(|line| line.starts_with(&head) && line.ends_with(&end)) {
+                wrong.push(format!("{head}… {end}"));
+            }
+        }
+        assert!(wrong.is_empty(), "docs/retention.md has not:\n{}", wrong.join("\n"));
     }
 
     #[test]

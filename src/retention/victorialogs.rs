@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::ask::{Ask, Follow, days};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::by_time;
-use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -172,15 +172,6 @@ impl Driver for VictoriaLogs {
         _now: Timestamp,
     ) -> Doing<'a, Vec<String>> {
         Box::pin(async { Settings::can().set.map_err(Unknown::new).map(|()| Vec::new()) })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        _target: &'a Target,
-        _before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async { Settings::can().delete_before.map_err(Unknown::new).map(|()| Deleted::default()) })
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {

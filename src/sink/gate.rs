@@ -85,3 +85,50 @@ impl<S: Sink> Sink for Gated<S> {
         self.sink.tick().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A method that the gate left to its default would be lost for every sink behind it.
+    #[test]
+    fn every_method_of_a_sink_passes_the_gate() {
+        let methods = |source: &str, head: &str| -> BTreeSet<String> {
+            let body =
+                source.split_once(head).expect("it is there").1.split("\n}").next().unwrap_or_default();
+            let name = |line: &str| {
+                let line = line.trim().trim_start_matches("async ").strip_prefix("fn ")?;
+                line.split(['(', '<']).next().map(str::to_owned)
+            };
+            body.lines().filter_map(name).collect()
+        };
+        let all = methods(include_str!("mod.rs"), "pub trait Sink: Send {");
+        assert!(all.len() >= 3 && all.contains("batch"), "{all:?}");
+        assert_eq!(methods(include_str!("gate.rs"), "impl<S: Sink> Sink for Gated<S> {"), all);
+    }
+
+    struct Counting {
+        ticks: usize,
+    }
+
+    impl Sink for Counting {
+        async fn send(&mut self, _delivery: &mut Delivery<'_>) -> Verdict {
+            Verdict::Accept
+        }
+
+        fn batch(&self) -> Batch {
+            Batch { records_max: 7, ..Batch::default() }
+        }
+
+        async fn tick(&mut self) {
+            self.ticks += 1;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sink_behind_the_gate_is_what_it_is_without() {
+        let mut gated = Gated { sink: Counting { ticks: 0 }, name: "it".into(), gate: Gate::default() };
+        gated.tick().await;
+        assert_eq!((gated.batch().records_max, gated.sink.ticks), (7, 1));
+    }
+}

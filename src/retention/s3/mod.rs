@@ -5,12 +5,18 @@ S3 and what speaks as it does: a lifecycle rule for a prefix.
 after that. In a bucket with versions it only hides an object behind a delete
 marker: what was there stays as a noncurrent version until
 `NoncurrentVersionExpiration` has run, with a rounding and a sweep of its own.
-Object lock forbids deletion whatever the rules say.
+Object lock forbids deletion whatever the rules say. Without rules logveil deletes
+by itself what is named by its hour ([`Lifecycle::Own`]).
 
 An object's age is that of its last write; the records in it came up to
 [`Settings::spans`] before. A rule that also filters by tag or size deletes some
 objects only, and is no rule here.
 */
+
+mod own;
+mod records;
+mod versions;
+mod xml;
 
 use std::time::Duration;
 
@@ -19,15 +25,17 @@ use hyper::header::{HeaderName, HeaderValue};
 use rusty_s3::Bucket;
 use sha2::{Digest, Sha256};
 
-use super::ask::{Ask, days};
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
-use super::store::Target;
-use super::verdict::Oldest;
 use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
-use crate::limit::{STORE_PAGES_MAX, STORE_WAIT};
+use crate::limit::STORE_WAIT;
+use crate::retention::ask::{Ask, days};
+use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use crate::retention::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use crate::retention::store::Target;
+use crate::retention::verdict::Oldest;
 use crate::store::{self, Request};
+
+use xml::{escaped, of, unescaped};
 
 /// Which objects.
 #[derive(Clone, PartialEq)]
@@ -42,6 +50,17 @@ pub struct Settings {
     pub keys: Keys,
     /// How long before its last write an object's first record came, at most. Default 1 hour.
     pub spans: Duration,
+    /// Who deletes.
+    pub lifecycle: Lifecycle,
+}
+
+/// Who deletes objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// The bucket, by a rule for the prefix.
+    Rules,
+    /// Logveil: objects named `PREFIX2026-11-22/10/NAME`, with all their versions.
+    Own,
 }
 
 /// Access key and secret key. The `Debug` of its holder shows neither.
@@ -72,19 +91,22 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl Settings {
     /// What can be done.
-    pub fn can() -> Can {
-        let erase = Err("an object that is written anew would begin a new life under the bucket's rules");
-        Can {
-            set: Ok(()),
-            delete_before: Ok(()),
-            own_deletion: false,
-            find: Err("this version reads no objects"),
-            erase,
-        }
+    pub fn can(&self) -> Can {
+        let own = self.lifecycle == Lifecycle::Own;
+        let erase = match self.lifecycle {
+            Lifecycle::Own => Ok(()),
+            Lifecycle::Rules => {
+                Err("an object that is written anew would begin a new life under the bucket's rules")
+            }
+        };
+        Can { set: Ok(()), delete_before: Ok(()), own_deletion: own, find: Ok(()), erase }
     }
 
     /// What a limit needs, whether the bucket keeps versions or not.
     pub fn wants(&self, limit: Duration) -> Result<Wanted, TooShort> {
+        if self.lifecycle == Lifecycle::Own {
+            return own::wants(limit);
+        }
         let lags = self.lags(Some(DAY));
         let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
         let settings = vec![days(DAYS, value), days(NONCURRENT, DAY)];
@@ -103,14 +125,6 @@ impl Settings {
         }
         lags
     }
-}
-
-/// A version of an object.
-#[derive(Debug, PartialEq, Eq)]
-struct Version {
-    key: String,
-    written: Timestamp,
-    current: bool,
 }
 
 impl S3 {
@@ -161,6 +175,22 @@ impl S3 {
     }
 
     async fn read_now(&self, target: &Target, now: Timestamp) -> Result<Reading, Unknown> {
+        match self.settings.lifecycle {
+            Lifecycle::Rules => self.read_rules(target, now).await,
+            Lifecycle::Own => {
+                // Tells of a bucket that is not there, and what its clock shows.
+                let (_, store_now) = self.part("versioning", now).await?;
+                let mut notes = Vec::new();
+                let (mut effective, oldest, stalled) = self.read_own(target, now).await?;
+                self.lock(now, &mut effective, &mut notes).await?;
+                self.copies(now, &mut notes).await;
+                let settings = own::wants(target.limit()).map(|wanted| wanted.settings).unwrap_or_default();
+                Ok(Reading { effective, oldest, store_now, settings, stalled, notes })
+            }
+        }
+    }
+
+    async fn read_rules(&self, target: &Target, now: Timestamp) -> Result<Reading, Unknown> {
         let (rules, store_now) = self.part("lifecycle", now).await?;
         let (versioning, _) = self.part("versioning", now).await?;
         let versioned = versioning.as_deref().is_some_and(|text| !of(text, "Status").is_empty());
@@ -184,12 +214,18 @@ impl S3 {
         }
         let mut notes = Vec::new();
         self.lock(now, &mut effective, &mut notes).await?;
+        self.copies(now, &mut notes).await;
+        let versions = self.versions(&target.name, now).await?;
+        let oldest =
+            versions.into_iter().filter(|version| !version.marker).map(|version| version.written).min();
+        let oldest = oldest.map_or(Oldest::Nothing, |at| Oldest::At(subtract(at, self.settings.spans)));
+        Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
+    }
+
+    async fn copies(&self, now: Timestamp, notes: &mut Vec<String>) {
         if matches!(self.part("replication", now).await, Ok((Some(_), _))) {
             notes.push("it is copied to another bucket, which has rules of its own".to_owned());
         }
-        let oldest = self.versions(target, now).await?.into_iter().map(|version| version.written).min();
-        let oldest = oldest.map_or(Oldest::Nothing, |at| Oldest::At(subtract(at, self.settings.spans)));
-        Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
     }
 
     /// A lock by default that is longer than the rules makes the rules of no effect.
@@ -218,43 +254,15 @@ impl S3 {
         Ok(())
     }
 
-    /// Every version of every object, all pages of them.
-    async fn versions(&self, target: &Target, now: Timestamp) -> Result<Vec<Version>, Unknown> {
-        let mut versions = Vec::new();
-        let (mut key, mut id) = (String::new(), String::new());
-        for _ in 0..STORE_PAGES_MAX {
-            let mut query = vec![
-                ("key-marker", key.as_str()),
-                ("prefix", &target.name),
-                ("version-id-marker", &id),
-                ("versions", ""),
-            ];
-            query.retain(|(name, value)| !name.ends_with("marker") || !value.is_empty());
-            let path = self.signed(rusty_s3::Method::Get, None, &query, now, None)?;
-            let (status, text, _) = self.ask.text(Request::get(path)).await?;
-            if status == 404 || !text.contains("ListVersionsResult") {
-                return Err(Unknown::new("it does not list the versions of its objects"));
-            }
-            for version in of(&text, "Version") {
-                versions.push(
-                    version_of(version).ok_or_else(|| Unknown::new("it lists an object without a moment"))?,
-                );
-            }
-            if of(&text, "IsTruncated").first() != Some(&"true") {
-                return Ok(versions);
-            }
-            let next = |tag: &str| of(&text, tag).first().map(|text| unescaped(text)).unwrap_or_default();
-            (key, id) = (next("NextKeyMarker"), next("NextVersionIdMarker"));
-        }
-        Err(Unknown(format!("it has more than {STORE_PAGES_MAX} pages of objects")))
-    }
-
     async fn set_now(
         &self,
         target: &Target,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Vec<String>, Unknown> {
+        if self.settings.lifecycle == Lifecycle::Own {
+            return Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]);
+        }
         let (rules, _) = self.part("lifecycle", now).await?;
         let id = format!("logveil-{}", target.name);
         let own = format!("<ID>{}</ID>", escaped(&id));
@@ -292,15 +300,18 @@ impl S3 {
         before: Timestamp,
         now: Timestamp,
     ) -> Result<Deleted, Unknown> {
+        if self.settings.lifecycle == Lifecycle::Own {
+            return self.delete_own(target, before, now).await;
+        }
         let mut deleted = Deleted::default();
-        let versions = self.versions(target, now).await?;
-        if versions.iter().any(|version| !version.current) {
+        let versions = self.versions(&target.name, now).await?;
+        if versions.iter().any(|version| !version.current || version.marker) {
             return Err(Unknown::new("the bucket keeps versions; a deletion would only hide objects"));
         }
         let due = versions.into_iter().filter(|version| {
             version.key.starts_with(&target.name) && subtract(version.written, self.settings.spans) < before
         });
-        for Version { key, .. } in due {
+        for versions::Version { key, .. } in due {
             let path = self.signed(rusty_s3::Method::Delete, Some(&key), &[], now, None)?;
             self.ask.text(Request::delete(path)).await?;
             deleted.names.push(key);
@@ -325,6 +336,14 @@ impl Driver for S3 {
         now: Timestamp,
     ) -> Doing<'a, Deleted> {
         Box::pin(self.delete_now(target, before, now))
+    }
+
+    fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {
+        Box::pin(self.page_now(target, from, now))
+    }
+
+    fn erase<'a>(&'a self, _target: &'a Target, marks: &'a [String], now: Timestamp) -> Doing<'a, Gone> {
+        Box::pin(self.erase_now(marks, now))
     }
 }
 
@@ -371,39 +390,6 @@ impl Rule {
     }
 }
 
-fn version_of(version: &str) -> Option<Version> {
-    let first = |tag: &str| of(version, tag).first().map(|text| unescaped(text.trim()));
-    Some(Version {
-        key: first("Key")?,
-        written: first("LastModified")?.parse().ok()?,
-        current: first("IsLatest")? == "true",
-    })
-}
-
-/// What stands in the elements of this name, none of which holds one of its own name.
-fn of<'a>(text: &'a str, tag: &str) -> Vec<&'a str> {
-    let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once(&open) {
-        let Some((inside, behind)) = after.split_once(&close) else { break };
-        found.push(inside);
-        rest = behind;
-    }
-    found
-}
-
-const ENTITIES: [(&str, &str); 5] =
-    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
-
-fn unescaped(text: &str) -> String {
-    ENTITIES.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign))
-}
-
-fn escaped(text: &str) -> String {
-    ENTITIES.iter().rev().fold(text.to_owned(), |text, (entity, sign)| text.replace(sign, entity))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,13 +415,6 @@ mod tests {
             rule("<Prefix>logs/</Prefix>", "").replace("<Days>30</Days>", "<Date>2030-01-01</Date>"),
         ] {
             assert_eq!(Rule::of(&other, "logs/"), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn texts_are_escaped_and_read_back() {
-        for text in ["a&lt;b", "<&>\"'", "plain"] {
-            assert_eq!(unescaped(&escaped(text)), text);
         }
     }
 }
