@@ -32,7 +32,7 @@ impl Engine {
     }
 }
 
-fn place(port: u16) -> String {
+pub fn place(port: u16) -> String {
     format!(
         "stores:\n  ch: {{ kind: clickhouse, url: \"http://127.0.0.1:{port}\", table: logs, classes: [access] }}\n"
     )

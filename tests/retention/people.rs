@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::clickhouse::Engine;
 use super::nats::Server;
+use super::s3::Moto;
 use super::standin::StandIn;
 use super::{Place, Ran};
 use crate::support::logveil::{Logveil, binary};
@@ -313,6 +314,35 @@ fn what_a_store_cannot_is_told_with_the_end_of_its_retention_and_one_that_is_dow
         &["ch (clickhouse): failed: cannot connect", "not searched", "stays open", "archive: 0 records of 6"],
     );
     case.run(&["audit"]).is(1, &["ch (clickhouse): cannot connect", "not looked through"]);
+    case.logveil.stop();
+}
+
+/// An object is written anew without her lines, and none of its versions is left that has them.
+#[test]
+fn objects_are_written_anew_without_a_persons_lines() {
+    let place = Place::new("");
+    let moto = Moto::start(&place);
+    moto.put("/logs", "");
+    moto.keeps_versions();
+    let stores = |lifecycle: &str| {
+        let text = moto.configuration("app", lifecycle).replacen("stores:\n", "", 1);
+        text.replace("DIR", &place.path().display().to_string())
+    };
+    let case = Case::new(&stores("rules"));
+    let (one, two) = ("logs/app/2026-11-22/10/one.ndjson", "logs/app/2026-11-22/11/two.ndjson");
+    let lines = |lines: &[String]| lines.join("\n") + "\n";
+    moto.put(&format!("/logs/{one}"), "an older version\n");
+    moto.put(&format!("/logs/{one}"), &lines(&case.clean));
+    // All of it is hers.
+    moto.put(&format!("/logs/{two}"), &lines(&case.clean[..1]));
+    assert_eq!(case.found("cold (s3)"), (5, 12));
+    let rules = case.subject(&["erase", "--yes"]);
+    rules.is(1, &["cannot: an object that is written anew would begin a new life", "stays open"]);
+    case.configure(&stores("own"));
+    case.subject(&["erase", "--yes"])
+        .is(0, &["cold (s3): erased 5 records; a search afterwards found none", "is closed"]);
+    assert_eq!(case.found("cold (s3)"), (0, 7));
+    assert_eq!(moto.keys(), [one, one], "what is left of it, and the version in which nothing was hers");
     case.logveil.stop();
 }
 

@@ -3,23 +3,20 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use super::Place;
 use super::nats::Server;
-use crate::support::logveil::{Logveil, binary};
-use crate::support::process::Process;
-use crate::support::{PATIENCE, free_port, http, wait_until};
+use super::{Place, Runnable};
+use crate::support::logveil::Logveil;
+use crate::support::{PATIENCE, http, wait_until};
 
 /// What comes to a listener, a line each.
-fn lines(listener: TcpListener) -> Receiver<String> {
+pub fn lines(listener: TcpListener) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -102,23 +99,10 @@ fn write(path: &Path, at: Timestamp) {
 #[test]
 fn what_is_due_in_a_directory_is_deleted_and_nothing_else() {
     let place = Place::new("");
-    let (http, admin) = (free_port(), free_port());
-    place.configure(&format!(
-        "keyring: {{ kek: \"${{file:DIR/kek}}\" }}\nsources:\n  web: {{ kind: http, listen: \"127.0.0.1:{http}\" }}\n\
-         admin: {{ listen: \"127.0.0.1:{admin}\" }}\nstores:\n  nginx: {{ kind: files, path: DIR/logs/access.log, rotated: 24h, classes: [access] }}\n"
-    ));
-    for folder in ["data", "logs"] {
-        fs::create_dir(place.path().join(folder)).unwrap();
-    }
-    let kek = place.path().join("kek");
-    fs::write(&kek, "0".repeat(64)).unwrap();
-    fs::set_permissions(&kek, fs::Permissions::from_mode(0o600)).unwrap();
-    let now = Timestamp::try_from(fs::metadata(&kek).unwrap().modified().unwrap()).unwrap();
-    // A run before believed the clock: nothing is deleted by one that was never believed.
-    let state = format!(
-        "{{\"format\":\"logveil-state/1\",\"high_water\":\"{now}\",\"evidence\":0,\"ttl_s\":{{}}}}\n"
+    let Runnable { now, .. } = place.runnable(
+        "stores:\n  nginx: { kind: files, path: DIR/logs/access.log, rotated: 24h, classes: [access] }\n",
     );
-    fs::write(place.path().join("data/state"), state).unwrap();
+    fs::create_dir(place.path().join("logs")).unwrap();
     let days = |days: i64| now - jiff::SignedDuration::from_hours(24 * days);
     let log = |name: &str| place.path().join("logs").join(name);
     for (name, age) in
@@ -127,9 +111,7 @@ fn what_is_due_in_a_directory_is_deleted_and_nothing_else() {
         write(&log(name), days(age));
     }
     place.verifies(1, &["class access: exceeds the limit by"]);
-    let mut command = Command::new(binary());
-    command.arg("run").arg("--config").arg(&place.config);
-    let mut process = Process::start(&mut command, place.path());
+    let mut process = place.start();
     process.wait_until("it deleted what was due", || !log("access.log.2.gz").exists());
     assert!(["access.log", "access.log.1", "other.log.1"].iter().all(|name| log(name).exists()));
     wait_until("the evidence has it", || {

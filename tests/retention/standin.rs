@@ -50,7 +50,9 @@ fn asked(stream: TcpStream) -> Option<(TcpStream, Asked)> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let body = serde_json::from_slice(&body).unwrap_or_default();
+    // What is no JSON is text.
+    let body = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
     Some((stream, (method, path, body)))
 }
 
@@ -64,27 +66,27 @@ fn respond(mut stream: TcpStream, status: u16, body: &Value) {
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
 }
 
-fn place(port: u16, kind: &str) -> Place {
+pub fn place(port: u16, kind: &str) -> Place {
     Place::new(&format!(
         "stores:\n  search: {{ kind: {kind}, url: \"http://127.0.0.1:{port}\", index: \"logs-{{class}}\", classes: [access] }}\n"
     ))
 }
 
 /// The age of the oldest record, as an aggregation gives it: none.
-fn no_records() -> Value {
+pub fn no_records() -> Value {
     json!({ "timed_out": false, "_shards": { "failed": 0 }, "hits": { "total": { "value": 0 } }, "aggregations": { "oldest": { "value": null } } })
 }
 
 /// Index state management of OpenSearch: an index keeps the copy of the policy that it was given.
 #[derive(Default)]
-struct Ism {
+pub struct Ism {
     policy: Option<Value>,
     seq: u64,
     carried: Option<Value>,
 }
 
 impl Ism {
-    fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub fn answer(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let (route, query) = path.split_once('?').unwrap_or((path, ""));
         match (method, route) {
             ("GET", "/_cat/indices/logs-access*") => {
