@@ -34,14 +34,31 @@ pub const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of records that a source gathers into one batch before it hands it on.
 pub const BATCH_BYTES: usize = 256 * 1024;
 
-/// Records in one batch at most, so that tiny records do not make a batch huge.
-pub const BATCH_RECORDS_MAX: usize = 16 * 1024;
+/// Records in one batch at most, so that tiny records do not make a batch huge: one of 64 bytes each is full by either
+/// bound.
+pub const BATCH_RECORDS_MAX: usize = 4 * 1024;
+
+/// Records in one request to a store by default.
+pub const REQUEST_RECORDS: usize = 16 * 1024;
 
 /// Request body of the HTTP source after decompression, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Streams of one connection of HTTP/2 at the same time.
 pub const STREAMS_MAX: u32 = 64;
+
+/// Bytes of one stream's body that its client may send before we have read them.
+pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// The same of all streams of a connection together.
+pub const STREAMS_WINDOW_BYTES: u32 = 512 * 1024;
+
+/// Bytes of a stream's answer that wait for the client: answers are short.
+pub const STREAM_SEND_BYTES: usize = 16 * 1024;
+
+/// Streams of a connection that were reset before we had looked at them, or by us for a fault of the client's, before it is
+/// closed.
+pub const STREAMS_RESET_MAX: usize = 20;
 
 /// How long a TLS handshake may take.
 pub const TLS_WAIT: Duration = Duration::from_secs(10);
@@ -131,10 +148,26 @@ pub const LOGOUT_BYTES_MAX: usize = 64 * 1024;
 /// Connections open at the same time, of each listener. More wait in the operating system's backlog.
 pub const CONNECTIONS_MAX: usize = 1024;
 
+/// Connections of a listener that may be set at most.
+pub const CONNECTIONS_SET_MAX: u64 = 65_536;
+
+/// Least rate of a peer that may be set, in bytes a second: the longest record comes within two minutes and a half.
+pub const PEER_BYTES_MIN: u64 = 8 * 1024;
+
+/// Peers of one listener that are known at the same time: those connected, and those that sent faster than they may
+/// just now.
+pub const PEERS_MAX: usize = CONNECTIONS_SET_MAX as usize;
+
 /// Bytes that one read of a socket asks for: some hundred records a system call.
 pub const READ_BYTES: usize = 128 * 1024;
 
-/// Bytes of unfinished records beyond [`READ_BYTES`] that all connections of a listener hold together; a connection
+/// Bytes that a connection's read asks for before one was filled: what each connection holds that has nothing to say.
+pub const IDLE_READ_BYTES: usize = 8 * 1024;
+
+/// Batches that a connection makes in a row while others wait for their turn.
+pub const TURN_BATCHES_MAX: usize = 16;
+
+/// Bytes of unfinished records beyond [`IDLE_READ_BYTES`] that all connections of a listener hold together; a connection
 /// that finds no room is closed.
 pub const UNFINISHED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -152,7 +185,7 @@ pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 pub const DROPS_ASKED_EVERY: Duration = Duration::from_secs(5);
 
 /// Batches of datagrams that wait for room in the queues before datagrams are dropped.
-pub const DATAGRAM_BATCHES_MAX: usize = 32;
+pub const DATAGRAM_BATCHES_MAX: usize = 16;
 
 /// Request body on the wire that is read to its end though it is refused, in bytes: a client that sends first and
 /// reads later is to see why.
@@ -174,12 +207,45 @@ pub const BODIES_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// Line and headers of a request, in bytes.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of a connection of HTTP/1 that are read at once: a head, and some of a body.
+pub const REQUEST_READ_BYTES: usize = 64 * 1024;
+
 /// Headers of a request.
 pub const REQUEST_HEADERS_MAX: usize = 64;
 
-/// Batches between the sources and the queues: being cleaned, or clean and waiting for room. More wait uncleaned with
-/// their connections. Some tens of MiB, and enough that batches which wait for one sink leave places for others.
-pub const PIPELINE_BATCHES_MAX: usize = 64;
+/// Batches between the sources and the queues, unless the bound of all memory leaves less: being read, being cleaned, or
+/// clean and waiting for room. Enough that batches which wait for one sink leave some for others.
+pub const TURNS: usize = 64;
+
+/// Batches on their way at least: one that waits for room, and one beside it.
+pub const TURNS_MIN: usize = 2;
+
+/// What a batch on its way holds, in bytes: what was read, its records as they came and clean, a long one among them.
+pub const TURN_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the program holds before it has anything to do, in bytes: rules, policy, code that was used.
+pub const PROGRAM_BYTES: usize = 12 * 1024 * 1024;
+
+/// What a worker holds between batches, in bytes: its scratch and remembered pseudonyms, caches of patterns.
+pub const WORKER_BYTES: usize = 3 * 1024 * 1024;
+
+/// What a quiet connection holds, in bytes: a small buffer and its task.
+pub const CONNECTION_BYTES: usize = 2 * IDLE_READ_BYTES;
+
+/// What a connection of HTTP holds beside bodies, in bytes: what was read of it, and a head.
+pub const REQUEST_CONNECTION_BYTES: usize = REQUEST_READ_BYTES + REQUEST_HEAD_BYTES_MAX;
+
+/// What TLS holds of a connection, in bytes: a record each way, and its state.
+pub const TLS_BYTES: usize = 48 * 1024;
+
+/// What a file that is followed holds beside its unfinished lines, in bytes.
+pub const FILE_BYTES: usize = IDLE_READ_BYTES + 4 * 1024;
+
+/// Least bound of all memory that may be set, in bytes.
+pub const MEMORY_BYTES_MIN: u64 = 16 << 20;
+
+/// Largest bound of all memory that may be set, in bytes.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 40;
 
 /// Default bound of the memory queue before each sink, in bytes.
 pub const QUEUE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
@@ -198,6 +264,9 @@ pub const QUEUE_SEGMENT_BYTES: u64 = 64 << 20;
 
 /// Segments that the durable queue's bound has room for at least.
 pub const QUEUE_SEGMENTS_MIN: u64 = 8;
+
+/// Bytes of a batch that is cleaned where it was read, in a tenth of a millisecond or so, rather than by another thread.
+pub const INLINE_BYTES: usize = 16 * 1024;
 
 /// Clean bytes that share one sync of the durable queue at most.
 pub const QUEUE_GROUP_BYTES: usize = 4 << 20;

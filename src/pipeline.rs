@@ -274,6 +274,30 @@ mod tests {
         assert!(messages[0].starts_with("by email_k7f3a."), "{messages:?}");
     }
 
+    /// F28: around the end of a day each batch has one key, by its receive time, in whichever program it is.
+    #[test]
+    fn around_the_end_of_a_day_a_batch_has_one_key() {
+        let mut keyring = Keyring::empty();
+        keyring.insert("app", Epoch(0), key());
+        keyring.insert("app", Epoch(1), EpochKey::new(KeyId(*b"kzzzz"), &Secret::new(vec![8; 32])));
+        let midnight = Timestamp::from_second(86_400).expect("a moment");
+        let (mut one, mut other) = (State::default(), State::default());
+        for millis in (-5000..=5000).step_by(500) {
+            let received = midnight + jiff::SignedDuration::from_millis(millis);
+            let batch = || Batch { received, ..batch(&["by jane@example.com", "to jane@example.com"]) };
+            let text = |state: &mut State| {
+                let outcome = process(&policy("default"), &keyring, state, batch());
+                let Outcome::Clean { redacted, .. } = outcome else { panic!("both days have a key") };
+                String::from_utf8_lossy(redacted.bytes()).into_owned()
+            };
+            let clean = text(&mut one);
+            let (key, none) = if millis < 0 { ("k7f3a", "kzzzz") } else { ("kzzzz", "k7f3a") };
+            assert_eq!(clean.matches(key).count(), 2, "{clean} at {millis}");
+            assert!(!clean.contains(none), "{clean} at {millis}");
+            assert_eq!(text(&mut other), clean, "another program with the same keys agrees");
+        }
+    }
+
     #[test]
     fn a_class_without_records_needs_no_key() {
         let mut keyring = Keyring::empty();

@@ -98,6 +98,13 @@ impl RecordId {
     pub fn named(self) -> Option<RecordId> {
         (self.run != 0).then_some(self)
     }
+
+    /// Appends it as it is shown.
+    pub fn write(self, out: &mut Vec<u8>) {
+        for half in [self.run, self.sequence] {
+            out.extend((0..16).rev().map(|place| b"0123456789abcdef"[(half >> (4 * place) & 15) as usize]));
+        }
+    }
 }
 
 impl fmt::Display for RecordId {

@@ -3,6 +3,7 @@ An envelope as a JSON object (RFC 8259), written straight into the caller's buff
 */
 
 use super::Envelope;
+use crate::clock::{Decimals, Timestamp, push_time};
 
 impl Envelope<'_> {
     /// Appends the object, on one line and without a line end: what `archive cat --format json` and the NDJSON
@@ -16,12 +17,15 @@ impl Envelope<'_> {
     /// The same without the braces, for an object that has more: behind members that stand there already.
     pub fn write_members(&self, out: &mut Vec<u8>) {
         if let Some(id) = self.id.named() {
-            push_member("id", id.to_string().as_bytes(), out);
+            push_name("id", out);
+            out.push(b'"');
+            id.write(out);
+            out.push(b'"');
         }
         if let Some(time) = self.time {
-            push_member("time", time.to_string().as_bytes(), out);
+            push_moment("time", time, out);
         }
-        push_member("received", self.received.to_string().as_bytes(), out);
+        push_moment("received", self.received, out);
         push_member("class", self.class.as_bytes(), out);
         push_member("stream", self.stream.as_bytes(), out);
         push_member("host", self.host, out);
@@ -30,10 +34,10 @@ impl Envelope<'_> {
         push_member("msgid", self.msgid, out);
         if let Some(priority) = self.priority {
             push_name("priority", out);
-            out.extend_from_slice(priority.to_string().as_bytes());
+            push_byte(priority, out);
         }
         push_member("structured", self.structured, out);
-        push_member("expires_at", self.expires_at.to_string().as_bytes(), out);
+        push_moment("expires_at", self.expires_at, out);
         push_member("policy", self.policy.as_bytes(), out);
         push_name("message", out);
         push_json_string(self.message, out);
@@ -45,6 +49,23 @@ fn push_member(name: &str, value: &[u8], out: &mut Vec<u8>) {
         push_name(name, out);
         push_json_string(value, out);
     }
+}
+
+fn push_moment(name: &str, moment: Timestamp, out: &mut Vec<u8>) {
+    push_name(name, out);
+    out.push(b'"');
+    push_time(moment, Decimals::Shortest, out);
+    out.push(b'"');
+}
+
+/// Appends a number of up to three digits.
+pub fn push_byte(number: u8, out: &mut Vec<u8>) {
+    for unit in [100, 10] {
+        if number >= unit {
+            out.push(b'0' + number / unit % 10);
+        }
+    }
+    out.push(b'0' + number % 10);
 }
 
 fn push_name(name: &str, out: &mut Vec<u8>) {
@@ -59,18 +80,31 @@ fn push_name(name: &str, out: &mut Vec<u8>) {
 /// Appends text as a JSON string (RFC 8259, section 7); what is not UTF-8 becomes U+FFFD.
 pub fn push_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for chunk in text.utf8_chunks() {
-        push_escaped(chunk.valid().as_bytes(), out);
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
+    if str::from_utf8(text).is_ok() {
+        push_escaped(text, out);
+    } else {
+        for chunk in text.utf8_chunks() {
+            push_escaped(chunk.valid().as_bytes(), out);
+            if !chunk.invalid().is_empty() {
+                out.extend_from_slice("\u{fffd}".as_bytes());
+            }
         }
     }
     out.push(b'"');
 }
 
+/// Where the first byte stands that JSON has another form for. Whole vectors of bytes are asked for any such byte at
+/// once: most texts have none.
+fn special(text: &[u8]) -> Option<usize> {
+    const VECTOR_BYTES: usize = 32;
+    let is_special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | is_special(byte));
+    let clean = text.chunks_exact(VECTOR_BYTES).take_while(|bytes| !any(bytes)).count() * VECTOR_BYTES;
+    Some(clean + text[clean..].iter().position(is_special)?)
+}
+
 fn push_escaped(mut text: &[u8], out: &mut Vec<u8>) {
-    let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    while let Some(at) = text.iter().position(special) {
+    while let Some(at) = special(text) {
         out.extend_from_slice(&text[..at]);
         match text[at] {
             b'\n' => out.extend_from_slice(b"\\n"),

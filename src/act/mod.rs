@@ -13,6 +13,7 @@ mod envelope;
 mod field;
 mod found;
 mod generalize;
+mod known;
 mod logout;
 mod mask;
 mod memory;
@@ -26,7 +27,7 @@ mod tally;
 mod trace;
 mod truncate;
 
-pub use envelope::push_json_string;
+pub use envelope::{push_byte, push_json_string};
 pub use logout::{Logout, Logouts};
 pub use redacted::{Envelope, Redacted};
 pub use sealed::{Seal, Thaw};

@@ -1,10 +1,11 @@
 /*!
 What a source hands its batches to: clean, then into every queue or into none.
 
-The task of a connection waits for its batch, which keeps the order. Cleaning
-itself runs on as many threads as there are processors, and none of them is the
-runtime's: listeners, sinks and admin go on meanwhile. Before it is cleaned, a
-batch takes one of [`PIPELINE_BATCHES_MAX`] places and keeps it until it is in
+The task of a connection waits for its batch, which keeps the order. No more batches are
+cleaned at a time than there are processors, and none but small ones on the
+runtime's threads: listeners, sinks and admin go on meanwhile, and a few records
+do not wait for another thread to wake up. Before it is cleaned, a
+batch takes one of some places and keeps it until it is in
 its queues, which bounds what is clean and in no queue yet. Nothing raw outlives [`Intake::take`]: a batch that is
 not taken is dropped there, and its client learns of it.
 */
@@ -17,7 +18,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::act::Redacted;
-use crate::limit::{KEY_WAIT, PIPELINE_BATCHES_MAX};
+use crate::limit::{INLINE_BYTES, KEY_WAIT};
 use crate::pipeline::{self, Outcome, Tally};
 use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
@@ -75,16 +76,17 @@ struct Clean {
 }
 
 impl Intake {
-    /// A way into `queues`.
+    /// A way into `queues`, for so many batches at the same time.
     pub fn new(
         now: Now,
         queues: Queues,
+        places: usize,
         ids: Ids,
         metrics: Arc<Metrics>,
         keys_wanted: Arc<Notify>,
     ) -> Intake {
         let queues = Mutex::new(Some(queues));
-        let places = Arc::new(Semaphore::new(PIPELINE_BATCHES_MAX));
+        let places = Arc::new(Semaphore::new(places));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
         let counts = Mutex::default();
@@ -216,6 +218,13 @@ impl Intake {
     }
 
     async fn process(&self, live: &Arc<Live>, batch: Batch, patience: &Patience) -> Result<Outcome, Refused> {
+        if batch.raw.len() <= INLINE_BYTES
+            && let Ok(_worker) = self.workers.try_acquire()
+        {
+            return Ok(live
+                .states
+                .lend(|state| pipeline::process(&live.policy, &live.keyring, state, batch)));
+        }
         let worker = patience.wait_for(&self.workers).await?;
         let live = Arc::clone(live);
         let work = tokio::task::spawn_blocking(move || {

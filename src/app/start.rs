@@ -118,7 +118,8 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
 
     let keys_wanted = Arc::new(Notify::new());
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
-    let intake = Intake::new(now.clone(), queues, ids, Arc::clone(&metrics), Arc::clone(&keys_wanted));
+    let intake =
+        Intake::new(now.clone(), queues, settings.turns, ids, Arc::clone(&metrics), Arc::clone(&keys_wanted));
     let intake = Arc::new(intake.counting(counted));
     let (stop, stopped) = watch::channel(false);
     let world = World {
@@ -126,6 +127,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
         clock: Arc::clone(&around.clock),
         metrics: Arc::clone(&metrics),
         stop: stopped,
+        turns: source::Turns::new(settings.turns),
     };
     let sources = spawn_sources(bound, &world, &settings.data_dir)?;
 

@@ -10,6 +10,7 @@ line: `file:line: key: what it holds, what it may hold`.
 mod admin;
 mod endpoint;
 mod expand;
+mod memory;
 mod packs;
 mod read;
 mod remotes;
@@ -24,9 +25,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use admin::{Admin, Serves};
+pub use memory::Memory;
 pub use roles::{May, Role, read_token};
 
-use crate::limit::QUEUE_BYTES_DEFAULT;
+use crate::limit::{QUEUE_BYTES_DEFAULT, TURNS};
 use crate::policy::Policy;
 use crate::record::{ClassId, HomeId};
 use crate::vault::KekPlace;
@@ -45,6 +47,11 @@ pub struct Settings {
     pub packs: Vec<String>,
     /// What is done with findings, and where records belong. Default `default`.
     pub policy: Arc<Policy>,
+    /// Bytes that all bounds sum up to at most. Default none: the sum is what it is.
+    pub memory_max: Option<u64>,
+    /// Batches on their way between sources and queues. Default [`TURNS`](crate::limit::TURNS), less where the bound of
+    /// all memory leaves less.
+    pub turns: usize,
     /// Where records come from, at least one.
     pub sources: Vec<Source>,
     /// Where records wait for the sinks. Default in memory, 16 MiB for each sink.
@@ -179,7 +186,9 @@ impl Default for Settings {
         Settings {
             data_dir: PathBuf::from("logveil-data"),
             packs: Vec::new(),
-            sources: default_sources(),
+            memory_max: None,
+            turns: TURNS,
+            sources: default_sources(&memory::Defaults::of(None, 2, 1)),
             queue: Queue::Memory { bytes_max: QUEUE_BYTES_DEFAULT },
             stores: stores::stores(None, &sinks, &policy),
             policy: Arc::new(policy),
@@ -233,6 +242,7 @@ impl Settings {
             lines.push(format!("packs {}", self.packs.join(" ")));
         }
         lines.extend(self.sources.iter().map(Source::summary));
+        lines.push(format!("memory at most {}", self.memory().words()));
         lines.push(match self.queue {
             Queue::Memory { bytes_max } => format!("queue in memory, {bytes_max} bytes for each sink"),
             Queue::Durable { bytes_max } => format!("queue in the data directory, {bytes_max} bytes"),
@@ -257,6 +267,11 @@ impl Settings {
         };
         lines.push(format!("{what} on {}://{}", self.admin.scheme(), self.admin.listen));
         lines
+    }
+
+    /// The sum of its bounds on this machine.
+    pub fn memory(&self) -> Memory {
+        Memory::of(self, processors())
     }
 
     /// What the policy lets go to some regions alone, and no sink in one of them takes: such records are held.
@@ -303,6 +318,7 @@ impl Settings {
         };
         let differs = [
             ("data_dir", self.data_dir != other.data_dir),
+            ("memory_max", self.memory_max != other.memory_max),
             ("sources", self.sources != other.sources),
             ("queue", self.queue != other.queue),
             ("sinks", kinds(self) != kinds(other)),
@@ -408,16 +424,29 @@ impl Sink {
     }
 }
 
-fn default_sources() -> Vec<Source> {
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn default_sources(defaults: &memory::Defaults) -> Vec<Source> {
     let (tcp, udp) = (Some(local(5514)), Some(local(5514)));
     vec![
-        Source::Syslog(source::syslog::Settings::new("syslog".into(), tcp, udp)),
+        Source::Syslog(source::syslog::Settings {
+            connections_max: defaults.connections_max,
+            unfinished_bytes_max: defaults.unfinished_bytes_max,
+            ..source::syslog::Settings::new("syslog".into(), tcp, udp)
+        }),
         Source::Http(source::http::Settings {
             name: "http".into(),
             listen: local(8088),
             tls: None,
             auth: source::http::Auth::default(),
-            limits: source::http::Limits::default(),
+            limits: source::http::Limits {
+                connections_max: defaults.connections_max,
+                body_bytes_max: defaults.body_bytes_max,
+                bodies_bytes_max: defaults.bodies_bytes_max,
+                ..source::http::Limits::default()
+            },
         }),
     ]
 }

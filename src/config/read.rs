@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::admin::admin;
 use super::expand::{expand, file_path, read};
+use super::memory::{self, Defaults};
 use super::packs::Packs;
 use super::roles::role;
 use super::sinks::{only_once, sink};
@@ -17,7 +18,7 @@ use super::sources::source;
 use super::stores::stores;
 use super::{Queue, Settings, Source};
 use crate::detect::Rules;
-use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
+use crate::limit::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
 use crate::limit::{QUEUE_DISK_BYTES_DEFAULT, QUEUE_DISK_BYTES_MAX, QUEUE_DISK_BYTES_MIN};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
 use crate::vault::KekPlace;
@@ -28,16 +29,29 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     (
         "root",
         &[
-            "data_dir", "packs", "policy", "sources", "routes", "queue", "sinks", "stores", "keyring",
-            "roles", "admin",
+            "data_dir",
+            "packs",
+            "policy",
+            "memory_max",
+            "sources",
+            "routes",
+            "queue",
+            "sinks",
+            "stores",
+            "keyring",
+            "roles",
+            "admin",
         ],
     ),
-    ("source_syslog", &["kind", "tcp", "tls", "udp", "unix", "unix_datagram"]),
-    ("source_http", &["kind", "listen", "tls", "auth"]),
+    ("source_syslog", &["kind", "tcp", "tls", "udp", "unix", "unix_datagram", "limits"]),
+    ("syslog_limits", &["connections", "peer_connections", "peer_bytes", "unfinished"]),
+    ("source_http", &["kind", "listen", "tls", "auth", "limits"]),
+    ("http_limits", &["connections", "peer_connections", "peer_bytes", "body", "bodies"]),
     ("source_tls", &["cert", "key", "client_ca"]),
     ("source_stdin", &["kind"]),
-    ("source_relp", &["kind", "listen", "tls"]),
-    ("source_forward", &["kind", "listen", "tls"]),
+    ("source_relp", &["kind", "listen", "tls", "limits"]),
+    ("source_forward", &["kind", "listen", "tls", "limits"]),
+    ("message_limits", &["connections", "peer_connections", "peer_bytes", "messages"]),
     ("source_auth", &["tokens", "users"]),
     ("source_files", &["kind", "include", "exclude", "framing"]),
     ("route", &["when", "class", "stream"]),
@@ -161,9 +175,16 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
     if let Some(dir) = table.find("data_dir").and_then(Field::text) {
         settings.data_dir = PathBuf::from(dir);
     }
-    if let Some(field) = table.find("sources") {
-        settings.sources = named(field, source).unwrap_or_default();
-    }
+    settings.memory_max =
+        table.find("memory_max").and_then(|field| field.bytes(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX));
+    let count =
+        |key, default| table.find(key).and_then(Field::entries).map_or(default, |entries| entries.len());
+    let (sources, sinks) = (count("sources", settings.sources.len()), count("sinks", settings.sinks.len()));
+    let defaults = Defaults::of(settings.memory_max, sources, sinks);
+    settings.sources = match table.find("sources") {
+        Some(field) => named(field, |name, field| source(name, field, &defaults)).unwrap_or_default(),
+        None => super::default_sources(&defaults),
+    };
     let Packs { files, rules } = Packs::read(root, table.find("packs"), packs)?;
     let policy = match table.find("policy") {
         Some(field) => policy(field, rules)?,
@@ -180,8 +201,9 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
         only_once(field, &settings.sinks);
     }
     settings.stores = stores(table.find("stores"), &settings.sinks, &settings.policy);
+    settings.queue = Queue::Memory { bytes_max: defaults.queue_bytes_max };
     if let Some(field) = table.find("queue") {
-        settings.queue = queue(field).unwrap_or(settings.queue);
+        settings.queue = queue(field, &defaults).unwrap_or(settings.queue);
     }
     if let Some(field) = table.find("roles") {
         settings.roles = named(field, role).unwrap_or_default();
@@ -190,6 +212,17 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
     settings.kek_line = table.find("keyring").map(|field| field.line);
     if let Some(field) = table.find("admin") {
         settings.admin = admin(field, &settings.admin)?;
+    }
+    if let (Some(field), Some(memory_max)) = (table.find("memory_max"), settings.memory_max) {
+        match memory::turns(&settings, super::processors(), memory_max) {
+            Ok(turns) => settings.turns = turns,
+            Err(sum) => field.refuse(format!(
+                "holds {}, and the bounds of this configuration sum up to {}; raise it, or lower limits of sources, \
+                 queue.max_bytes or batch.bytes of sinks",
+                field.text().unwrap_or_default(),
+                sum.words()
+            ))?,
+        }
     }
     Some(settings)
 }
@@ -230,7 +263,7 @@ pub(super) fn kind<'a>(field: &Field<'a>, known: &[&'static str]) -> Option<&'st
     })
 }
 
-fn queue(field: &Field<'_>) -> Option<Queue> {
+fn queue(field: &Field<'_>, defaults: &Defaults) -> Option<Queue> {
     let table = field.table(keys("queue"))?;
     let mode = match table.find("mode") {
         Some(mode) => match mode.text()? {
@@ -249,7 +282,7 @@ fn queue(field: &Field<'_>) -> Option<Queue> {
     }
     let bytes_max = match bytes {
         Some(field) => usize::try_from(field.bytes(QUEUE_BYTES_MIN..=QUEUE_BYTES_MAX)?).ok()?,
-        None => QUEUE_BYTES_DEFAULT,
+        None => defaults.queue_bytes_max,
     };
     Some(Queue::Memory { bytes_max })
 }

@@ -9,7 +9,7 @@ use super::read::{expanded, keys, kind};
 use super::remotes;
 use super::{Sink, SinkKind};
 use crate::limit::{
-    BATCH_AGE_MAX, BATCH_RECORDS_MAX, REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, REQUESTS_MAX, ROTATED_FILES_MAX,
+    BATCH_AGE_MAX, REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, REQUEST_RECORDS, REQUESTS_MAX, ROTATED_FILES_MAX,
 };
 use crate::policy::Policy;
 use crate::record::ClassId;
@@ -168,7 +168,7 @@ pub(super) fn batch(table: &Table<'_>, default: Batch) -> Option<Batch> {
         None => default.bytes_max,
     };
     let records = match table.find("records") {
-        Some(field) => usize::try_from(field.count(1..=BATCH_RECORDS_MAX as u64)?).ok()?,
+        Some(field) => usize::try_from(field.count(1..=REQUEST_RECORDS as u64)?).ok()?,
         None => default.records_max,
     };
     let age = match table.find("age") {

@@ -1,38 +1,83 @@
 //! The tables of sources: where records come in.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Source;
 use super::endpoint::secret;
+use super::memory::Defaults;
 use super::read::{keys, kind, listen};
-use crate::source;
+use crate::limit::{CONNECTIONS_SET_MAX, MEMORY_BYTES_MAX, PEER_BYTES_MIN, RECORD_BYTES_MAX};
 use crate::source::files::{Framing, Pattern};
 use crate::source::http::Auth;
 use crate::source::tls::{Files, Strangers, Tls};
+use crate::source::{self, peers};
 use crate::yaml::{Field, Table};
 
 const SOURCE_KINDS: &[&str] = &["syslog", "http", "files", "stdin", "relp", "forward"];
 
 /// One source, by its kind.
-pub(super) fn source(name: Arc<str>, field: &Field<'_>) -> Option<Source> {
+pub(super) fn source(name: Arc<str>, field: &Field<'_>, defaults: &Defaults) -> Option<Source> {
     match kind(field, SOURCE_KINDS)? {
-        "http" => http(name, field).map(Source::Http),
+        "http" => http(name, field, defaults).map(Source::Http),
         "files" => files(name, field).map(Source::Files),
         "stdin" => {
             field.table(keys("source_stdin"))?;
             Some(Source::Stdin(source::stdin::Settings { name }))
         }
-        "relp" => answered(name, field, "source_relp").map(Source::Relp),
-        "forward" => answered(name, field, "source_forward").map(Source::Forward),
-        _ => syslog(name, field).map(Source::Syslog),
+        "relp" => answered(name, field, "source_relp", defaults).map(Source::Relp),
+        "forward" => answered(name, field, "source_forward", defaults).map(Source::Forward),
+        _ => syslog(name, field, defaults).map(Source::Syslog),
     }
 }
 
-fn http(name: Arc<str>, field: &Field<'_>) -> Option<source::http::Settings> {
+/// The bounds that every listener has, and those of `rooms`: each by its key, its default, and how much it may be.
+fn limits<const ROOMS: usize>(
+    table: &Table<'_>,
+    known: &str,
+    connections_max: usize,
+    rooms: [(&str, usize); ROOMS],
+) -> Option<(usize, peers::Settings, [usize; ROOMS])> {
+    let mut peers = peers::Settings { connections_max, ..peers::Settings::default() };
+    let mut bounds = rooms.map(|(_, default)| default);
+    let Some(field) = table.find("limits") else { return Some((connections_max, peers, bounds)) };
+    let table = field.table(keys(known))?;
+    let count = |key, default: usize| match table.find(key) {
+        Some(field) => usize::try_from(field.count(1..=CONNECTIONS_SET_MAX)?).ok(),
+        None => Some(default),
+    };
+    let connections_max = count("connections", connections_max)?;
+    peers.connections_max = count("peer_connections", connections_max)?;
+    if let Some(field) = table.find("peer_bytes") {
+        peers.bytes_per_second = NonZeroU64::new(field.bytes(PEER_BYTES_MIN..=MEMORY_BYTES_MAX)?);
+    }
+    for (bound, (key, _)) in bounds.iter_mut().zip(rooms) {
+        if let Some(field) = table.find(key) {
+            *bound = usize::try_from(field.bytes(RECORD_BYTES_MAX as u64..=MEMORY_BYTES_MAX)?).ok()?;
+        }
+    }
+    Some((connections_max, peers, bounds))
+}
+
+fn http(name: Arc<str>, field: &Field<'_>, defaults: &Defaults) -> Option<source::http::Settings> {
     let table = field.table(keys("source_http"))?;
     let listen = table.need("listen", "an address such as 127.0.0.1:8088").and_then(listen);
-    let limits = source::http::Limits::default();
+    let rooms = [("body", defaults.body_bytes_max), ("bodies", defaults.bodies_bytes_max)];
+    let (connections_max, peers, [body, bodies]) =
+        limits(&table, "http_limits", defaults.connections_max, rooms)?;
+    if body > bodies {
+        return field.refuse(format!(
+            "lets a body have {body} bytes and all of them together {bodies}; limits.bodies may hold more, or limits.body less"
+        ));
+    }
+    let limits = source::http::Limits {
+        connections_max,
+        peers,
+        body_bytes_max: body,
+        bodies_bytes_max: bodies,
+        ..source::http::Limits::default()
+    };
     let auth = match table.find("auth") {
         Some(field) => auth(field)?,
         None => Auth::default(),
@@ -64,11 +109,26 @@ pub(super) fn tls(
 }
 
 /// A listener whose records are answered.
-fn answered(name: Arc<str>, field: &Field<'_>, known: &str) -> Option<source::answered::Settings> {
+fn answered(
+    name: Arc<str>,
+    field: &Field<'_>,
+    known: &str,
+    defaults: &Defaults,
+) -> Option<source::answered::Settings> {
     let table = field.table(keys(known))?;
     let listen = table.need("listen", "an address such as 127.0.0.1:24224").and_then(listen);
     let tls = tls(&table, &[], Strangers::Refused)?;
-    Some(source::answered::Settings { name, listen: listen?, tls })
+    let rooms = [("messages", defaults.bodies_bytes_max)];
+    let (connections_max, peers, [messages_bytes_max]) =
+        limits(&table, "message_limits", defaults.connections_max, rooms)?;
+    Some(source::answered::Settings {
+        name,
+        listen: listen?,
+        tls,
+        connections_max,
+        peers,
+        messages_bytes_max,
+    })
 }
 
 /// Who may post. What a secret holds is never shown.
@@ -110,7 +170,7 @@ fn files(name: Arc<str>, field: &Field<'_>) -> Option<source::files::Settings> {
     Some(source::files::Settings { name, include, exclude, framing: framing.unwrap_or_default() })
 }
 
-fn syslog(name: Arc<str>, field: &Field<'_>) -> Option<source::syslog::Settings> {
+fn syslog(name: Arc<str>, field: &Field<'_>, defaults: &Defaults) -> Option<source::syslog::Settings> {
     let table = field.table(keys("source_syslog"))?;
     if ["tcp", "udp", "unix", "unix_datagram"].iter().all(|key| table.find(key).is_none()) {
         return field.refuse(
@@ -120,7 +180,13 @@ fn syslog(name: Arc<str>, field: &Field<'_>) -> Option<source::syslog::Settings>
     }
     let (tcp, udp) = (table.find("tcp").and_then(listen), table.find("udp").and_then(listen));
     let path = |key| table.find(key).and_then(Field::text).map(PathBuf::from);
+    let rooms = [("unfinished", defaults.unfinished_bytes_max)];
+    let (connections_max, peers, [unfinished_bytes_max]) =
+        limits(&table, "syslog_limits", defaults.connections_max, rooms)?;
     Some(source::syslog::Settings {
+        connections_max,
+        peers,
+        unfinished_bytes_max,
         tls: tls(&table, &[], Strangers::Refused)?,
         unix: path("unix"),
         unix_datagram: path("unix_datagram"),

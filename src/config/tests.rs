@@ -54,7 +54,7 @@ fn every_error_is_told_at_once_with_its_line() {
         "data_dri: x\nsources:\n  edge:\n    kind: syslog\n    tpc: 1.2.3.4:5\n    tcp: nowhere\nadmin: { listen: 5 }\n",
         &[
             "c.yaml:1: data_dri: is no key of this table; it may hold data_dir, packs, policy",
-            "c.yaml:5: sources.edge.tpc: is no key of this table; it may hold kind, tcp, tls, udp, unix, unix_datagram; did you mean tcp?",
+            "c.yaml:5: sources.edge.tpc: is no key of this table; it may hold kind, tcp, tls, udp, unix, unix_datagram, limits; did you mean tcp?",
             "c.yaml:6: sources.edge.tcp: holds \"nowhere\", and may hold IP:PORT such as",
             "c.yaml:7: admin.listen: holds the number 5, and may hold text",
         ],
@@ -355,5 +355,66 @@ fn the_schema_has_the_keys_that_are_read() {
         let mut found: Vec<&str> = found.keys().map(String::as_str).collect();
         found.sort_unstable();
         assert_eq!(found, keys, "{table}");
+    }
+}
+
+/// Law: what is accepted sums up to no more than was declared, and is told; what cannot fit is refused with the sum.
+#[test]
+fn bounds_fit_into_the_memory_that_is_declared() {
+    let (mut fit, mut refused) = (0, 0);
+    for mebibytes in [16, 32, 48, 64, 96, 128, 256, 512, 1024, 65_536] {
+        for rest in [
+            "",
+            SAMPLE,
+            "queue: { mode: durable }\n",
+            "sources: { f: { kind: forward, listen: '127.0.0.1:1' } }\n",
+        ] {
+            match Settings::parse("c.yaml", &format!("memory_max: {mebibytes}MiB\n{rest}")) {
+                Ok(settings) => {
+                    fit += 1;
+                    let total = settings.memory().total();
+                    assert!(total <= mebibytes << 20, "{mebibytes} MiB: {}", settings.memory().words());
+                    assert!((2..=TURNS).contains(&settings.turns));
+                    let told = format!("memory at most {} MiB: the program ", total.div_ceil(1 << 20));
+                    assert!(settings.summary().iter().any(|line| line.starts_with(&told)));
+                }
+                Err(error) => {
+                    refused += 1;
+                    let expected = format!(
+                        "c.yaml:1: memory_max: holds {mebibytes}MiB, and the bounds of this configuration sum up to "
+                    );
+                    assert!(error.lines[0].starts_with(&expected), "{error}");
+                }
+            }
+        }
+    }
+    assert!(fit > 10 && refused > 5, "{fit} fit, {refused} do not");
+}
+
+#[test]
+fn limits_of_sources_are_read_and_refused() {
+    let parse = |limits: &str| {
+        let text =
+            format!("sources: {{ s: {{ kind: http, listen: '127.0.0.1:1', limits: {{ {limits} }} }} }}");
+        Settings::parse("c.yaml", &text)
+    };
+    let settings =
+        parse("connections: 9, peer_connections: 3, peer_bytes: 1MiB, body: 2MiB, bodies: 4MiB").unwrap();
+    let Source::Http(http) = &settings.sources[0] else { panic!("it is one of HTTP") };
+    assert_eq!((http.limits.connections_max, http.limits.peers.connections_max), (9, 3));
+    assert_eq!(http.limits.peers.bytes_per_second.map(u64::from), Some(1 << 20));
+    assert_eq!((http.limits.body_bytes_max, http.limits.bodies_bytes_max), (2 << 20, 4 << 20));
+    for (limits, expected) in [
+        ("connections: 0", "sources.s.limits.connections: holds the number 0"),
+        ("peer_bytes: 1KiB", "sources.s.limits.peer_bytes: holds 1024 bytes"),
+        ("bodies: 1KiB", "sources.s.limits.bodies: holds 1024 bytes"),
+        (
+            "body: 8MiB, bodies: 4MiB",
+            "sources.s: lets a body have 8388608 bytes and all of them together 4194304",
+        ),
+        ("unfinished: 1MiB", "sources.s.limits.unfinished: "),
+    ] {
+        let error = parse(limits).unwrap_err();
+        assert!(error.lines[0].starts_with(&format!("c.yaml:1: {expected}")), "{error}");
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::Delivery;
 use crate::act::Envelope;
-use crate::limit::{BATCH_RECORDS_MAX, ENVELOPE_BYTES, REQUEST_BYTES, REQUESTS};
+use crate::limit::{ENVELOPE_BYTES, REQUEST_BYTES, REQUEST_RECORDS, REQUESTS};
 
 /// The bounds of one request, and how many there are at the same time. A record that is longer by itself goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Bytes of encoded records. Default [`REQUEST_BYTES`].
     pub bytes_max: usize,
-    /// Records. Default [`BATCH_RECORDS_MAX`].
+    /// Records. Default [`REQUEST_RECORDS`].
     pub records_max: usize,
     /// How long a delivery that is not full waits for more. Default nothing: it leaves as soon as the sink is free.
     pub age_max: Duration,
@@ -25,7 +25,7 @@ impl Default for Batch {
     fn default() -> Batch {
         Batch {
             bytes_max: REQUEST_BYTES,
-            records_max: BATCH_RECORDS_MAX,
+            records_max: REQUEST_RECORDS,
             age_max: Duration::ZERO,
             requests_max: REQUESTS,
         }

@@ -26,12 +26,19 @@ pub struct Http {
     form: Form,
     batch: Batch,
     client: Arc<Client>,
+    /// Of the request before: the next one is about as large.
+    body_bytes: usize,
 }
 
 impl Http {
     /// A client for one URL.
     pub fn new(settings: Settings) -> Http {
-        Http { form: settings.form, batch: settings.batch, client: Arc::new(Client::new(settings.store)) }
+        Http {
+            form: settings.form,
+            batch: settings.batch,
+            client: Arc::new(Client::new(settings.store)),
+            body_bytes: 0,
+        }
     }
 }
 
@@ -45,8 +52,9 @@ impl Sink for Http {
     }
 
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(self.body_bytes);
         line::write_some(delivery, self.form, self.batch, &mut body);
+        self.body_bytes = body.len();
         let content_type = match self.form {
             Form::Json => "application/x-ndjson",
             Form::Message => "text/plain; charset=utf-8",

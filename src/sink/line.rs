@@ -39,9 +39,14 @@ fn push(envelope: &Envelope<'_>, form: Form, out: &mut Vec<u8>) {
 pub fn push_one_line(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(text);
-    for byte in &mut out[start..] {
-        if matches!(*byte, b'\n' | b'\r' | 0) {
-            *byte = b' ';
-        }
+    one_line(&mut out[start..]);
+}
+
+/// The same for text that stands where it is to go.
+pub(super) fn one_line(text: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr3(b'\n', b'\r', 0, &text[from..]) {
+        text[from + at] = b' ';
+        from += at + 1;
     }
 }

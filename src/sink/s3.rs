@@ -19,7 +19,7 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 
 use crate::act::Envelope;
 use crate::clock::Clock;
-use crate::limit::{BATCH_RECORDS_MAX, OBJECT_AGE, OBJECT_BYTES, OBJECTS, SIGNED_FOR};
+use crate::limit::{OBJECT_AGE, OBJECT_BYTES, OBJECTS, REQUEST_RECORDS, SIGNED_FOR};
 use crate::record::RecordId;
 use crate::secret::Secret;
 use crate::sink::{Batch, Delivery, Outcome, Sink, Verdict, answer};
@@ -28,7 +28,7 @@ use crate::store::{self, Client, Compression, Request};
 /// What goes into one object, where the operator says nothing: objects are not for small amounts.
 pub const BATCH: Batch = Batch {
     bytes_max: OBJECT_BYTES,
-    records_max: BATCH_RECORDS_MAX,
+    records_max: REQUEST_RECORDS,
     age_max: OBJECT_AGE,
     requests_max: OBJECTS,
 };

@@ -12,16 +12,17 @@ noticed before writing. Certificates are read anew with each connection.
 Each message carries `expires_at`, class and policy as structured data.
 */
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
-use crate::act::Envelope;
+use crate::act::{Envelope, push_byte};
+use crate::clock::{Decimals, Timestamp, push_time};
 use crate::limit::DELIVERY_WAIT;
-use crate::sink::line::push_one_line;
+use crate::sink::line::one_line;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::store::{self, Resolver, Tls};
 use crate::telemetry::SinkError;
@@ -52,6 +53,7 @@ pub struct Syslog {
     settings: Settings,
     stream: Option<Box<dyn Stream>>,
     out: Vec<u8>,
+    writer: Writer,
 }
 
 /// TCP, or TLS upon it.
@@ -61,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 impl Syslog {
     /// Connects when there is something to send.
     pub fn new(settings: Settings) -> Syslog {
-        Syslog { settings, stream: None, out: Vec::new() }
+        Syslog { settings, stream: None, out: Vec::new(), writer: Writer::default() }
     }
 
     async fn attempt(&mut self) -> Result<(), Fault> {
@@ -92,7 +94,7 @@ impl Sink for Syslog {
     async fn send(&mut self, delivery: &mut Delivery<'_>) -> Verdict {
         self.out.clear();
         for envelope in delivery.iter() {
-            write_frame(&envelope, self.settings.framing, &mut self.out);
+            self.writer.write_frame(&envelope, self.settings.framing, &mut self.out);
         }
         match tokio::time::timeout(DELIVERY_WAIT, self.attempt()).await {
             Ok(Ok(())) => Verdict::Accept,
@@ -130,31 +132,72 @@ async fn is_alive(stream: &mut Box<dyn Stream>) -> bool {
     }
 }
 
-fn write_frame(envelope: &Envelope<'_>, framing: Framing, out: &mut Vec<u8>) {
-    let mut message = Vec::with_capacity(envelope.message.len() + 256);
-    match framing {
-        Framing::Octets => {
-            write_message(envelope, &mut message);
-            message.extend_from_slice(envelope.message);
-            out.extend_from_slice(message.len().to_string().as_bytes());
-            out.push(b' ');
-            out.extend_from_slice(&message);
+/// What frames are written with: memory that is used again, and what records of a class have in common.
+#[derive(Debug, Default)]
+struct Writer {
+    message: Vec<u8>,
+    own: Own,
+}
+
+/// Our element of structured data, for the records whose class, limit and policy it was written for.
+#[derive(Debug, Default)]
+struct Own {
+    class: String,
+    policy: String,
+    expires_at: Timestamp,
+    element: Vec<u8>,
+}
+
+impl Own {
+    fn of(&mut self, envelope: &Envelope<'_>) -> &[u8] {
+        let is_known = self.expires_at == envelope.expires_at
+            && self.class == envelope.class
+            && self.policy == envelope.policy
+            && !self.element.is_empty();
+        if !is_known {
+            let (class, policy) = (envelope.class, envelope.policy);
+            (self.class, self.policy) = (class.to_owned(), policy.to_owned());
+            self.expires_at = envelope.expires_at;
+            self.element.clear();
+            self.element.extend_from_slice(format!("[{OWN_ID} class=\"{class}\" expires_at=\"").as_bytes());
+            push_time(envelope.expires_at, Decimals::None, &mut self.element);
+            self.element.extend_from_slice(format!("\" policy=\"{policy}\"]").as_bytes());
         }
-        Framing::Lf => {
-            write_message(envelope, &mut message);
-            push_one_line(&message, out);
-            push_one_line(envelope.message, out);
-            out.push(b'\n');
+        &self.element
+    }
+}
+
+impl Writer {
+    fn write_frame(&mut self, envelope: &Envelope<'_>, framing: Framing, out: &mut Vec<u8>) {
+        match framing {
+            Framing::Octets => {
+                self.message.clear();
+                write_header(envelope, &mut self.own, &mut self.message);
+                let len = self.message.len() + envelope.message.len();
+                // Writing into memory does not fail.
+                let _ = write!(out, "{len} ");
+                out.extend_from_slice(&self.message);
+                out.extend_from_slice(envelope.message);
+            }
+            Framing::Lf => {
+                let start = out.len();
+                write_header(envelope, &mut self.own, out);
+                out.extend_from_slice(envelope.message);
+                one_line(&mut out[start..]);
+                out.push(b'\n');
+            }
         }
     }
 }
 
 /// HEADER and STRUCTURED-DATA (RFC 5424, section 6), and the space before MSG.
-fn write_message(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
+fn write_header(envelope: &Envelope<'_>, own: &mut Own, out: &mut Vec<u8>) {
+    out.push(b'<');
     // user.notice, where the record did not say (RFC 3164, section 4.3.3).
-    let priority = envelope.priority.unwrap_or(13);
-    let time = envelope.time.unwrap_or(envelope.received);
-    out.extend_from_slice(format!("<{priority}>1 {time:.6} ").as_bytes());
+    push_byte(envelope.priority.unwrap_or(13), out);
+    out.extend_from_slice(b">1 ");
+    push_time(envelope.time.unwrap_or(envelope.received), Decimals::Micros, out);
+    out.push(b' ');
     // The lengths are those of RFC 5424, section 6.
     for (word, bytes_max) in
         [(envelope.host, 255), (envelope.app, 48), (envelope.procid, 128), (envelope.msgid, 32)]
@@ -162,11 +205,7 @@ fn write_message(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
         push_word(word, bytes_max, out);
         out.push(b' ');
     }
-    let own = format!(
-        "[{OWN_ID} class=\"{}\" expires_at=\"{:.0}\" policy=\"{}\"]",
-        envelope.class, envelope.expires_at, envelope.policy
-    );
-    out.extend_from_slice(own.as_bytes());
+    out.extend_from_slice(own.of(envelope));
     push_others(envelope.structured, out);
     out.push(b' ');
 }
@@ -179,8 +218,11 @@ fn push_word(word: &[u8], bytes_max: usize, out: &mut Vec<u8>) {
     if word.is_empty() {
         out.push(b'-');
     }
-    let printable = |byte: &u8| if byte.is_ascii_graphic() { *byte } else { b'_' };
-    out.extend(word.iter().take(bytes_max).map(printable));
+    let start = out.len();
+    out.extend_from_slice(&word[..word.len().min(bytes_max)]);
+    for byte in &mut out[start..] {
+        *byte = if byte.is_ascii_graphic() { *byte } else { b'_' };
+    }
 }
 
 /// The record's own structured data, less an element with our name: of those there may be one.
@@ -217,7 +259,6 @@ fn element_end(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
 
     fn envelope<'a>(structured: &'a [u8], message: &'a [u8]) -> Envelope<'a> {
         let received = Timestamp::from_second(1_800_000_000).unwrap();
@@ -242,7 +283,8 @@ mod tests {
     #[track_caller]
     fn check(framing: Framing, structured: &str, message: &str, expected: &str) {
         let mut out = Vec::new();
-        write_frame(&envelope(structured.as_bytes(), message.as_bytes()), framing, &mut out);
+        let mut writer = Writer::default();
+        writer.write_frame(&envelope(structured.as_bytes(), message.as_bytes()), framing, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

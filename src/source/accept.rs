@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 
+use super::peers::{self, Guest, Peers};
 use crate::limit;
 use crate::telemetry::{Metrics, Refusal};
 
@@ -14,6 +15,7 @@ use crate::telemetry::{Metrics, Refusal};
 pub struct Door {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    peers: Arc<Peers>,
     source: Arc<str>,
     metrics: Arc<Metrics>,
 }
@@ -21,19 +23,23 @@ pub struct Door {
 /// Holds a connection's place; dropped with the connection.
 pub struct Place {
     _slot: OwnedSemaphorePermit,
+    /// The peer that has it.
+    pub guest: Guest,
     source: Arc<str>,
     metrics: Arc<Metrics>,
 }
 
 impl Door {
-    /// A door for up to `connections_max` connections at a time.
+    /// A door for up to `connections_max` connections at a time, each peer's among them.
     pub fn new(
         listener: TcpListener,
         connections_max: usize,
+        peers: peers::Settings,
         source: Arc<str>,
         metrics: Arc<Metrics>,
     ) -> Door {
-        Door { listener, slots: Arc::new(Semaphore::new(connections_max)), source, metrics }
+        let slots = Arc::new(Semaphore::new(connections_max));
+        Door { listener, slots, peers: Peers::new(peers), source, metrics }
     }
 
     /// The next connection, as soon as there is a place for it. May be dropped at any time.
@@ -42,9 +48,13 @@ impl Door {
             let slot = Arc::clone(&self.slots).acquire_owned().await;
             let slot = slot.expect("nobody closes the semaphore");
             match self.listener.accept().await {
-                Ok((stream, _peer)) => {
+                Ok((stream, peer)) => {
+                    let Some(guest) = self.peers.admit(peer.ip()) else {
+                        self.metrics.refuse(&self.source, Refusal::Connections);
+                        continue;
+                    };
                     settle(&stream);
-                    return (stream, self.place(slot));
+                    return (stream, self.place(slot, guest));
                 }
                 // The client went away before we came; the next one is here already.
                 Err(err) if is_of_the_client(&err) => {}
@@ -56,9 +66,9 @@ impl Door {
         }
     }
 
-    fn place(&self, slot: OwnedSemaphorePermit) -> Place {
+    fn place(&self, slot: OwnedSemaphorePermit, guest: Guest) -> Place {
         self.metrics.connections.with_label_values(&[&*self.source]).inc();
-        Place { _slot: slot, source: Arc::clone(&self.source), metrics: Arc::clone(&self.metrics) }
+        Place { _slot: slot, guest, source: Arc::clone(&self.source), metrics: Arc::clone(&self.metrics) }
     }
 }
 

@@ -18,15 +18,17 @@ use tokio::time::timeout;
 
 use super::accept::{Door, Place, ended};
 use super::gather::Gather;
+use super::peers;
 use super::room::{Room, Share};
 use super::tls::Tls;
-use super::{Error, World, stopped};
+use super::{Error, World, held_back, stopped};
 use crate::codec::Parts;
 use crate::frame::{Cut, Why};
 use crate::limit::{
-    ANSWER_WAIT, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, CONNECTIONS_MAX, MESSAGE_IDLE_WAIT, READ_BYTES,
+    ANSWER_WAIT, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, CONNECTIONS_MAX, IDLE_READ_BYTES, MESSAGE_IDLE_WAIT,
+    READ_BYTES,
 };
-use crate::record::{Ack, Batch};
+use crate::record::{Ack, Batch, Record};
 use crate::telemetry::Refusal;
 
 /// What a source of such connections listens on.
@@ -38,6 +40,27 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Its TLS; none without it.
     pub tls: Option<Arc<Tls>>,
+    /// Connections open at the same time; more wait. Default [`limit::CONNECTIONS_MAX`](crate::limit::CONNECTIONS_MAX).
+    pub connections_max: usize,
+    /// What each peer may do of that.
+    pub peers: peers::Settings,
+    /// Bytes of all messages in hand. Default [`limit::BODIES_BYTES_MAX`](crate::limit::BODIES_BYTES_MAX).
+    pub messages_bytes_max: usize,
+}
+
+impl Settings {
+    /// Settings with the defaults for all but name and address.
+    pub fn new(name: Arc<str>, listen: SocketAddr) -> Settings {
+        let (connections_max, messages_bytes_max) = (CONNECTIONS_MAX, BODIES_BYTES_MAX);
+        Settings {
+            name,
+            listen,
+            tls: None,
+            connections_max,
+            peers: peers::Settings::default(),
+            messages_bytes_max,
+        }
+    }
 }
 
 /// A source with its socket bound.
@@ -124,6 +147,12 @@ impl Outbox {
         self.answer.extend_from_slice(answer);
     }
 
+    /// Bytes of batches beyond the first, for which the turn has room.
+    fn ready_bytes(&self) -> usize {
+        let batches = self.ready.iter().filter_map(|ready| ready.batch.as_ref());
+        batches.skip(1).map(|batch| batch.raw.len() + batch.records.len() * size_of::<Record>()).sum()
+    }
+
     fn close_if_full(&mut self) {
         if self.gather.is_full() {
             self.close_batch();
@@ -153,8 +182,9 @@ impl Outbox {
 /// Serves until the world stops; ends when what was read is answered.
 pub async fn serve<P: Protocol>(listener: Listener, world: World, protocol: impl Fn() -> P) {
     let Listener { settings, tcp } = listener;
-    let door = Door::new(tcp, CONNECTIONS_MAX, Arc::clone(&settings.name), Arc::clone(&world.metrics));
-    let room = Room::new(BODIES_BYTES_MAX);
+    let (name, metrics) = (Arc::clone(&settings.name), Arc::clone(&world.metrics));
+    let door = Door::new(tcp, settings.connections_max, settings.peers, name, metrics);
+    let room = Room::new(settings.messages_bytes_max);
     let mut stop = world.stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -209,9 +239,9 @@ async fn run<S, P>(
         waiting: VecDeque::new(),
         name,
         world,
+        place,
     };
     connection.run().await;
-    drop(place);
 }
 
 struct Connection<S, P> {
@@ -225,6 +255,7 @@ struct Connection<S, P> {
     waiting: VecDeque<(oneshot::Receiver<bool>, Vec<u8>)>,
     name: Arc<str>,
     world: World,
+    place: Place,
 }
 
 /// The connection is over.
@@ -237,7 +268,8 @@ impl<S: AsyncRead + AsyncWrite + Send, P: Protocol> Connection<S, P> {
             let may_read = self.waiting.len() < ANSWERS_WAITING_MAX;
             // A message that was begun is to go on; between messages a peer may be quiet.
             let patience = if self.unspent.is_empty() { Duration::MAX } else { MESSAGE_IDLE_WAIT };
-            self.unspent.reserve(READ_BYTES);
+            // A quiet connection holds little.
+            self.unspent.reserve(if self.unspent.is_empty() { IDLE_READ_BYTES } else { READ_BYTES });
             let read = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => break,
@@ -248,7 +280,10 @@ impl<S: AsyncRead + AsyncWrite + Send, P: Protocol> Connection<S, P> {
                 read = timeout(patience, self.read.read_buf(&mut self.unspent)), if may_read => read,
             };
             match read {
-                Ok(Ok(1..)) => {}
+                Ok(Ok(read @ 1..)) => {
+                    let wait = self.place.guest.spend(read);
+                    held_back(wait, &mut stop).await;
+                }
                 Ok(Ok(0) | Err(_)) | Err(_) => break,
             }
             match self.take().await {
@@ -273,6 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Send, P: Protocol> Connection<S, P> {
 
     /// Takes what is there; false if the peer has no more to say.
     async fn take(&mut self) -> Result<bool, Over> {
+        let _turn = self.world.turns.take().await;
         let mut spent = 0;
         let goes_on = loop {
             match self.protocol.step(&self.unspent[spent..], &mut self.outbox) {
@@ -294,6 +330,13 @@ impl<S: AsyncRead + AsyncWrite + Send, P: Protocol> Connection<S, P> {
             self.unspent = Vec::new();
         }
         self.outbox.close_batch();
+        let unfinished = self.unspent.len().saturating_sub(IDLE_READ_BYTES);
+        if self.share.hold(unfinished + self.outbox.ready_bytes()).is_err() {
+            // What is dropped here has no answer, and is sent again.
+            self.outbox.ready.clear();
+            self.world.metrics.refuse(&self.name, Refusal::Busy);
+            return Ok(false);
+        }
         while let Some(Ready { batch, told, answer }) = self.outbox.ready.pop_front() {
             match (batch, told) {
                 (Some(batch), Some(told)) => {
@@ -308,11 +351,8 @@ impl<S: AsyncRead + AsyncWrite + Send, P: Protocol> Connection<S, P> {
                 }
             }
         }
-        let unfinished = self.unspent.len().saturating_sub(READ_BYTES);
-        if self.share.hold(unfinished).is_err() {
-            self.world.metrics.refuse(&self.name, Refusal::Busy);
-            return Ok(false);
-        }
+        // Less than before: this only gives back.
+        let _ = self.share.hold(unfinished);
         Ok(goes_on)
     }
 

@@ -22,13 +22,15 @@ pub struct Gather {
     world: World,
     raw: Vec<u8>,
     records: Vec<Record>,
+    /// Bytes and records of the batch before: the next one is about as large.
+    before: (usize, usize),
     received: Option<Timestamp>,
 }
 
 impl Gather {
     /// Nothing gathered yet.
     pub fn new(source: Arc<str>, world: World) -> Gather {
-        Gather { source, world, raw: Vec::new(), records: Vec::new(), received: None }
+        Gather { source, world, raw: Vec::new(), records: Vec::new(), before: (0, 0), received: None }
     }
 
     /// Adds a frame of syslog.
@@ -108,6 +110,7 @@ impl Gather {
     pub fn take(&mut self, path: &[u8], ack: Ack) -> Batch {
         let received = self.received();
         self.received = None;
+        self.before = (self.raw.len(), self.records.len());
         let raw = std::mem::take(&mut self.raw);
         self.world.metrics.received_bytes.with_label_values(&[&*self.source]).inc_by(raw.len() as u64);
         Batch {
@@ -143,14 +146,20 @@ impl Gather {
     }
 
     fn received(&mut self) -> Timestamp {
+        if self.received.is_none() {
+            self.raw.reserve(self.before.0);
+            self.records.reserve(self.before.1);
+        }
         *self.received.get_or_insert_with(|| self.world.clock.now())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::{Clock, ManualClock};
     use crate::source::{Intake, Taking};
     use crate::telemetry::Metrics;
 
@@ -162,17 +171,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_frame_that_makes_the_codec_panic_is_withheld_alone() {
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let metrics = Arc::new(Metrics::new());
+    fn gather(clock: &Arc<ManualClock>, metrics: &Arc<Metrics>) -> Gather {
         let world = World {
             intake: Arc::new(Nobody),
-            clock: Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)),
-            metrics: Arc::clone(&metrics),
-            stop: stopped,
+            clock: Arc::clone(clock) as Arc<dyn Clock>,
+            metrics: Arc::clone(metrics),
+            stop: tokio::sync::watch::channel(false).1,
+            turns: crate::source::Turns::new(4),
         };
-        let mut gather = Gather::new("edge".into(), world);
+        Gather::new("edge".into(), world)
+    }
+
+    /// F28: whatever day it is when its last record comes, a batch has the moment of its first.
+    #[test]
+    fn a_day_that_ends_within_a_batch_ends_behind_it() {
+        let before: Timestamp = "2026-11-22T23:59:59.9Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::at(before));
+        let mut gather = gather(&clock, &Arc::new(Metrics::new()));
+        gather.push_plain(b"one");
+        clock.advance(Duration::from_millis(200));
+        gather.push_plain(b"two");
+        // A clock that is set back makes no batch older.
+        clock.step_to(before - Duration::from_secs(86_400));
+        gather.push_plain(b"three");
+        let batch = gather.take(b"", Ack::none());
+        assert_eq!((batch.received, batch.records.len()), (before, 3));
+        clock.step_to("2026-11-23T00:00:00Z".parse().unwrap());
+        gather.push_plain(b"four");
+        assert_eq!(gather.take(b"", Ack::none()).received, "2026-11-23T00:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn a_frame_that_makes_the_codec_panic_is_withheld_alone() {
+        let metrics = Arc::new(Metrics::new());
+        let mut gather = gather(&Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH)), &metrics);
         gather.push_plain(b"one");
         gather.push_parsed(b"secret", |_, _| panic!("planted"));
         gather.push_plain(b"two");

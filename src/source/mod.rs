@@ -23,12 +23,15 @@ use crate::clock::Clock;
 use crate::record::Batch;
 use crate::telemetry::Metrics;
 
+pub use room::Turns;
+
 mod accept;
 pub mod answered;
 pub mod files;
 pub mod forward;
 mod gather;
 pub mod http;
+pub mod peers;
 pub mod relp;
 mod room;
 pub mod stdin;
@@ -69,6 +72,8 @@ pub struct World {
     pub metrics: Arc<Metrics>,
     /// Turns `true` when the source is to stop.
     pub stop: watch::Receiver<bool>,
+    /// Who may make batches just now.
+    pub turns: Turns,
 }
 
 /// Why a source cannot listen.
@@ -128,4 +133,15 @@ async fn waits_more(readable: impl Future<Output = std::io::Result<()>>) -> bool
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: nobody will ever stop us in order, so stop now.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits as long as a peer is ahead of its rate, or until a stop.
+async fn held_back(wait: Duration, stop: &mut watch::Receiver<bool>) {
+    if wait.is_zero() {
+        return;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        () = stopped(stop) => {}
+    }
 }

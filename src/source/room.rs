@@ -1,4 +1,4 @@
-//! Memory that all connections of a listener share.
+//! Memory that is shared: by all connections of a listener, and by all who make batches.
 
 use std::sync::Arc;
 
@@ -54,6 +54,33 @@ impl Share {
         drop(self.permit.as_mut().and_then(|permit| permit.split(less)));
         self.bytes = bytes;
         Ok(())
+    }
+}
+
+/// Turns to make batches, of all sources of the program.
+///
+/// What connections read, cut and hand on at the same time is what takes memory: whoever does holds a turn, and others
+/// wait with a small buffer each. A turn lasts until what was read is in the queues, so it is never waited for by
+/// somebody who has one.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+/// One of the [`Turns`]; given back when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    /// So many at the same time.
+    pub fn new(turns: usize) -> Turns {
+        Turns(Arc::new(Semaphore::new(turns)))
+    }
+
+    /// The next one, in order of asking.
+    pub async fn take(&self) -> Turn {
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        Turn { _permit: permit.expect("nobody closes the semaphore") }
     }
 }
 

@@ -38,8 +38,12 @@ impl FromStr for Format {
 
 /// Sends this process's log lines from `level` up to stderr. Of two calls the first holds.
 pub fn init(format: Format, level: Level) {
-    let lines =
-        tracing_subscriber::fmt().with_max_level(level).with_target(false).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        // Where nobody reads what it says, saying so would fail the same way, and with a panic.
+        .log_internal_errors(false);
     // A second call is a test's: the process has its log already.
     let _ = match format {
         Format::Text => {

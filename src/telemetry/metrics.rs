@@ -162,6 +162,8 @@ labels! {
     Refusal {
         /// The queue is full; the client is to come again.
         Busy "busy",
+        /// The client sends more than it may; it is to come again.
+        TooFast "too_fast",
         /// More connections than the limit allows.
         Connections "connections",
         /// The body, its header or what it unpacks to is beyond its limit.

@@ -7,8 +7,11 @@ mod acknowledged;
 mod change;
 mod crash;
 mod disk;
+mod encodings;
+mod limits;
 mod network;
 mod soak;
+mod telling;
 
 use crate::support::logveil::Logveil;
 use crate::support::oracle::Collector;

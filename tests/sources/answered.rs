@@ -27,7 +27,7 @@ struct Server {
 async fn server(kind: Kind, fate: Fate) -> Server {
     let scene = Scene::new(fate);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let listener = bind(Settings { name: "edge".into(), listen, tls: None }).await.unwrap();
+    let listener = bind(Settings::new("edge".into(), listen)).await.unwrap();
     let addr = listener.addr().unwrap();
     let serving = match kind {
         Kind::Relp => tokio::spawn(relp::serve(listener, scene.world.clone())),

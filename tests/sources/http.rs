@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use logveil::limit::RECORD_BYTES_MAX;
 use logveil::source::http::{Auth, Limits, Settings, bind, serve};
+use logveil::source::peers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -14,7 +16,7 @@ use super::{Fate, LONG, Scene, gzip, marker, zstd};
 
 pub struct Server {
     pub scene: Scene,
-    addr: SocketAddr,
+    pub addr: SocketAddr,
     serving: JoinHandle<()>,
 }
 
@@ -38,6 +40,11 @@ impl Server {
         // The server may answer and close before it has read all.
         let _ = stream.write_all(request).await;
         answer(&mut stream).await
+    }
+
+    /// Stops it and waits until it has ended.
+    pub async fn stop(self) {
+        self.scene.stopped(self.serving).await;
     }
 
     /// Posts a body; returns status line, headers and body of the answer.
@@ -366,4 +373,17 @@ async fn a_stop_finishes_the_request_in_hand() {
     ack.confirm();
     check(&answer(&mut stream).await, 200, "{\"accepted\":1}");
     tokio::time::timeout(LONG, server.serving).await.expect("the source ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_too_fast_is_told_to_come_again() {
+    let peers = peers::Settings { connections_max: 9, bytes_per_second: NonZeroU64::new(8 * 1024) };
+    let server = server(Fate::Confirm, Limits { peers, ..Limits::default() }).await;
+    check(&server.post("/v1/logs", "", &vec![b'x'; 512 * 1024]).await, 200, "{\"accepted\":1}");
+    let answer = server.post("/v1/logs", "", b"canary").await;
+    check(&answer, 429, "{\"error\":{\"code\":\"too_fast\"");
+    assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    let refused = "logveil_requests_refused_total{reason=\"too_fast\",source=\"apps\"} 1";
+    assert_eq!(server.scene.metric("logveil_requests_refused_total"), [refused]);
+    assert_eq!(server.scene.messages().len(), 1);
 }

@@ -5,6 +5,7 @@ The sources on real sockets, with an intake that remembers what it is given.
 mod answered;
 mod files;
 mod http;
+mod http2;
 mod protocols;
 mod syslog;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use logveil::clock::{ManualClock, Timestamp};
 use logveil::record::{Ack, Batch};
-use logveil::source::{Intake, Refused, Taking, World};
+use logveil::source::{Intake, Refused, Taking, Turns, World};
 use logveil::telemetry::Metrics;
 use tokio::sync::{Notify, watch};
 
@@ -99,6 +100,7 @@ impl Scene {
             clock: Arc::new(ManualClock::at(now)),
             metrics: Arc::clone(&metrics),
             stop: stopped,
+            turns: Turns::new(4),
         };
         Scene { stub, metrics, stop, world }
     }

@@ -1,8 +1,10 @@
 //! Syslog over TCP and UDP.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 
 use logveil::limit::RECORD_BYTES_MAX;
+use logveil::source::peers;
 use logveil::source::syslog::{Listener, Settings, bind, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -266,4 +268,106 @@ async fn a_port_in_use_is_told_with_the_fix() {
         assert!(text.starts_with(&format!("source edge: cannot listen on {protocol} {address}: ")), "{text}");
         assert!(text.ends_with("stop the program that has the port, or choose another port"), "{text}");
     }
+}
+
+/// F39: a burst that is larger than any buffer, while records are taken. What arrived is whole, and the rest is counted.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_datagrams_is_counted_to_the_last() {
+    const SENT: usize = 60_000;
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, _, udp) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    tokio::task::spawn_blocking(move || {
+        for number in 0..SENT {
+            let text = format!("<13>1 - h app - - - {number} {}.", "x".repeat(number % 1400));
+            socket.send_to(text.as_bytes(), udp).unwrap();
+        }
+    })
+    .await
+    .unwrap();
+    scene.stopped(serving).await;
+    let messages = scene.messages();
+    for message in &messages {
+        let (number, rest) = message.split_once(' ').unwrap();
+        let number: usize = number.parse().unwrap();
+        assert!(rest.len() == number % 1400 + 1 && rest.ends_with('.'), "record {number} is not whole");
+    }
+    let number = |line: &String| line.rsplit(' ').next().and_then(|number| number.parse::<usize>().ok());
+    let counted = scene.metric("logveil_records_discarded_total");
+    assert_eq!(messages.len() + counted.iter().filter_map(number).sum::<usize>(), SENT, "{counted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_enough_connections_gets_no_more() {
+    let scene = Scene::new(Fate::Confirm);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let peers = peers::Settings { connections_max: 1, bytes_per_second: None };
+    let listener = bind(Settings { peers, ..Settings::new("edge".into(), Some(any), None) }).await.unwrap();
+    let tcp = listener.tcp_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let mut first = TcpStream::connect(tcp).await.unwrap();
+    first.write_all(b"first\n").await.unwrap();
+    scene.records(1).await;
+    let mut second = TcpStream::connect(tcp).await.unwrap();
+    let closed = tokio::time::timeout(LONG, second.read(&mut [0])).await.expect("it is closed");
+    assert!(matches!(closed, Ok(0) | Err(_)));
+    first.write_all(b"first again\n").await.unwrap();
+    scene.records(2).await;
+    scene.stopped(serving).await;
+    let refused = "logveil_requests_refused_total{reason=\"connections\",source=\"edge\"} 1";
+    assert_eq!(scene.metric("logveil_requests_refused_total"), [refused]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_read_no_faster_than_it_may_send() {
+    let scene = Scene::new(Fate::Confirm);
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let peers = peers::Settings { connections_max: 9, bytes_per_second: NonZeroU64::new(1 << 20) };
+    let listener = bind(Settings { peers, ..Settings::new("edge".into(), Some(any), None) }).await.unwrap();
+    let tcp = listener.tcp_addr().unwrap();
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let started = std::time::Instant::now();
+    // Twice a second's worth and a half: one at once, the rest in time.
+    let sending = (0..2).map(|_| async move {
+        let mut stream = TcpStream::connect(tcp).await.unwrap();
+        let line = [&vec![b'x'; 1023][..], b"\n"].concat();
+        stream.write_all(&line.repeat(1280)).await.unwrap();
+    });
+    let sending: Vec<_> = sending.map(tokio::spawn).collect();
+    scene.records(2560).await;
+    assert!(started.elapsed() > std::time::Duration::from_millis(1000), "{:?}", started.elapsed());
+    for sent in sending {
+        sent.await.unwrap();
+    }
+    scene.stopped(serving).await;
+}
+
+/// Few turns are enough for many connections that all have something to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_take_turns() {
+    let scene = Scene::new(Fate::Confirm);
+    let (listener, tcp, _) = listener().await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let sending = (0..40).map(|sender| async move {
+        let mut stream = TcpStream::connect(tcp).await.unwrap();
+        for number in 0..500 {
+            stream.write_all(format!("<13>1 - h app - - - {sender} {number}\n").as_bytes()).await.unwrap();
+        }
+    });
+    let sending: Vec<_> = sending.map(tokio::spawn).collect();
+    for sent in sending {
+        sent.await.unwrap();
+    }
+    scene.records(40 * 500).await;
+    scene.stopped(serving).await;
+    let mut next = [0; 40];
+    for message in scene.messages() {
+        let (sender, number) = message.split_once(' ').unwrap();
+        let next = &mut next[sender.parse::<usize>().unwrap()];
+        assert_eq!(number.parse(), Ok(*next), "each connection's records are in order");
+        *next += 1;
+    }
+    assert_eq!(next, [500; 40]);
 }

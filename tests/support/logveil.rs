@@ -131,6 +131,11 @@ impl Logveil {
         self.process.signal(signal);
     }
 
+    /// What it said on standard error so far.
+    pub fn said(&self) -> String {
+        self.process.err()
+    }
+
     /// The page `/metrics`.
     #[track_caller]
     pub fn metrics(&self) -> String {

@@ -23,6 +23,8 @@ pub struct Collector {
 struct Got {
     ids: BTreeMap<usize, BTreeSet<String>>,
     records: usize,
+    /// Records without a number.
+    strangers: usize,
 }
 
 impl Collector {
@@ -82,6 +84,7 @@ impl Collector {
         }
         assert_eq!(missing(), 0, "acknowledged and lost, of {}", acknowledged.len());
         let got = self.got.lock().unwrap();
+        assert_eq!(got.strangers, 0, "records that nobody sent");
         for number in acknowledged {
             assert_eq!(got.ids[number].len(), 1, "record {number} came under two ids");
         }
@@ -111,8 +114,15 @@ fn take(body: &[u8], got: &mut Got) {
     for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let envelope: serde_json::Value = serde_json::from_slice(line).expect("a whole line is JSON");
         let message = envelope["message"].as_str().expect("a record has a message");
+        if message.starts_with("[logveil: record withheld") {
+            // What a test sent beyond a limit.
+            continue;
+        }
         let number = message.split_once("rec-").and_then(|(_, rest)| rest.get(..6)?.parse().ok());
-        let number = number.unwrap_or_else(|| panic!("a record that nobody sent, {} bytes", line.len()));
+        let Some(number) = number else {
+            got.strangers += 1;
+            continue;
+        };
         assert!(message.ends_with(" done"), "record {number} was cut");
         let id = envelope["id"].as_str().expect("a record has an id").to_owned();
         got.ids.entry(number).or_default().insert(id);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::keys::{EpochKey, KeyId, Keyring};
+use crate::limit::TURNS;
 use crate::queue::memory::{self, Receiver};
 use crate::record::Record;
 use crate::secret::{Raw, Secret};
@@ -44,6 +45,7 @@ fn intake(
     let intake = Intake::new(
         now.clone(),
         Queues::Memory(senders.into()),
+        TURNS,
         Ids::of_run(7),
         Arc::new(Metrics::new()),
         Arc::default(),
@@ -158,7 +160,7 @@ async fn no_more_is_cleaned_than_there_are_places() {
     let (intake, now, mut queues) = intake(keyring(), vec![None], &[1]);
     let intake = Arc::new(intake);
     let mut takes = tokio::task::JoinSet::new();
-    for _ in 0..1 + PIPELINE_BATCHES_MAX + 3 {
+    for _ in 0..1 + TURNS + 3 {
         let intake = Arc::clone(&intake);
         takes.spawn(async move { intake.take(batch().0, Duration::MAX).await });
     }
@@ -166,7 +168,7 @@ async fn no_more_is_cleaned_than_there_are_places() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     now.swap(Live::new(Arc::new(Policy::builtin("everything").unwrap()), keyring(), vec![Want::default()]));
     let mut after = 0;
-    for _ in 0..1 + PIPELINE_BATCHES_MAX + 3 {
+    for _ in 0..1 + TURNS + 3 {
         for (item, _) in queues[0].pop(1).await.unwrap() {
             after += usize::from(item.batch.iter().next().unwrap().message == b"from [ipv4]");
         }
@@ -199,7 +201,8 @@ fn bound_intake(policy: &Arc<Policy>, regions: &[Option<&str>]) -> (Intake, Now,
     let gauge = || prometheus::IntGauge::new("test", "test").unwrap();
     let (senders, receivers): (Vec<_>, Vec<_>) = regions.iter().map(|_| memory::queue(ROOM, gauge())).unzip();
     let queues = Queues::Memory(senders.into());
-    let intake = Intake::new(now.clone(), queues, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
+    let intake =
+        Intake::new(now.clone(), queues, TURNS, Ids::of_run(7), Arc::new(Metrics::new()), Arc::default());
     (intake, now, receivers)
 }
 

@@ -24,11 +24,11 @@ use crate::codec::container::{self, Line, Place};
 use crate::codec::{Element, Parts};
 use crate::frame::{Cut, Ends, Framer, Lines, Step, Why};
 use crate::limit::{
-    FILE_ASKED_EVERY, FILE_BATCHES_MAX, FILE_GONE_WAIT, FILE_HEAD_BYTES, FILE_TRIES_MAX, READ_BYTES,
-    RECORD_BYTES_MAX, RETRY_WAIT_MAX,
+    FILE_ASKED_EVERY, FILE_BATCHES_MAX, FILE_GONE_WAIT, FILE_HEAD_BYTES, FILE_TRIES_MAX, IDLE_READ_BYTES,
+    READ_BYTES, RECORD_BYTES_MAX, RETRY_WAIT_MAX,
 };
 use crate::source::gather::Gather;
-use crate::source::room::Share;
+use crate::source::room::{self, Share};
 use crate::source::{Refused, World, stopped};
 use crate::telemetry::Discard;
 
@@ -59,6 +59,8 @@ pub struct Tail {
     joiner: Joiner,
     gather: Gather,
     share: Share,
+    /// Held while batches are made.
+    batching: Option<room::Turn>,
     progress: Arc<Progress>,
     /// Up to where records are confirmed, and how often those behind were sent.
     safe: u64,
@@ -111,6 +113,7 @@ impl Tail {
             joiner: Joiner::default(),
             gather: Gather::new(name, shared.world.clone()),
             share,
+            batching: None,
             progress: Arc::default(),
             safe: offset,
             tries: 0,
@@ -152,9 +155,13 @@ impl Tail {
 
     async fn turn(&mut self) -> Result<Turn, Fault> {
         if let Some(rest) = self.settle() {
+            // It is read again.
+            self.gather.discard();
+            self.batching = None;
             return Ok(Turn::Rest(rest));
         }
         if self.progress.count() >= FILE_BATCHES_MAX {
+            self.pause().await?;
             return Ok(Turn::Rest(FILE_ASKED_EVERY));
         }
         if self.quiet_since.is_some() && self.is_another()? {
@@ -167,7 +174,7 @@ impl Tail {
             return Ok(Turn::On);
         }
         self.give_out_overdue(false);
-        self.hand_on().await?;
+        self.pause().await?;
         let now = Instant::now();
         let quiet_since = *self.quiet_since.get_or_insert(now);
         if !self.is_named.load(Ordering::Relaxed) && now >= quiet_since + FILE_GONE_WAIT {
@@ -247,11 +254,22 @@ impl Tail {
         let _ = self.share.hold(0);
     }
 
+    /// Hands on what is gathered, and holds little until there is more to do.
+    async fn pause(&mut self) -> Result<(), Refused> {
+        self.hand_on().await?;
+        self.unspent.shrink_to_fit();
+        self.batching = None;
+        Ok(())
+    }
+
     /// Reads what comes next; says how many bytes that were.
     async fn read(&mut self) -> Result<usize, Fault> {
         let at = self.offset + self.unspent.len() as u64;
         if self.quiet_since.is_some() && self.file.metadata()?.len() == at {
             return Ok(0);
+        }
+        if self.batching.is_none() {
+            self.batching = Some(self.shared.world.turns.take().await);
         }
         let file = Arc::clone(&self.file);
         let mut unspent = std::mem::take(&mut self.unspent);
@@ -298,7 +316,7 @@ impl Tail {
         if self.unspent.is_empty() {
             self.unspent = Vec::new();
         }
-        let unfinished = self.unspent.len().saturating_sub(READ_BYTES) + self.joiner.byte_len();
+        let unfinished = self.unspent.len().saturating_sub(IDLE_READ_BYTES) + self.joiner.byte_len();
         if self.share.hold(unfinished).is_err() {
             // Others hold all the room. What is in hand is handed on; the rest is read again.
             self.hand_on().await?;
@@ -399,6 +417,7 @@ impl Tail {
 
     /// Waits until it is known of each batch whether it is safe, as long as a client would.
     async fn stop(mut self) {
+        self.batching = None;
         let known = async {
             while self.progress.count() > 0 {
                 self.progress.news().await;

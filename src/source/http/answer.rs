@@ -48,6 +48,9 @@ pub enum Problem {
     /// Its body came too slowly.
     #[error("the body took too long; nothing of it was taken")]
     Timeout,
+    /// Its client sends more than it may.
+    #[error("this client sends more than it may; send all of it again later")]
+    TooFast,
     /// There is no room.
     #[error("the queue is full; send all of it again later")]
     Busy,
@@ -96,6 +99,7 @@ impl Problem {
             }
             Problem::TooLarge => Refusal::TooLarge,
             Problem::Timeout => Refusal::Timeout,
+            Problem::TooFast => Refusal::TooFast,
             Problem::Busy => Refusal::Busy,
             Problem::Stopping => Refusal::Stopping,
             Problem::Unconfirmed => Refusal::Unconfirmed,
@@ -114,6 +118,7 @@ impl Problem {
             }
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Problem::TooFast => StatusCode::TOO_MANY_REQUESTS,
             Problem::Busy | Problem::Stopping | Problem::Unconfirmed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -129,6 +134,7 @@ impl Problem {
             }
             Problem::TooLarge => "too_large",
             Problem::Timeout => "timeout",
+            Problem::TooFast => "too_fast",
             Problem::Busy => "busy",
             Problem::Stopping => "stopping",
             Problem::Unconfirmed => "unconfirmed",
@@ -140,7 +146,9 @@ impl Problem {
         match self {
             Problem::NoCredentials | Problem::WrongCredentials => "security_exception",
             Problem::TooLarge => "content_too_long_exception",
-            Problem::Busy | Problem::Stopping | Problem::Unconfirmed => "es_rejected_execution_exception",
+            Problem::TooFast | Problem::Busy | Problem::Stopping | Problem::Unconfirmed => {
+                "es_rejected_execution_exception"
+            }
             Problem::Timeout => "timeout_exception",
             _ => "illegal_argument_exception",
         }
@@ -155,7 +163,7 @@ impl Problem {
             Problem::Event(hec::Malformed::Missing(_)) => 12,
             Problem::Event(hec::Malformed::Blank(_)) => 13,
             Problem::Path | Problem::Method => 404,
-            Problem::Busy | Problem::Unconfirmed => 9,
+            Problem::TooFast | Problem::Busy | Problem::Unconfirmed => 9,
             Problem::Stopping => 23,
             _ => 6,
         }
@@ -167,7 +175,7 @@ impl Problem {
             Problem::NoCredentials | Problem::WrongCredentials => 16,
             Problem::Path | Problem::Method | Problem::Encoding => 12,
             Problem::Timeout => 4,
-            Problem::Busy | Problem::Stopping | Problem::Unconfirmed => 14,
+            Problem::TooFast | Problem::Busy | Problem::Stopping | Problem::Unconfirmed => 14,
             Problem::TooLarge => 8,
             _ => 3,
         }
@@ -180,7 +188,9 @@ impl Problem {
             Problem::NoCredentials | Problem::WrongCredentials => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"logveil\"")))
             }
-            Problem::Busy | Problem::Stopping | Problem::Unconfirmed => Some((RETRY_AFTER, RETRY_SECONDS)),
+            Problem::TooFast | Problem::Busy | Problem::Stopping | Problem::Unconfirmed => {
+                Some((RETRY_AFTER, RETRY_SECONDS))
+            }
             _ => None,
         }
     }

@@ -18,6 +18,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use super::answer::{Problem, exported_message};
 use super::body::{self, Encoding};
 use super::request::{Desk, Held};
+use crate::source::peers::Guest;
 use crate::source::room::Share;
 
 /// An answer with trailers.
@@ -32,16 +33,16 @@ const PREFIX_BYTES: usize = 5;
 
 impl Desk {
     /// Answers a request that came over HTTP/2.
-    pub async fn answer_http2(&self, request: Request<Incoming>) -> Answer {
+    pub async fn answer_http2(&self, request: Request<Incoming>, guest: &Guest) -> Answer {
         let is_grpc = request
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
         if !is_grpc {
-            return self.answer(request).await.map(|body| body.boxed_unsync());
+            return self.answer(request, guest).await.map(|body| body.boxed_unsync());
         }
         let (head, mut body) = request.into_parts();
-        match self.export(&head, &mut body).await {
+        match self.export(&head, &mut body, guest).await {
             Ok(rejected) => success(&exported_message(rejected)),
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
@@ -51,7 +52,7 @@ impl Desk {
     }
 
     /// Takes a message of logs; says how many of them were rejected.
-    async fn export(&self, head: &Head, body: &mut Incoming) -> Result<u64, Problem> {
+    async fn export(&self, head: &Head, body: &mut Incoming, guest: &Guest) -> Result<u64, Problem> {
         if head.method != Method::POST || head.uri.path() != PATH {
             return Err(Problem::Path);
         }
@@ -61,9 +62,8 @@ impl Desk {
             Some(b"gzip") => Encoding::Gzip,
             Some(_) => return Err(Problem::Encoding),
         };
-        let limits = &self.settings.limits;
         let mut share = self.room.share();
-        let framed = body::read(body, limits, &mut share).await?;
+        let framed = self.read(body, &mut share, guest).await?;
         let bytes = self.unframe(framed, encoding, &mut share).await?;
         self.take_otlp(head, Held::new(bytes, share)).await
     }

@@ -43,7 +43,7 @@ use tokio::task::JoinSet;
 
 use super::accept::{Door, Place, ended};
 use super::tls::Tls;
-use super::{Error, World, stopped};
+use super::{Error, World, peers, stopped};
 use crate::limit;
 use crate::telemetry::Refusal;
 pub use auth::Auth;
@@ -69,6 +69,8 @@ pub struct Settings {
 pub struct Limits {
     /// Connections open at the same time; more wait. Default [`limit::CONNECTIONS_MAX`].
     pub connections_max: usize,
+    /// What each peer may do of that.
+    pub peers: peers::Settings,
     /// For a request's line and headers, also on an idle connection. Default 30 s.
     pub head_wait: Duration,
     /// For the next bytes of a body. Default 10 s.
@@ -89,6 +91,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: limit::CONNECTIONS_MAX,
+            peers: peers::Settings::default(),
             head_wait: Duration::from_secs(30),
             body_idle_wait: Duration::from_secs(10),
             body_wait: Duration::from_secs(60),
@@ -126,7 +129,13 @@ pub async fn bind(settings: Settings) -> Result<Listener, Error> {
 pub async fn serve(listener: Listener, world: World) {
     let Listener { settings, tcp } = listener;
     let name = Arc::clone(&settings.name);
-    let door = Door::new(tcp, settings.limits.connections_max, name, Arc::clone(&world.metrics));
+    let door = Door::new(
+        tcp,
+        settings.limits.connections_max,
+        settings.limits.peers,
+        name,
+        Arc::clone(&world.metrics),
+    );
     let mut stop = world.stop.clone();
     let desk = Arc::new(Desk::new(settings, world));
     let mut connections = JoinSet::new();
@@ -147,19 +156,19 @@ pub async fn serve(listener: Listener, world: World) {
 }
 
 async fn connection(stream: TcpStream, place: Place, desk: Arc<Desk>) {
+    let place = Arc::new(place);
     match &desk.settings.tls {
-        None if begins_http2(&stream, &desk).await => streams(stream, &desk).await,
-        None => requests(stream, &desk).await,
+        None if begins_http2(&stream, &desk).await => streams(stream, &place, &desk).await,
+        None => requests(stream, &place, &desk).await,
         Some(tls) => {
             if let Some(stream) = tls.accept(stream, &desk.settings.name, &desk.world.metrics).await {
                 match stream.get_ref().1.alpn_protocol() {
-                    Some(b"h2") => streams(stream, &desk).await,
-                    _ => requests(stream, &desk).await,
+                    Some(b"h2") => streams(stream, &place, &desk).await,
+                    _ => requests(stream, &place, &desk).await,
                 }
             }
         }
     }
-    drop(place);
 }
 
 /// Whether a client begins with HTTP/2 at once (RFC 9113, section 3.3), as gRPC does without TLS.
@@ -176,17 +185,29 @@ async fn begins_http2(stream: &TcpStream, desk: &Desk) -> bool {
 }
 
 /// Serves one connection of HTTP/2, whose streams are answered side by side; after a stop those in hand are its last.
-async fn streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, desk: &Arc<Desk>) {
+///
+/// What a client may make it hold is bounded: streams, bytes of headers, bytes that it has sent and we have not read, bytes
+/// of answers that it does not take, streams that it opened and reset.
+async fn streams(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    place: &Arc<Place>,
+    desk: &Arc<Desk>,
+) {
     let mut http = http2::Builder::new(TokioExecutor::new());
     http.timer(TokioTimer::new())
         .max_concurrent_streams(limit::STREAMS_MAX)
         .max_header_list_size(limit::REQUEST_HEAD_BYTES_MAX as u32)
+        .initial_stream_window_size(limit::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limit::STREAMS_WINDOW_BYTES)
+        .max_send_buf_size(limit::STREAM_SEND_BYTES)
+        .max_pending_accept_reset_streams(limit::STREAMS_RESET_MAX)
+        .max_local_error_reset_streams(limit::STREAMS_RESET_MAX)
         .keep_alive_interval(desk.settings.limits.head_wait)
         .keep_alive_timeout(desk.settings.limits.head_wait);
     let mut stop = desk.world.stop.clone();
     let serve = service_fn(|request| {
-        let desk = Arc::clone(desk);
-        async move { Ok::<_, std::convert::Infallible>(desk.answer_http2(request).await) }
+        let (desk, place) = (Arc::clone(desk), Arc::clone(place));
+        async move { Ok::<_, std::convert::Infallible>(desk.answer_http2(request, &place.guest).await) }
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
     let served = tokio::select! {
@@ -202,19 +223,19 @@ async fn streams(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, d
 }
 
 /// Serves one connection, request after request; after a stop the one in hand is its last.
-async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, desk: &Arc<Desk>) {
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, place: &Place, desk: &Arc<Desk>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(desk.settings.limits.head_wait)
         .max_header_size(limit::REQUEST_HEAD_BYTES_MAX)
         .max_headers(limit::REQUEST_HEADERS_MAX)
-        .max_buf_size(limit::READ_BYTES)
+        .max_buf_size(limit::REQUEST_READ_BYTES)
         .half_close(true)
         .keep_alive(true);
     let mut stop = desk.world.stop.clone();
     let serve = service_fn(|request| {
         let desk = Arc::clone(desk);
-        async move { Ok::<_, std::convert::Infallible>(desk.answer(request).await) }
+        async move { Ok::<_, std::convert::Infallible>(desk.answer(request, &place.guest).await) }
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
     let served = tokio::select! {

@@ -20,6 +20,7 @@ use crate::limit::RECORD_BYTES_MAX;
 use crate::record::Ack;
 use crate::source::World;
 use crate::source::gather::Gather;
+use crate::source::peers::Guest;
 use crate::source::room::{Room, Share};
 
 /// Where requests are handed in.
@@ -51,10 +52,10 @@ impl Desk {
     }
 
     /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub async fn answer(&self, request: Request<Incoming>, guest: &Guest) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
         let tongue = asked::tongue(&head);
-        match self.take(&head, &mut body, tongue).await {
+        match self.take(&head, &mut body, tongue, guest).await {
             Ok(answer) => answer,
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
@@ -72,6 +73,7 @@ impl Desk {
         head: &Head,
         body: &mut Incoming,
         tongue: Tongue,
+        guest: &Guest,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let asked = Asked::of(head)?;
         if asked == Asked::Health {
@@ -88,7 +90,7 @@ impl Desk {
             encoding => encoding,
         };
         let mut share = self.room.share();
-        let packed = body::read(body, limits, &mut share).await?;
+        let packed = self.read(body, &mut share, guest).await?;
         let bytes = body::unpack(encoding, packed, limits, &mut share).await?;
         let body = Held::new(bytes, share);
         match asked {
@@ -100,6 +102,21 @@ impl Desk {
             Asked::Acks => self.acks(head, &body.bytes),
             Asked::Lines | Asked::Cluster | Asked::Health => self.lines(head, body).await,
         }
+    }
+
+    /// Reads a body, unless its client is ahead of its rate.
+    pub(super) async fn read(
+        &self,
+        body: &mut Incoming,
+        share: &mut Share,
+        guest: &Guest,
+    ) -> Result<Vec<u8>, Problem> {
+        if !guest.spend(0).is_zero() {
+            return Err(Problem::TooFast);
+        }
+        let packed = body::read(body, &self.settings.limits, share).await;
+        guest.spend(packed.as_ref().map_or(0, Vec::len));
+        packed
     }
 
     /// Takes a record a line, or OTLP in JSON.
@@ -115,7 +132,10 @@ impl Desk {
             // A client that is gone hears nothing.
             let _ = tell.map(|tell| tell.send(safe));
         });
+        let turn = tokio::time::timeout(self.settings.limits.room_wait, self.world.turns.take()).await;
+        let turn = turn.map_err(|_elapsed| Problem::Busy)?;
         let records = self.hand_on(&body.bytes, head.uri.path(), &ack).await?;
+        drop(turn);
         // Queues hold the records now, within their own bounds.
         drop(body);
         ack.confirm();

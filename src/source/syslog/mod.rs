@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 
 use super::tls::Tls;
-use super::{Error, World};
+use super::{Error, World, peers};
 use crate::limit;
 
 /// What a syslog source listens on.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub unix_datagram: Option<PathBuf>,
     /// TCP connections open at the same time; more wait. Default [`limit::CONNECTIONS_MAX`].
     pub connections_max: usize,
+    /// What each peer may do of that.
+    pub peers: peers::Settings,
     /// Longest record over TCP, in bytes; longer ones are cut. Default [`limit::RECORD_BYTES_MAX`].
     pub record_bytes_max: usize,
     /// Bytes of long unfinished records over all connections. Default [`limit::UNFINISHED_BYTES_MAX`].
@@ -56,6 +58,7 @@ impl Settings {
             unix: None,
             unix_datagram: None,
             connections_max: limit::CONNECTIONS_MAX,
+            peers: peers::Settings::default(),
             record_bytes_max: limit::RECORD_BYTES_MAX,
             unfinished_bytes_max: limit::UNFINISHED_BYTES_MAX,
         }

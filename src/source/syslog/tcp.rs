@@ -3,7 +3,9 @@ Syslog over TCP.
 
 A connection's task reads what there is, cuts it, and hands a batch on when it
 is full or when nothing more is there to read, so that a quiet stream waits for
-nothing. A record is copied once, from the read buffer into its batch.
+nothing. A record is copied once, from the read buffer into its batch. A
+connection that has nothing to read holds a small buffer; one that has takes a
+turn before it makes batches.
 */
 
 use std::future::poll_fn;
@@ -21,18 +23,20 @@ use tokio::time::timeout;
 
 use super::Settings;
 use crate::frame::{Cut, Framer, Step, Syslog, Why};
-use crate::limit::{READ_BYTES, STOP_READ_BYTES_MAX, STOP_READ_WAIT};
+use crate::limit::{IDLE_READ_BYTES, READ_BYTES, STOP_READ_BYTES_MAX, STOP_READ_WAIT, TURN_BATCHES_MAX};
 use crate::record::Ack;
 use crate::source::accept::{Door, Place, ended};
 use crate::source::gather::Gather;
-use crate::source::room::{Room, Share};
-use crate::source::{Refused, World, stopped};
+use crate::source::peers::Guest;
+use crate::source::room::{Room, Share, Turn};
+use crate::source::{Refused, World, held_back, stopped};
 use crate::telemetry::Refusal;
 
 /// Serves connections until the world stops, then those that are open or wait in the backlog.
 pub async fn serve(listener: TcpListener, settings: &Settings, world: &World) {
     let name = Arc::clone(&settings.name);
-    let door = Door::new(listener, settings.connections_max, name, Arc::clone(&world.metrics));
+    let door =
+        Door::new(listener, settings.connections_max, settings.peers, name, Arc::clone(&world.metrics));
     let room = Room::new(settings.unfinished_bytes_max);
     let mut stop = world.stop.clone();
     let mut connections = JoinSet::new();
@@ -64,10 +68,10 @@ fn spawn(
     let (share, settings, world) = (room.share(), settings.clone(), world.clone());
     connections.spawn(async move {
         match &settings.tls {
-            None => run(stream, share, &settings, &world).await,
+            None => run(stream, share, Some(&place.guest), &settings, &world).await,
             Some(tls) => {
                 if let Some(stream) = tls.accept(stream, &settings.name, &world.metrics).await {
-                    run(stream, share, &settings, &world).await;
+                    run(stream, share, Some(&place.guest), &settings, &world).await;
                 }
             }
         }
@@ -76,13 +80,23 @@ fn spawn(
 }
 
 /// Reads a connection to its end.
-pub async fn run(stream: impl AsyncRead + Unpin, share: Share, settings: &Settings, world: &World) {
+pub async fn run(
+    stream: impl AsyncRead + Unpin,
+    share: Share,
+    guest: Option<&Guest>,
+    settings: &Settings,
+    world: &World,
+) {
     let mut connection = Connection {
         stream,
         share,
+        guest,
         framer: Syslog::new(settings.record_bytes_max),
         unspent: Vec::new(),
+        read_bytes: IDLE_READ_BYTES,
         gather: Gather::new(Arc::clone(&settings.name), world.clone()),
+        turn: None,
+        batches: 0,
         world: world.clone(),
         name: Arc::clone(&settings.name),
     };
@@ -90,13 +104,20 @@ pub async fn run(stream: impl AsyncRead + Unpin, share: Share, settings: &Settin
     let _ = connection.run().await;
 }
 
-struct Connection<S> {
+struct Connection<'a, S> {
     stream: S,
+    /// Whose rate it is read at, if there is one.
+    guest: Option<&'a Guest>,
     framer: Syslog,
     unspent: Vec<u8>,
-    /// Of the room for what is unspent beyond one read.
+    /// Bytes that the next read asks for: few until one was filled.
+    read_bytes: usize,
+    /// Of the room for what is unspent beyond [`IDLE_READ_BYTES`].
     share: Share,
     gather: Gather,
+    turn: Option<Turn>,
+    /// Batches handed on in this turn.
+    batches: usize,
     world: World,
     name: Arc<str>,
 }
@@ -113,7 +134,7 @@ enum End {
     Crowded,
 }
 
-impl<S: AsyncRead + Unpin> Connection<S> {
+impl<S: AsyncRead + Unpin> Connection<'_, S> {
     async fn run(&mut self) -> Result<(), Refused> {
         let end = self.read().await?;
         if matches!(end, End::Crowded) {
@@ -152,10 +173,11 @@ impl<S: AsyncRead + Unpin> Connection<S> {
             }
             let read = match self.read_once().await {
                 Some(read) => read,
-                // Nothing is there now: what is gathered waits for nothing.
+                // Nothing is there now, or it is others' turn: what is gathered waits for nothing.
                 None => {
-                    self.hand_on().await?;
+                    self.rest().await?;
                     let Some(read) = self.read_on(&mut stop, is_stopping).await else { continue };
+                    self.turn = Some(self.world.turns.take().await);
                     read
                 }
             };
@@ -165,8 +187,16 @@ impl<S: AsyncRead + Unpin> Connection<S> {
                     if is_stopping {
                         left_at_stop = left_at_stop.saturating_sub(read);
                     }
+                    if self.unspent.len() == self.unspent.capacity() {
+                        self.read_bytes = READ_BYTES;
+                    }
                     if let Some(end) = self.cut().await? {
                         return Ok(end);
+                    }
+                    let wait = self.guest.map_or(Duration::ZERO, |guest| guest.spend(read));
+                    if !wait.is_zero() {
+                        self.rest().await?;
+                        held_back(wait, &mut stop).await;
                     }
                     tokio::task::coop::consume_budget().await;
                 }
@@ -176,9 +206,23 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         }
     }
 
-    /// What is there at once, if anything is.
+    /// Gives back the turn, and what memory is not needed for an unfinished record.
+    async fn rest(&mut self) -> Result<(), Refused> {
+        self.hand_on().await?;
+        self.read_bytes = IDLE_READ_BYTES;
+        if self.unspent.capacity() - self.unspent.len() > 2 * IDLE_READ_BYTES {
+            self.unspent.shrink_to(self.unspent.len() + IDLE_READ_BYTES);
+        }
+        (self.turn, self.batches) = (None, 0);
+        Ok(())
+    }
+
+    /// What is there at once, if anything is and it is our turn.
     async fn read_once(&mut self) -> Option<io::Result<usize>> {
-        self.unspent.reserve(READ_BYTES);
+        if self.turn.is_none() || self.batches >= TURN_BATCHES_MAX {
+            return None;
+        }
+        self.unspent.reserve(self.read_bytes);
         let mut reading = pin!(self.stream.read_buf(&mut self.unspent));
         poll_fn(|context| match reading.as_mut().poll(context) {
             Poll::Ready(read) => Poll::Ready(Some(read)),
@@ -193,6 +237,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         stop: &mut watch::Receiver<bool>,
         is_stopping: bool,
     ) -> Option<io::Result<usize>> {
+        self.unspent.reserve(self.read_bytes);
         let reading = self.stream.read_buf(&mut self.unspent);
         if is_stopping {
             let read = timeout(STOP_READ_WAIT, reading).await;
@@ -229,11 +274,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
             }
         }
         self.unspent.drain(..spent);
-        if self.unspent.is_empty() && self.unspent.capacity() > 2 * READ_BYTES {
-            // A long record has made it big; connections are many.
-            self.unspent = Vec::new();
-        }
-        let unfinished = self.unspent.len().saturating_sub(READ_BYTES);
+        let unfinished = self.unspent.len().saturating_sub(IDLE_READ_BYTES);
         Ok(self.share.hold(unfinished).err().map(|_| End::Crowded))
     }
 
@@ -241,6 +282,7 @@ impl<S: AsyncRead + Unpin> Connection<S> {
         if self.gather.is_empty() {
             return Ok(());
         }
+        self.batches += 1;
         let batch = self.gather.take(b"", Ack::none());
         self.world.intake.take(batch, Duration::MAX).await
     }

@@ -87,7 +87,7 @@ pub async fn serve_streams(bound: Bound<UnixListener>, settings: &Settings, worl
                 Ok((stream, _peer)) => {
                     let (share, settings, world) = (room.share(), settings.clone(), world.clone());
                     connections.spawn(async move {
-                        tcp::run(stream, share, &settings, &world).await;
+                        tcp::run(stream, share, None, &settings, &world).await;
                         drop(slot);
                     });
                 }
