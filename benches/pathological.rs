@@ -47,6 +47,10 @@ const UNITS: &[(&str, &str)] = &[
     ("vendor_prefixes", "ghp_AKIAsk_live_xoxb-"),
     ("long_words", "aB3"),
     ("own_labels", "[email"),
+    ("unquoted_values", "fooo_key="),
+    ("dashed_values", "fooo-key-"),
+    ("bracketed_values", "fooo_key:["),
+    ("references", "key=a&amp;"),
 ];
 
 /// Lengths from one to 64 times the least.

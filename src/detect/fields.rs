@@ -458,6 +458,7 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
     if text.len() < field.length_min {
         return Some(Why::Length);
     }
+    let text = &text[..text.len().min(limit::JUDGED_BYTES_MAX)];
     let counts = match field.numbers {
         Numbers::Count => true,
         Numbers::Long => text.len() >= NUMBER_DIGITS_MIN,

@@ -242,9 +242,27 @@ pub enum After {
 /// The last run of bytes that was read as a value without quotes.
 ///
 /// Where such a run ends does not depend on where it begins, so a haystack of nothing but `key=key=key=` is
-/// read once and not once per key.
+/// read once and not once per key; nor is punctuation at its end.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LastRun(Span);
+pub struct LastRun {
+    run: Span,
+    /// Its end without closing punctuation.
+    trimmed: usize,
+}
+
+impl LastRun {
+    /// The end of the run that goes on at `at`, with and without closing punctuation.
+    fn ends(&mut self, haystack: &[u8], at: usize) -> (usize, usize) {
+        if !self.run.covers(Span::new(at, at)) {
+            self.run = Span::new(at, bare_end(haystack, at));
+            self.trimmed = trimmed(haystack, at, self.run.end);
+        }
+        let end = self.run.end;
+        // What opens a bracket is looked for in the last bytes alone: a value that has all of them ends as any other.
+        let is_long = at + limit::KEY_BYTES_MAX <= end;
+        (end, if is_long { self.trimmed.max(at) } else { trimmed(haystack, at, end) })
+    }
+}
 
 /// The value after `key`. Its form tells no percent-encoding; [`percent_form`] adds that.
 pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
@@ -264,13 +282,8 @@ pub fn value_after(haystack: &[u8], key: Key, last: &mut LastRun) -> After {
     if let Some(level) = opens_composite(haystack, at) {
         return After::Composite { at, level };
     }
-    if !last.0.covers(Span::new(at, at)) {
-        last.0 = Span::new(at, bare_end(haystack, at));
-    }
-    let span = match unbracketed(haystack, at, last.0.end) {
-        Some(inner) => inner,
-        None => Span::new(at, trimmed(haystack, at, last.0.end)),
-    };
+    let (end, trimmed) = last.ends(haystack, at);
+    let span = unbracketed(haystack, at, end).unwrap_or(Span::new(at, trimmed));
     After::One(Value { span, form: Form::PLAIN })
 }
 
@@ -386,9 +399,12 @@ fn is_inner(haystack: &[u8], at: usize) -> bool {
 
 /// Whether the `&` before `at` begins the next parameter of a query, or is a reference of XML: `&amp;x=1`.
 fn next_parameter_begins(haystack: &[u8], at: usize) -> bool {
-    let rest = &haystack[at..haystack.len().min(at + limit::KEY_BYTES_MAX)];
+    let mut rest = &haystack[at..haystack.len().min(at + limit::KEY_BYTES_MAX)];
+    while let Some(behind) = rest.strip_prefix(b"amp;") {
+        rest = behind;
+    }
     let len = rest.iter().take_while(|&&b| is_key_byte(b) || b == b'+').count();
-    rest.get(len) == Some(&b'=') || rest.starts_with(b"amp;") && next_parameter_begins(haystack, at + 4)
+    rest.get(len) == Some(&b'=')
 }
 
 /// Whether what the `<` before `at` begins is a tag, or an address in angle brackets.
