@@ -2,13 +2,21 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::output::{Output, counted};
+use super::bench::engine::read;
+use super::output::{Output, counted, sized};
 use super::packs::{self, Packs};
 use super::{Error, Exit};
-use crate::detect::Rules;
+use crate::bench::engine::Subject;
+use crate::bench::rules::measure;
+use crate::clock::ThreadClock;
 use crate::detect::pack::BUILTIN;
 use crate::detect::rule::{Example, FieldRule, Kind, PatternRule, Rule};
+use crate::detect::{Rules, Way};
+use crate::keys::Keyring;
+use crate::policy::Policy;
 use crate::span::Span;
 
 /// List rules, show one, or test them.
@@ -28,11 +36,15 @@ enum What {
         #[command(flatten)]
         packs: Packs,
     },
-    /// One rule with its keys or anchors and its examples.
-    #[command(after_help = "Example: logveil pattern show github-token")]
+    /// One rule with its keys or anchors, the way its candidates are found, what it costs on a file, and its examples.
+    #[command(after_help = "Examples: logveil pattern show github-token\n          \
+                            logveil pattern show my-rule --pack my-pack.yaml --input app.log")]
     Show {
         /// The rule's name, as `pattern list` writes it.
         rule: String,
+        /// Files to measure its cost on, under policy `everything`, as `bench engine` does; takes some seconds.
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        input: Vec<PathBuf>,
         #[command(flatten)]
         packs: Packs,
     },
@@ -51,7 +63,15 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let mut output = Output::open()?;
     let (text, exit) = match arguments.what {
         What::List { packs } => (list(&in_full(&packs.read()?)?), Exit::Done),
-        What::Show { rule, packs } => (show(&in_full(&packs.read()?)?, &rule)?, Exit::Done),
+        What::Show { rule, packs, input } => {
+            let packs = packs.read()?;
+            let rules = in_full(&packs)?;
+            let mut text = show(&rules, &rule)?;
+            if !input.is_empty() {
+                text.push_str(&cost(rules, &packs, &rule, &input)?);
+            }
+            (text, Exit::Done)
+        }
         What::Test { alone, packs } if alone.is_empty() => test(&in_full(&packs.read()?)?),
         What::Test { alone, .. } => {
             let packs = packs::read(&alone)?;
@@ -92,7 +112,7 @@ fn kind(kind: &Kind) -> &'static str {
 
 fn show(rules: &Rules, name: &str) -> Result<String, Error> {
     let found = rules.rules().find(|(_, rule)| &*rule.name == name);
-    let Some((_, rule)) = found else {
+    let Some((id, rule)) = found else {
         return Err(Error::Usage(format!("no rule `{name}`; `logveil pattern list` names them all")));
     };
     let mut text = String::new();
@@ -111,12 +131,58 @@ fn show(rules: &Rules, name: &str) -> Result<String, Error> {
             row("validator", &format!("{:?}", near.validator));
         }
     }
+    row("found", way(rules.way(id)));
     for example in &rule.examples {
         let sort = if example.expected.is_empty() { "not" } else { "example" };
         row(sort, &marked(&example.text, &example.expected));
     }
     Ok(text)
 }
+
+/// How candidates are found, and so what a line costs that has none.
+fn way(way: Way) -> &'static str {
+    match way {
+        Way::Shape => "by shape: the arithmetic of masks leaves few places, and an exact parser reads there",
+        Way::Key => "by key: its last letters before a separator; the value is read where they fit",
+        Way::Mark => "by mark: an anchor that begins 16 bytes and more of a token",
+        Way::Service => "by name: an anchor up to 128 bytes before a token",
+        Way::Literal => "by literal: an anchor where a word or a part of one begins",
+        Way::Word => "by word: a value is read near an anchor",
+        Way::Anywhere => {
+            "by literal at any place: the dearest way; a pattern that begins with its anchor needs no lookback"
+        }
+        Way::Line => "by a policy's line, which is asked at every field",
+    }
+}
+
+/// What the rule costs on these files, and what it looks at there.
+fn cost(rules: Rules, packs: &[(String, String)], name: &str, input: &[PathBuf]) -> Result<String, Error> {
+    let (sample, _) = read(input)?;
+    let rules = Arc::new(rules);
+    let policy = Policy::builtin_for(Arc::clone(&rules), "everything").expect("it is built in");
+    let class = policy.class_named("app").expect("every policy has it");
+    let subject = Subject { policy: &policy, class, keyring: &Keyring::empty() };
+    let packs = [BUILTIN, &packs::named(packs)].concat();
+    let costs = measure(subject, &packs, &sample, COST_WAIT, &ThreadClock);
+    let row = costs.rows.iter().find(|row| rules.rule_name(row.rule) == name);
+    let looked = row.map_or("no candidate".to_owned(), |row| {
+        let (candidates, findings) = (counted(row.candidates, "candidate"), counted(row.findings, "finding"));
+        format!("{candidates}, {findings}")
+    });
+    let cost = match row.map(|row| row.cost) {
+        None => "what all rules share: nothing of its own".to_owned(),
+        Some(None) => "not measured: it cannot be left out, or other rules took the time".to_owned(),
+        Some(Some(cost)) if cost <= costs.noise => "less than can be measured".to_owned(),
+        Some(Some(cost)) => {
+            format!("{:.1} % of the search", 100.0 * cost.as_secs_f64() / costs.all.as_secs_f64())
+        }
+    };
+    let bytes = sized(costs.bytes as u64);
+    Ok(format!("{:12} {looked} in {bytes}\n{:12} {cost}\n", "looked at", "cost"))
+}
+
+/// Time for the cost of all rules that have candidates.
+const COST_WAIT: Duration = Duration::from_secs(60);
 
 fn field_rows(field: &FieldRule, row: &mut impl FnMut(&str, &str)) {
     row("keys", &field.keys.join(", "));

@@ -39,6 +39,11 @@ impl Check {
         }
     }
 
+    /// Whether a check digit or check sum decides.
+    pub fn is_by_sum(self) -> bool {
+        matches!(self, Check::Card | Check::Iban)
+    }
+
     /// Whether all of `text` holds.
     pub fn holds(self, text: &[u8]) -> bool {
         self.holds_to(text) == Some(text.len())

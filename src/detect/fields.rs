@@ -465,14 +465,14 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
         Numbers::Ignore => false,
     };
     if !counts && text.iter().all(|b| b.is_ascii_digit() || b".+-".contains(b)) {
-        return Some(Why::Context);
+        return Some(Why::Plain);
     }
     // `credentials=[Login(user=bob, …` opens a structure whose fields are asked on their own.
     if !quoted && matches!(text[0], b'[' | b'(' | b'{') && text.contains(&b'=') {
         return Some(Why::Context);
     }
     if tie == Tie::SpacedEquals && !quoted && is_prose(text) {
-        return Some(Why::Context);
+        return Some(Why::Plain);
     }
     if matches!(tie, Tie::Colon | Tie::TightColon) && !quoted {
         let random = (text.len() >= 20 || text.iter().any(u8::is_ascii_digit)) && !entropy::is_place(text);
@@ -482,16 +482,18 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
             Loose::Ignore => true,
         };
         if refused {
-            return Some(Why::Context);
+            return Some(Why::Plain);
         }
     }
     if let Some(pattern) = &field.pattern
         && !pattern.is_match(text)
     {
-        return Some(Why::Context);
+        return Some(Why::Form);
     }
-    if field.check.is_some_and(|check| !holds_decoded(check, text)) {
-        return Some(Why::Checksum);
+    if let Some(check) = field.check
+        && !holds_decoded(check, text)
+    {
+        return Some(if check.is_by_sum() { Why::Checksum } else { Why::Form });
     }
     if field.random && !entropy::looks_random(text) {
         return Some(Why::Entropy);

@@ -95,6 +95,28 @@ impl Wanted {
         Wanted { overrule: (!overrule.is_empty()).then(|| Box::new(overrule)), ..self }
     }
 
+    /// The same for some of the entities; the others are not looked for.
+    pub fn only(&self, keep: impl Fn(Entity) -> bool, entities: &Entities) -> Wanted {
+        let mut fewer = self.clone();
+        for entity in entities.iter().filter(|entity| !keep(*entity)) {
+            if let Some(strength) = fewer.strength.get_mut(entity.index()) {
+                *strength = 0;
+            }
+        }
+        fewer
+    }
+
+    /// The same, with what has no strength looked for as well if `also` says so.
+    pub fn and(&self, also: impl Fn(Entity) -> bool, entities: &Entities) -> Wanted {
+        let mut more = self.clone();
+        more.strength.resize(entities.len(), 0);
+        for entity in entities.iter().filter(|entity| also(*entity)) {
+            let strength = &mut more.strength[entity.index()];
+            *strength = (*strength).max(1);
+        }
+        more
+    }
+
     /// Whether a policy's lines for fields and values are to be asked, with [`Rules::overrule`].
     pub fn is_overruled(&self) -> bool {
         self.overrule.is_some()
@@ -124,6 +146,10 @@ pub enum Why {
     Checksum,
     /// What stands around it says it is something else: a version, an OID, a longer number.
     Context,
+    /// A field's name or a service's mark announces it, and it does not have the form of one.
+    Form,
+    /// A word or a short number behind a name that may as well begin a sentence or name a counter.
+    Plain,
     /// Too short or too long.
     Length,
     /// A part of it is out of range: `256.1.2.3`.
@@ -142,6 +168,27 @@ pub enum Why {
         /// By which of its lists.
         by: Allowed,
     },
+}
+
+/// How a rule's candidates are found, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// It has none of its own: a policy's line is asked at every field.
+    Line,
+    /// By the arithmetic of masks: digits, signs and word characters that stand as in its values.
+    Shape,
+    /// By the last letters of a key before a separator.
+    Key,
+    /// By a literal that begins a long run of token bytes.
+    Mark,
+    /// By a service's name before such a run.
+    Service,
+    /// By a literal where a word or a part of one begins.
+    Literal,
+    /// By a word near which a value is read.
+    Word,
+    /// By a literal at any place.
+    Anywhere,
 }
 
 /// How many [`Rules`] were made.
@@ -313,6 +360,22 @@ impl Rules {
     /// Whether some rule lists a field of this name.
     pub fn is_field_name(&self, name: &[u8]) -> bool {
         !self.names.rules(name).is_empty()
+    }
+
+    /// How the rule's candidates are found.
+    pub fn way(&self, rule: RuleId) -> Way {
+        match &self.rule(rule).kind {
+            Kind::Parser(_) => Way::Shape,
+            Kind::Field(_) => Way::Key,
+            Kind::Near(_) => Way::Word,
+            Kind::Line => Way::Line,
+            Kind::Pattern(pattern) => match anchor_place(pattern) {
+                Place::Token => Way::Mark,
+                Place::Service => Way::Service,
+                Place::Part => Way::Literal,
+                Place::Free => Way::Anywhere,
+            },
+        }
     }
 
     /// The rule's name, as packs write it.

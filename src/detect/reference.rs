@@ -280,7 +280,9 @@ impl Search<'_> {
         if self.wanted.strength(self.rules.rule(rule).entity) == 0 || state.pattern(rule).contains(&start) {
             return;
         }
-        let Some(span) = matched(pattern, self.haystack, start, end) else { return };
+        let Some(span) = matched(pattern, self.haystack, start, end) else {
+            return self.missed_mark(rule, start, end);
+        };
         state.set_pattern(rule, start..span.end);
         if let Some(field) = &pattern.follows {
             return self.at_introduced(rule, field, span, &mut state.run);
@@ -334,8 +336,22 @@ impl Search<'_> {
         true
     }
 
+    /// Notes a service's mark that no token of its form follows, if the rest of its word is no word that it only begins.
+    fn missed_mark(&mut self, rule: RuleId, start: usize, end: usize) {
+        if self.misses.is_none() || !self.rules.rule(rule).is_certain() {
+            return;
+        }
+        let is_token = |b: &&u8| context::is_word(**b) || **b == b'-';
+        let rest = self.haystack[end..].iter().take_while(is_token).count();
+        if rest > 0 && context::word_starts_at(self.haystack, start) {
+            self.missed(rule, Span::new(start, end + rest), Why::Form);
+        }
+    }
+
     pub(super) fn missed(&mut self, rule: RuleId, span: Span, why: Why) {
         if let Some(misses) = &mut self.misses {
+            let ours = mark::is_ours(&self.rules.entities, self.haystack, span);
+            let why = if ours { Why::Placeholder } else { why };
             misses.push(NearMiss { span, rule, why });
         }
     }

@@ -41,6 +41,18 @@ pub enum Kind {
     Line,
 }
 
+impl Rule {
+    /// Whether its findings are hardly ever wrong, wherever they stand: by a check sum, a service's own prefix or an exact
+    /// structure, and not by a field's name or a word nearby.
+    pub fn is_certain(&self) -> bool {
+        match &self.kind {
+            Kind::Parser(parser) => parser.is_certain(),
+            Kind::Pattern(pattern) => pattern.is_certain(),
+            Kind::Field(_) | Kind::Near(_) | Kind::Line => false,
+        }
+    }
+}
+
 impl Kind {
     /// The literals that the rule is looked for at.
     pub fn anchors(&self) -> &[Box<str>] {
@@ -95,6 +107,28 @@ pub enum Parser {
 impl Parser {
     /// How many parsers there are.
     pub const COUNT: usize = Parser::Bot as usize + 1;
+
+    fn is_certain(self) -> bool {
+        match self {
+            Parser::Ipv4
+            | Parser::Ipv6
+            | Parser::Mac
+            | Parser::Email
+            | Parser::Card
+            | Parser::Iban
+            | Parser::Jwt
+            | Parser::UrlCredentials
+            | Parser::PrivateKey
+            | Parser::Wallet
+            | Parser::FiscalCode => true,
+            Parser::Bearer
+            | Parser::Basic
+            | Parser::Authuser
+            | Parser::Phone
+            | Parser::Uuid
+            | Parser::Bot => false,
+        }
+    }
 }
 
 /// The value of a field.
@@ -254,6 +288,18 @@ pub struct PatternRule {
     /// If the pattern only introduces a value: what the value that begins at its end must be.
     pub follows: Option<FieldRule>,
 }
+
+impl PatternRule {
+    /// Whether each match begins with a service's own mark, and nothing but its form is asked for.
+    fn is_certain(&self) -> bool {
+        let marked = self.anchors.iter().all(|anchor| anchor.len() >= MARK_BYTES_MIN);
+        let by_form = self.reach == Reach::Over && self.lookback == 0 && self.follows.is_none();
+        marked && by_form && self.begins == Begins::Word && self.entropy_min == 0.0
+    }
+}
+
+/// Bytes of a mark that hardly ever begins anything else: `ghp_`.
+const MARK_BYTES_MIN: usize = 4;
 
 /// Where a pattern's anchor stands to its match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Error> {
 }
 
 /// What is taken of the inputs, an equal share of each, and whether that is all of them.
-fn read(paths: &[PathBuf]) -> Result<(Sample, bool), Error> {
+pub(in crate::cli) fn read(paths: &[PathBuf]) -> Result<(Sample, bool), Error> {
     let bytes_max = limit::BENCH_BYTES_MAX / paths.len();
     let (mut pieces, mut is_whole) = (Vec::new(), true);
     for path in paths {

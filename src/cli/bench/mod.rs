@@ -1,6 +1,6 @@
 //! `logveil bench`: how much a second, and what takes the time. One file a subject.
 
-mod engine;
+pub(super) mod engine;
 mod tell;
 
 use super::{Error, Exit};

@@ -127,6 +127,8 @@ fn reason(rules: &Rules, why: Why) -> String {
     let reason = match why {
         Why::Checksum => "its check digit or check sum does not hold",
         Why::Context => "what stands around it says that it is something else",
+        Why::Form => "it does not have the form that its name or mark announces",
+        Why::Plain => "it reads like a word or a count, and the name before it may begin a sentence",
         Why::Length => "it is too short or too long",
         Why::Range => "a part of it is out of range",
         Why::Entropy => "it is not random enough",
@@ -145,6 +147,8 @@ fn name(why: Why) -> &'static str {
     match why {
         Why::Checksum => "checksum",
         Why::Context => "context",
+        Why::Form => "form",
+        Why::Plain => "plain",
         Why::Length => "length",
         Why::Range => "range",
         Why::Entropy => "entropy",
