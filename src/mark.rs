@@ -158,6 +158,39 @@ pub fn is_ours(entities: &Entities, haystack: &[u8], span: Span) -> bool {
     ours.is_some_and(|len| !span.is_empty() && span.len() <= len)
 }
 
+/// Whether all of `value` is what stands in a value's place, whatever its shape: a label, a tag, an encrypted value, or a
+/// pseudonym that can be told from a raw value. It is the plain value, without escapes or percent signs.
+pub fn is_own(entities: &Entities, value: &[u8]) -> bool {
+    is_ours(entities, value, Span::new(0, value.len()))
+        || parse_sealed(entities, value).is_some()
+        || is_shaped_email(value)
+        || is_shaped_uuid(value)
+}
+
+/// `k7f3a.TAG@DOMAIN.example`.
+fn is_shaped_email(value: &[u8]) -> bool {
+    let base32 = |b: &u8| matches!(b, b'a'..=b'z' | b'2'..=b'7');
+    let Some(at) = memchr::memchr(b'@', value) else { return false };
+    let (local, domain) = value.split_at(at);
+    let Some((id, tag)) = local.split_at_checked(KEY_ID_CHARS) else { return false };
+    domain.ends_with(b".example")
+        && id.first() == Some(&b'k')
+        && id.iter().all(base32)
+        && tag.len() == 1 + TAG_CHARS
+        && tag[0] == b'.'
+        && tag[1..].iter().all(base32)
+}
+
+/// A UUID of version 8 (RFC 9562, section 5.8): others make none.
+fn is_shaped_uuid(value: &[u8]) -> bool {
+    let hyphens = [8, 13, 18, 23];
+    let fits = |(at, b): (usize, &u8)| match hyphens.contains(&at) {
+        true => *b == b'-',
+        false => b.is_ascii_hexdigit(),
+    };
+    value.len() == 36 && value.iter().enumerate().all(fits) && value[14] == b'8'
+}
+
 /// Whether `span` lies inside one of our own labels, as `12B` in `[password 12B]` does.
 pub fn is_inside_label(entities: &Entities, haystack: &[u8], span: Span) -> bool {
     let floor = span.start.saturating_sub(LABEL_BYTES_MAX);

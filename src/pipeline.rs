@@ -7,9 +7,12 @@ panic is withheld and a marker stands in its place; a batch that needs a key
 which is not there is held and given back.
 */
 
+mod rescan;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use crate::act::{State, Tally};
+pub use rescan::{Again, Hit, Rescan};
 
 use crate::act::{Orders, Pass, Redacted, Table};
 use crate::clock::Timestamp;

@@ -9,6 +9,7 @@ mod allocations;
 mod json;
 mod planted;
 mod records;
+mod rescan;
 mod text;
 
 use logveil::act::{self, Fate, Orders, Part, State, Tally};

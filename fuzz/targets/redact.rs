@@ -1,4 +1,5 @@
-//! Under the policy `everything` no record makes a stage fail, JSON stays JSON, and what was cleaned stays as it is.
+//! Under the policy `everything` no record makes a stage fail, JSON stays JSON, what was cleaned stays as it is, and the second
+//! look finds nothing in it.
 
 #![no_main]
 
@@ -7,13 +8,15 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use logveil::clock::Timestamp;
 use logveil::keys::Keyring;
-use logveil::pipeline::{Outcome, State, process};
+use logveil::pipeline::{Again, Outcome, Rescan, State, process};
 use logveil::policy::Policy;
 use logveil::record::{Ack, Batch, Record};
 use logveil::secret::Raw;
 use serde_json::value::RawValue;
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::builtin("everything").expect("it is built in"));
+
+static RESCAN: LazyLock<Rescan> = LazyLock::new(|| Rescan::new(&POLICY, &[]));
 
 fuzz_target!(|data: &[u8]| {
     let Some(haystacks) = logveil_fuzz::read(data) else { return };
@@ -38,8 +41,11 @@ fn clean(state: &mut State, raw: Raw, records: Vec<Record>) -> Vec<Vec<u8>> {
     let (received, path) = (Timestamp::UNIX_EPOCH, Raw::default());
     let batch = Batch { raw, records, received, source: "fuzz".into(), path, ack: Ack::none() };
     match process(&POLICY, &Keyring::empty(), state, batch) {
-        Outcome::Clean { redacted, tally, .. } => {
+        Outcome::Clean { redacted, mut tally, .. } => {
             assert_eq!((tally.withheld, tally.dropped), (0, 0));
+            let mut again = Again::default();
+            let redacted = RESCAN.look(&POLICY, &mut again, redacted, &mut tally);
+            assert_eq!(again.hits().len(), 0, "the second look finds a value");
             redacted.iter().map(|envelope| envelope.message.to_vec()).collect()
         }
         Outcome::Held { .. } => unreachable!("it needs no key"),

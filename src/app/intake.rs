@@ -10,6 +10,7 @@ its queues, which bounds what is clean and in no queue yet. Nothing raw outlives
 not taken is dropped there, and its client learns of it.
 */
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +19,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::act::Redacted;
+use crate::leak::{Kind, Leak};
 use crate::limit::{INLINE_BYTES, KEY_WAIT};
-use crate::pipeline::{self, Outcome, Tally};
+use crate::pipeline::{self, Again, Hit, Outcome, Tally};
 use crate::policy::Policy;
 use crate::queue::memory::{Sender, Slot};
 use crate::queue::{Item, cost};
@@ -27,6 +29,7 @@ use crate::record::{Ack, Batch, ClassId, HomeId, Record, RecordId};
 use crate::source::{self, Refused, Taking};
 use crate::telemetry::Metrics;
 
+use super::keeper::Keeper;
 use super::live::{Live, Now, Want};
 
 /// The way from the sources to the queues.
@@ -44,6 +47,8 @@ pub struct Intake {
     in_hand: AtomicU64,
     ids: Ids,
     metrics: Arc<Metrics>,
+    /// Writes down what the second look finds.
+    alarm: Option<Arc<Keeper>>,
     /// Asks for keys.
     keys_wanted: Arc<Notify>,
 }
@@ -70,9 +75,18 @@ impl Queues {
 struct Clean {
     batch: Arc<Redacted>,
     tally: Tally,
+    hits: Hits,
     ack: Ack,
     live: Arc<Live>,
     place: OwnedSemaphorePermit,
+}
+
+/// What the second look found in a batch. Nothing, but for a fault of ours.
+#[derive(Debug, Default)]
+struct Hits {
+    all: Vec<Hit>,
+    /// Records that were withheld for them.
+    records: u64,
 }
 
 impl Intake {
@@ -90,7 +104,13 @@ impl Intake {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = Arc::new(Semaphore::new(processors));
         let counts = Mutex::default();
-        Intake { now, queues, counts, places, workers, in_hand: AtomicU64::new(0), ids, metrics, keys_wanted }
+        let in_hand = AtomicU64::new(0);
+        Intake { now, queues, counts, places, workers, in_hand, ids, metrics, alarm: None, keys_wanted }
+    }
+
+    /// The same, with a register for what the second look finds.
+    pub fn alarming(self, keeper: Arc<Keeper>) -> Intake {
+        Intake { alarm: Some(keeper), ..self }
     }
 
     /// The same, with a queue for what the policy counts.
@@ -122,7 +142,8 @@ impl Intake {
             return Err(Refused::Full);
         }
         let source = Arc::clone(&batch.source);
-        let Clean { batch, tally, ack, live, place } = self.clean(batch, &patience).await?;
+        let Clean { batch, tally, hits, ack, live, place } = self.clean(batch, &patience).await?;
+        self.alarm(&live.policy, &batch, &hits).await;
         let taking = self.settled(&live, &batch, &patience).await?;
         let mut parts = share(&batch, &live.policy, &taking.wants, &queues);
         parts.extend(self.counted(&batch, &live.policy));
@@ -135,7 +156,7 @@ impl Intake {
             let slot = queue.reserve(cost(&part), patience.left()).await.map_err(|_full| Refused::Full)?;
             slots.push((slot, part));
         }
-        self.count(&source, &policy, &batch, &tally);
+        self.count(&source, &policy, &batch, &tally, &hits);
         for (slot, batch) in slots {
             slot.send(Item { batch, ack: ack.clone() });
         }
@@ -195,11 +216,11 @@ impl Intake {
             let place = patience.wait_for(&self.places).await?;
             let live = Arc::clone(&swaps.borrow_and_update());
             match self.process(&live, batch, patience).await? {
-                Outcome::Clean { mut redacted, tally, ack } => {
+                (Outcome::Clean { mut redacted, tally, ack }, hits) => {
                     redacted.number(self.ids.take(redacted.len()));
-                    return Ok(Clean { batch: Arc::new(redacted), tally, ack, live, place });
+                    return Ok(Clean { batch: Arc::new(redacted), tally, hits, ack, live, place });
                 }
-                Outcome::Held { batch: back, .. } => batch = back,
+                (Outcome::Held { batch: back, .. }, _) => batch = back,
             }
             drop((live, place));
             if !held {
@@ -217,21 +238,23 @@ impl Intake {
         }
     }
 
-    async fn process(&self, live: &Arc<Live>, batch: Batch, patience: &Patience) -> Result<Outcome, Refused> {
+    async fn process(
+        &self,
+        live: &Arc<Live>,
+        batch: Batch,
+        patience: &Patience,
+    ) -> Result<(Outcome, Hits), Refused> {
         if batch.raw.len() <= INLINE_BYTES
             && let Ok(_worker) = self.workers.try_acquire()
         {
-            return Ok(live
-                .states
-                .lend(|state| pipeline::process(&live.policy, &live.keyring, state, batch)));
+            return Ok(clean(live, batch));
         }
         let worker = patience.wait_for(&self.workers).await?;
         let live = Arc::clone(live);
         let work = tokio::task::spawn_blocking(move || {
-            let outcome =
-                live.states.lend(|state| pipeline::process(&live.policy, &live.keyring, state, batch));
+            let done = clean(&live, batch);
             drop(worker);
-            outcome
+            done
         });
         work.await.map_err(|error| match error.try_into_panic() {
             // A fault of ours: the connection's, as if it had been met on its own task.
@@ -240,15 +263,50 @@ impl Intake {
         })
     }
 
-    fn count(&self, source: &str, policy: &Policy, batch: &Redacted, tally: &Tally) {
+    /// Says what the second look found: in the log, and in the register of incidents.
+    async fn alarm(&self, policy: &Arc<Policy>, batch: &Redacted, hits: &Hits) {
+        if hits.records == 0 {
+            return;
+        }
+        let (received, entities) = (batch.received(), policy.rules().entities());
+        let mut leaks: BTreeMap<Kind, Leak> = BTreeMap::new();
+        for hit in &hits.all {
+            let kind = (policy.class_name(hit.class).to_owned(), entities.name(hit.entity).to_owned());
+            let rule = policy.rules().rule_name(hit.rule).to_owned();
+            let none = Leak { rule, records: 0, first: received, last: received };
+            leaks.entry(kind).or_insert(none).records += 1;
+        }
+        for ((class, entity), Leak { rule, records: values, .. }) in &leaks {
+            tracing::error!(
+                class,
+                entity,
+                rule,
+                values,
+                "the second look withheld records: values were left in them"
+            );
+        }
+        if let Some(keeper) = self.alarm.clone() {
+            let written = tokio::task::spawn_blocking(move || keeper.withheld(&leaks)).await;
+            if written.is_err() {
+                tracing::error!("cannot write to the register of incidents");
+            }
+        }
+    }
+
+    fn count(&self, source: &str, policy: &Policy, batch: &Redacted, tally: &Tally, hits: &Hits) {
         let metrics = &self.metrics;
         metrics.records_received.with_label_values(&[source]).inc_by(tally.records_in);
         metrics.redacted_bytes.inc_by(tally.bytes_out);
         metrics.records_dropped.inc_by(tally.dropped);
-        if tally.withheld > 0 {
-            metrics.records_withheld.with_label_values(&["failed"]).inc_by(tally.withheld);
-        }
         let entities = policy.rules().entities();
+        for (reason, records) in [("failed", tally.withheld - hits.records), ("rescan", hits.records)] {
+            if records > 0 {
+                metrics.records_withheld.with_label_values(&[reason]).inc_by(records);
+            }
+        }
+        for hit in &hits.all {
+            metrics.rescan_hits.with_label_values(&[entities.name(hit.entity)]).inc();
+        }
         for (place, action, count) in tally.findings() {
             let name = entities.iter().nth(place).map_or("other", |entity| entities.name(entity));
             metrics.findings.with_label_values(&[name, action]).inc_by(count);
@@ -263,6 +321,25 @@ impl source::Intake for Intake {
     fn take(&self, batch: Batch, patience: Duration) -> Taking<'_> {
         Box::pin(self.take_in(batch, patience))
     }
+}
+
+/// Cleans a batch with scratch that no other worker has.
+fn clean(live: &Live, batch: Batch) -> (Outcome, Hits) {
+    live.states.lend(|scratch| {
+        let outcome = pipeline::process(&live.policy, &live.keyring, &mut scratch.state, batch);
+        look_again(live, &mut scratch.again, outcome)
+    })
+}
+
+/// Looks at clean records once more, if the configuration asks for that.
+fn look_again(live: &Live, again: &mut Again, outcome: Outcome) -> (Outcome, Hits) {
+    let (rescan, redacted, mut tally, ack) = match (&live.rescan, outcome) {
+        (Some(rescan), Outcome::Clean { redacted, tally, ack }) => (rescan, redacted, tally, ack),
+        (_, outcome) => return (outcome, Hits::default()),
+    };
+    let redacted = rescan.look(&live.policy, again, redacted, &mut tally);
+    let hits = Hits { all: again.hits().collect(), records: again.withheld() };
+    (Outcome::Clean { redacted, tally, ack }, hits)
 }
 
 /// Whether some sink takes the record, and it may go to none of them.

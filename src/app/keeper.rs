@@ -4,18 +4,20 @@ What lies in the data directory: time, keys and archive, and their care.
 Everything here blocks the thread.
 */
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::counts;
 use crate::act::Redacted;
 use crate::aggregate::{self, Book};
 use crate::archive::{self, Archive};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Queue, Settings, SinkKind};
 use crate::keys::sessions::Sessions;
 use crate::keys::{Keyring, Suppressed};
-use crate::leak::Incidents;
+use crate::leak::{Incidents, Kind, Leak};
 use crate::policy::Policy;
 use crate::queue::dead::DeadLetters;
 use crate::queue::durable::{self, Log, Place};
@@ -23,6 +25,12 @@ use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::subject::Register;
 use crate::telemetry::{Metrics, SinkError};
 use crate::vault::{self, Act, AuditLog, DataDir, Kek, Suppressions, Tended, Timekeeper, Vault};
+
+/// The place of what the second look withheld, where incidents name stores: no store can have its name.
+const EGRESS: &str = "(egress)";
+
+/// Time in which the register is told once of a kind of value that is withheld again and again.
+const ALARM_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Holds the data directory.
 pub struct Keeper {
@@ -34,6 +42,8 @@ pub struct Keeper {
     audit: AuditLog,
     requests: Register,
     incidents: Incidents,
+    /// When the register was told last of what the second look withheld, by kind.
+    told: Mutex<BTreeMap<Kind, Timestamp>>,
     suppressions: Suppressions,
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
@@ -94,6 +104,7 @@ impl Keeper {
             audit,
             requests,
             incidents,
+            told: Mutex::default(),
             suppressions,
             suppressed,
             metrics,
@@ -227,6 +238,26 @@ impl Keeper {
             }
             Err(error) => tracing::error!(%error, "cannot read the register of incidents"),
         }
+    }
+
+    /// Opens an incident for each kind of value that the second look withheld, or says of an open one that it was found
+    /// again, once an hour at most. Blocks.
+    pub fn withheld(&self, leaks: &BTreeMap<Kind, Leak>) {
+        let now = self.time.now();
+        for (kind, leak) in leaks {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.get(kind).is_some_and(|at| *at <= now && now < *at + ALARM_PAUSE) {
+                continue;
+            }
+            match self.incidents.found(EGRESS, kind, leak, now) {
+                Ok(seen) => {
+                    told.insert(kind.clone(), now);
+                    tracing::error!(incident = seen.id(), "see `logveil incident list`");
+                }
+                Err(error) => tracing::error!(%error, "cannot write to the register of incidents"),
+            }
+        }
+        self.count_registers();
     }
 
     /// Reads who is suppressed, if the file changed since; says whether it did. What cannot be read changes nothing.

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::config::Sink;
+use crate::entity::Entity;
 use crate::keys::Keyring;
+use crate::pipeline::Rescan;
 use crate::policy::Policy;
 use crate::record::{ClassId, Record};
 
@@ -24,6 +26,8 @@ pub struct Live {
     pub keyring: Arc<Keyring>,
     /// For each sink in their order: what it gets.
     pub wants: Vec<Want>,
+    /// What is looked for once more in clean records, if anything is.
+    pub rescan: Option<Arc<Rescan>>,
     /// Scratch of those who work with them.
     pub states: Arc<States>,
 }
@@ -31,7 +35,13 @@ pub struct Live {
 impl Live {
     /// One state of things, with scratch of its own.
     pub fn new(policy: Arc<Policy>, keyring: Arc<Keyring>, wants: Vec<Want>) -> Live {
-        Live { policy, keyring, wants, states: Arc::default() }
+        Live { policy, keyring, wants, rescan: None, states: Arc::default() }
+    }
+
+    /// The same, with a second look as the settings have it.
+    pub fn rescanned(self, never: Option<&[Entity]>) -> Live {
+        let rescan = never.map(|never| Arc::new(Rescan::new(&self.policy, never)));
+        Live { rescan, ..self }
     }
 
     /// Whether every class that pseudonymizes has its key for records received at `now`.
@@ -74,7 +84,8 @@ impl Now {
     /// Swaps the keys of the present state; what was remembered under the old ones is forgotten.
     pub fn rekey(&self, keyring: Arc<Keyring>) {
         self.live.send_modify(|live| {
-            *live = Arc::new(Live::new(Arc::clone(&live.policy), keyring, live.wants.clone()));
+            let next = Live::new(Arc::clone(&live.policy), keyring, live.wants.clone());
+            *live = Arc::new(Live { rescan: live.rescan.clone(), ..next });
         });
     }
 

@@ -123,7 +123,8 @@ impl Reloader {
         // What was verified under other limits is not.
         self.stores.1.close(stores.unverified());
         let wants = wants(&self.sinks, &settings.sinks);
-        self.now.swap(Live::new(Arc::clone(&settings.policy), keyring, wants));
+        let live = Live::new(Arc::clone(&settings.policy), keyring, wants);
+        self.now.swap(live.rescanned(settings.rescan.as_deref()));
         if let Some(line) = settings.policy.not_yet(self.keeper.time().now()) {
             tracing::warn!("{line}");
         }

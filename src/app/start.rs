@@ -109,7 +109,8 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
 
     let names: Vec<Arc<str>> = settings.sinks.iter().map(|sink| Arc::clone(&sink.name)).collect();
     let wants = wants(&names, &settings.sinks);
-    let now = Now::new(Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants));
+    let live = Live::new(Arc::clone(&settings.policy), keeper.keyring(), wants);
+    let now = Now::new(live.rescanned(settings.rescan.as_deref()));
 
     let letters = letters(&keeper, &metrics);
     let Wired { mut sinks, queues, durable, mut waiting, ways } =
@@ -120,7 +121,7 @@ pub async fn start(settings: Settings, path: Option<PathBuf>, clock: Arc<dyn Clo
     let ids = Ids::of_run(random_number().map_err(keeper::Error::from)?);
     let intake =
         Intake::new(now.clone(), queues, settings.turns, ids, Arc::clone(&metrics), Arc::clone(&keys_wanted));
-    let intake = Arc::new(intake.counting(counted));
+    let intake = Arc::new(intake.counting(counted).alarming(Arc::clone(&keeper)));
     let (stop, stopped) = watch::channel(false);
     let world = World {
         intake: Arc::clone(&intake) as Arc<dyn source::Intake>,

@@ -9,19 +9,28 @@ more than workers.
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::pipeline::State;
+use crate::pipeline::{Again, State};
+
+/// What one worker works with.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// To clean a batch.
+    pub state: State,
+    /// To look at it once more.
+    pub again: Again,
+}
 
 /// The scratch that no worker uses just now.
 #[derive(Debug, Default)]
-pub struct States(pub(in crate::app) Mutex<Vec<State>>);
+pub struct States(pub(in crate::app) Mutex<Vec<Scratch>>);
 
 impl States {
     /// Lends scratch to `work`. What it leaves behind when it panics is not used again.
-    pub fn lend<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    pub fn lend<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
         let states = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = states().pop().unwrap_or_default();
-        let done = work(&mut state);
-        states().push(state);
+        let mut scratch = states().pop().unwrap_or_default();
+        let done = work(&mut scratch);
+        states().push(scratch);
         done
     }
 }

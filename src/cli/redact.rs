@@ -1,5 +1,6 @@
 //! `logveil redact`: raw in, clean out, as a Unix filter.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::filter::{Input, Origin, Part, Piece, Pieces, Stopped, batches, in_order};
 use crate::keys::{EpochKey, KeyId, Keyring};
 use crate::mark;
-use crate::pipeline::{Outcome, State, Tally, process};
+use crate::pipeline::{Again, Hit, Outcome, Rescan, State, Tally, process};
 use crate::policy::Policy;
 use crate::secret::{Raw, Secret};
 use crate::vault;
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     choice: Choice,
     #[command(flatten)]
     inputs: Inputs,
+    /// Look at the output once more before it is written, and put a marker in the place of a line with a value left in it.
+    #[arg(long)]
+    rescan: bool,
     /// No summary of the findings on standard error.
     #[arg(long, short)]
     quiet: bool,
@@ -46,10 +50,12 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
         complain("reading what you type; Ctrl-D ends it");
     }
     let origin = Origin { received: SystemClock::new().now(), source: "filter".into() };
+    let rescan = arguments.rescan.then(|| Arc::new(Rescan::new(&policy, &[])));
     let worker = || {
         let (policy, keyring, origin) = (Arc::clone(&policy), Arc::clone(&keyring), origin.clone());
-        let mut state = State::default();
-        move |piece| clean(&policy, &keyring, &origin, &mut state, piece)
+        let (state, again) = (State::default(), Again::default());
+        let mut worker = Worker { policy, keyring, origin, rescan: rescan.clone(), state, again };
+        move |piece| worker.clean(piece)
     };
     let mut writer = Writer::try_new(&inputs, arguments.quiet)?;
     in_order(arguments.inputs.threads(), Pieces::new(inputs.clone()), worker, |cleaned| writer.take(cleaned))
@@ -95,43 +101,59 @@ struct Cleaned {
 }
 
 enum Fate {
-    Clean { bytes: Vec<u8>, tally: Tally },
+    Clean { bytes: Vec<u8>, tally: Tally, hits: Vec<Hit> },
     Keyless { class: String },
     Unreadable(io::Error),
 }
 
-fn clean(policy: &Policy, keyring: &Keyring, origin: &Origin, state: &mut State, piece: Piece) -> Cleaned {
-    let input = piece.input;
-    match piece.part {
-        Part::Lines(raw) => {
-            let read_bytes = raw.len() as u64;
-            Cleaned { input, read_bytes, fate: clean_lines(policy, keyring, origin, state, raw) }
-        }
-        Part::Oversize { bytes, ended } => {
-            Cleaned { input, read_bytes: bytes + u64::from(ended), fate: withhold(bytes, ended) }
-        }
-        Part::Unreadable(error) => Cleaned { input, read_bytes: 0, fate: Fate::Unreadable(error) },
-    }
+/// What one thread works with.
+struct Worker {
+    policy: Arc<Policy>,
+    keyring: Arc<Keyring>,
+    origin: Origin,
+    rescan: Option<Arc<Rescan>>,
+    state: State,
+    again: Again,
 }
 
-fn clean_lines(policy: &Policy, keyring: &Keyring, origin: &Origin, state: &mut State, raw: Raw) -> Fate {
-    let mut clean = Vec::new();
-    let mut total = Tally::default();
-    // Only the last line of an input may lack its newline, and it comes alone.
-    let ended = raw.bytes().last() == Some(&b'\n');
-    for batch in batches(raw, origin) {
-        match process(policy, keyring, state, batch) {
-            Outcome::Clean { redacted, tally, ack } => {
-                append(&mut clean, redacted, ended);
-                total.add(&tally);
-                ack.confirm();
+impl Worker {
+    fn clean(&mut self, piece: Piece) -> Cleaned {
+        let input = piece.input;
+        match piece.part {
+            Part::Lines(raw) => {
+                let read_bytes = raw.len() as u64;
+                Cleaned { input, read_bytes, fate: self.clean_lines(raw) }
             }
-            Outcome::Held { class, .. } => {
-                return Fate::Keyless { class: policy.class_name(class).to_owned() };
+            Part::Oversize { bytes, ended } => {
+                Cleaned { input, read_bytes: bytes + u64::from(ended), fate: withhold(bytes, ended) }
             }
+            Part::Unreadable(error) => Cleaned { input, read_bytes: 0, fate: Fate::Unreadable(error) },
         }
     }
-    Fate::Clean { bytes: clean, tally: total }
+
+    fn clean_lines(&mut self, raw: Raw) -> Fate {
+        let mut clean = Vec::new();
+        let (mut total, mut hits) = (Tally::default(), Vec::new());
+        // Only the last line of an input may lack its newline, and it comes alone.
+        let ended = raw.bytes().last() == Some(&b'\n');
+        for batch in batches(raw, &self.origin) {
+            match process(&self.policy, &self.keyring, &mut self.state, batch) {
+                Outcome::Clean { mut redacted, mut tally, ack } => {
+                    if let Some(rescan) = &self.rescan {
+                        redacted = rescan.look(&self.policy, &mut self.again, redacted, &mut tally);
+                        hits.extend(self.again.hits());
+                    }
+                    append(&mut clean, redacted, ended);
+                    total.add(&tally);
+                    ack.confirm();
+                }
+                Outcome::Held { class, .. } => {
+                    return Fate::Keyless { class: self.policy.class_name(class).to_owned() };
+                }
+            }
+        }
+        Fate::Clean { bytes: clean, tally: total, hits }
+    }
 }
 
 /// Appends the records' messages, each with a newline, or the only one without if the input has `ended` without.
@@ -162,7 +184,7 @@ fn withhold(line_bytes: u64, ended: bool) -> Fate {
     tally.withheld = 1;
     tally.bytes_in = line_bytes + u64::from(ended);
     tally.bytes_out = bytes.len() as u64;
-    Fate::Clean { bytes, tally }
+    Fate::Clean { bytes, tally, hits: Vec::new() }
 }
 
 /// Takes cleaned pieces in order, writes them, counts, and sums up at the end.
@@ -171,6 +193,8 @@ struct Writer {
     names: Vec<String>,
     bar: ProgressBar,
     total: Tally,
+    /// Values that the second look found, by the entity's place.
+    hits: BTreeMap<usize, u64>,
     /// Inputs that could not be read to their end.
     unreadable: u64,
     /// The last line so far has no newline; it gets one if another line follows, so that no two records run together.
@@ -185,6 +209,7 @@ impl Writer {
             names: inputs.iter().map(name).collect(),
             bar: if quiet { ProgressBar::hidden() } else { progress::bar(inputs) },
             total: Tally::default(),
+            hits: BTreeMap::new(),
             unreadable: 0,
             owes_newline: false,
             quiet,
@@ -194,8 +219,11 @@ impl Writer {
     fn take(&mut self, cleaned: Cleaned) -> Result<(), Error> {
         self.bar.inc(cleaned.read_bytes);
         match cleaned.fate {
-            Fate::Clean { bytes, tally } => {
+            Fate::Clean { bytes, tally, hits } => {
                 self.total.add(&tally);
+                for hit in hits {
+                    *self.hits.entry(hit.entity.index()).or_default() += 1;
+                }
                 self.write(&bytes)
             }
             Fate::Keyless { class } => {
@@ -221,6 +249,14 @@ impl Writer {
 
     fn finish(self, policy: &Policy) -> Exit {
         self.bar.finish_and_clear();
+        let entities = policy.rules().entities();
+        for (place, values) in &self.hits {
+            let name = entities.iter().nth(*place).map_or("other", |entity| entities.name(entity));
+            complain(&format!(
+                "the second look found {name} in {}, and withheld each record",
+                counted(*values, "place")
+            ));
+        }
         if !self.quiet {
             for line in summary(&self.total, policy) {
                 complain(&line);

@@ -28,6 +28,7 @@ pub use admin::{Admin, Serves};
 pub use memory::Memory;
 pub use roles::{May, Role, read_token};
 
+use crate::entity::Entity;
 use crate::limit::{QUEUE_BYTES_DEFAULT, TURNS};
 use crate::policy::Policy;
 use crate::record::{ClassId, HomeId};
@@ -66,6 +67,9 @@ pub struct Settings {
     pub kek_line: Option<u64>,
     /// Who may do what; where there are none, everybody who can read the key-encryption key may do all but reveal.
     pub roles: Vec<Role>,
+    /// Whether clean records are looked at once more before they leave, and for which entities whatever the policy says of
+    /// them. Default not.
+    pub rescan: Option<Vec<Entity>>,
     /// Health, metrics, and what the running program is told to do.
     pub admin: Admin,
 }
@@ -196,6 +200,7 @@ impl Default for Settings {
             kek: None,
             kek_line: None,
             roles: Vec::new(),
+            rescan: None,
             admin: Admin::on(local(9598)),
         }
     }

@@ -18,6 +18,7 @@ use super::sources::source;
 use super::stores::stores;
 use super::{Queue, Settings, Source};
 use crate::detect::Rules;
+use crate::entity::Entity;
 use crate::limit::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
 use crate::limit::{QUEUE_DISK_BYTES_DEFAULT, QUEUE_DISK_BYTES_MAX, QUEUE_DISK_BYTES_MIN};
 use crate::policy::{BUILTIN, Glob, Policy, Route, When};
@@ -40,6 +41,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
             "stores",
             "keyring",
             "roles",
+            "rescan",
             "admin",
         ],
     ),
@@ -153,6 +155,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("store_files", &["kind", "on_unverified", "classes", "path", "rotated"]),
     ("keyring", &["kek"]),
     ("kek", &["command"]),
+    ("rescan", &["never"]),
     ("role", &["may", "users", "token"]),
     ("admin", &["listen", "tls", "only"]),
 ];
@@ -208,6 +211,7 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
     if let Some(field) = table.find("roles") {
         settings.roles = named(field, role).unwrap_or_default();
     }
+    settings.rescan = table.find("rescan").and_then(|field| rescan(field, &settings.policy));
     settings.kek = table.find("keyring").and_then(kek);
     settings.kek_line = table.find("keyring").map(|field| field.line);
     if let Some(field) = table.find("admin") {
@@ -285,6 +289,24 @@ fn queue(field: &Field<'_>, defaults: &Defaults) -> Option<Queue> {
         None => defaults.queue_bytes_max,
     };
     Some(Queue::Memory { bytes_max })
+}
+
+/// The entities that leave in no record, whatever the policy says of them.
+fn rescan(field: &Field<'_>, policy: &Policy) -> Option<Vec<Entity>> {
+    let table = field.table(keys("rescan"))?;
+    let Some(never) = table.find("never") else { return Some(Vec::new()) };
+    let entities = policy.rules().entities();
+    let names: Vec<&str> = entities.iter().map(|entity| entities.name(entity)).collect();
+    let entity = |member: &Field<'_>| {
+        let text = member.text()?;
+        entities.find(text).or_else(|| {
+            member.refuse(format!(
+                "holds {text:?}, and may hold a kind of value that `logveil pattern list` names{}",
+                nearest(text, &names)
+            ))
+        })
+    };
+    never.list()?.iter().map(entity).collect()
 }
 
 /// Keys come from files and commands: the environment is seen by too many.

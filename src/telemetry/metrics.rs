@@ -65,7 +65,8 @@ metrics! {
     findings: IntCounterVec "logveil_findings_total" [entity action] "Sensitive values found, and what was done to them.";
     records_redacted: IntCounterVec "logveil_records_redacted_total" [class] "Records that came out of redaction, by the class they were routed to.";
     records_dropped: IntCounter "logveil_records_dropped_total" [] "Records that the policy dropped.";
-    records_withheld: IntCounterVec "logveil_records_withheld_total" [reason] "Records withheld because a stage failed on them; none of them left.";
+    records_withheld: IntCounterVec "logveil_records_withheld_total" [reason] "Records withheld because a stage failed on them, or because the second look found a value in them; none of them left.";
+    rescan_hits: IntCounterVec "logveil_rescan_hits_total" [entity] "Values that the second look found in clean records, which were withheld.";
     redacted_bytes: IntCounter "logveil_redacted_bytes_total" [] "Clean bytes that came out of redaction.";
     records_stranded: IntCounterVec "logveil_records_stranded_total" [class] "Records held because no sink is in a region that they may go to.";
     batches_held: IntCounter "logveil_batches_held_total" [] "Batches that had to wait for a pseudonym key.";

@@ -297,6 +297,26 @@ fn check(text: &str, cores: &Cores) -> Result<Vec<u8>, TestCaseError> {
     Ok(out)
 }
 
+/// Any document with planted values.
+pub fn any_object() -> impl Strategy<Value = String> {
+    (tree(), style()).prop_map(|(tree, style)| object(&tree, style, &mut Cores::default()))
+}
+
+/// Any lines of logfmt, requests and headers with planted values.
+pub fn any_lines() -> impl Strategy<Value = String> {
+    let leaves = proptest::collection::vec(leaf(), 1..6);
+    let values = proptest::collection::vec(core(), 1..4);
+    (leaves, values, 1..=2_u8).prop_map(|(leaves, values, rounds)| {
+        let cores = &mut Cores::default();
+        let lines = [logfmt(&leaves, cores), query(&leaves, rounds, cores), cookies(&values, cores)];
+        let [line, query, cookies] = lines.map(|line| line.replace('\n', " "));
+        let token = &values[0];
+        format!(
+            "level=info {line}\nGET /p?{query} HTTP/1.1\nCookie: {cookies}\nAuthorization: Bearer {token}\n"
+        )
+    })
+}
+
 proptest! {
     #![proptest_config(config(256))]
 

@@ -10,5 +10,6 @@ mod files;
 mod protocols;
 mod readme;
 mod relay;
+mod rescan;
 mod secured;
 mod stores;
