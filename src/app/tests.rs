@@ -60,9 +60,11 @@ async fn what_a_failed_sink_did_not_get_is_told() {
     assert_eq!(ended(app).await, Ended::Broken(Part::Sink, vec![("dead".into(), 3)]));
 }
 
+/// One that is too large to be cleaned on the task that reads it.
 fn batch() -> Batch {
     let mut raw = Raw::default();
-    let records = vec![Record::plain(raw.push(b"from 203.0.113.77"))];
+    let text = [b"from 203.0.113.77 ".to_vec(), vec![b'x'; crate::limit::INLINE_BYTES]].concat();
+    let records = vec![Record::plain(raw.push(&text))];
     let (received, path) = (SystemClock::new().now(), Raw::default());
     Batch { raw, records, received, source: "test".into(), path, ack: Ack::none() }
 }

@@ -46,7 +46,13 @@ impl Moto {
 impl Moto {
     /// The keys of all versions and markers in the bucket.
     pub fn keys(&self) -> Vec<String> {
-        let listed = http::get(self.port, "/logs?versions").unwrap().body;
+        let mut listed = String::new();
+        // moto fails while somebody else deletes from what it lists.
+        wait_until("the store lists its objects", || {
+            let answer = http::get(self.port, "/logs?versions").unwrap();
+            listed = answer.body;
+            answer.status == 200
+        });
         let keys = listed.split("<Key>").skip(1).filter_map(|part| part.split('<').next());
         keys.map(str::to_owned).collect()
     }
