@@ -50,7 +50,7 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// Bytes that all bounds sum up to at most. Default none: the sum is what it is.
     pub memory_max: Option<u64>,
-    /// Batches on their way between sources and queues. Default [`TURNS`](crate::limit::TURNS), less where the bound of
+    /// Batches on their way between sources and queues. Default [`TURNS`], less where the bound of
     /// all memory leaves less.
     pub turns: usize,
     /// Where records come from, at least one.
