@@ -118,8 +118,8 @@ pub const NEAR_BYTES_MAX: usize = 48;
 /// Longest value that a rule's validator reads, its escapes included, in bytes: addresses of wallets.
 pub const CHECKED_BYTES_MAX: usize = 256;
 
-/// Bytes of a field's value, from its beginning on, that tell whether it is one, 1 KiB: values without quotes may all end
-/// at the same place, and each would be read to there. Its length is told by all of it.
+/// Bytes at the beginning of a field's value that tell whether it is one, and as many at its end if these do not, 1 KiB: values
+/// without quotes may all end at the same place, and each would be read to there. Its length is told by all of it.
 pub const JUDGED_BYTES_MAX: usize = 1024;
 
 /// Longest value that is percent-decoded to be checked, in bytes: the longest e-mail address, each byte a unit.

@@ -458,7 +458,6 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
     if text.len() < field.length_min {
         return Some(Why::Length);
     }
-    let text = &text[..text.len().min(limit::JUDGED_BYTES_MAX)];
     let counts = match field.numbers {
         Numbers::Count => true,
         Numbers::Long => text.len() >= NUMBER_DIGITS_MIN,
@@ -467,10 +466,21 @@ fn refusal(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why
     if !counts && text.iter().all(|b| b.is_ascii_digit() || b".+-".contains(b)) {
         return Some(Why::Plain);
     }
+    let head = &text[..text.len().min(limit::JUDGED_BYTES_MAX)];
     // `credentials=[Login(user=bob, …` opens a structure whose fields are asked on their own.
-    if !quoted && matches!(text[0], b'[' | b'(' | b'{') && text.contains(&b'=') {
+    if !quoted && matches!(text[0], b'[' | b'(' | b'{') && head.contains(&b'=') {
         return Some(Why::Context);
     }
+    let why = refusal_of_form(head, field, tie, quoted)?;
+    // What is dull in its beginning alone may be something else behind it.
+    if head.len() < text.len() {
+        refusal_of_form(&text[text.len() - head.len()..], field, tie, quoted)?;
+    }
+    Some(why)
+}
+
+/// Why a text does not look like what the field is named for, if it does not.
+fn refusal_of_form(text: &[u8], field: &FieldRule, tie: Tie, quoted: bool) -> Option<Why> {
     if tie == Tie::SpacedEquals && !quoted && is_prose(text) {
         return Some(Why::Plain);
     }

@@ -199,6 +199,8 @@ fn long_values_are_found_to_their_end() {
         ("<password>", long("abcd"), "</password>"),
         ("Cookie: a=", long("abcd"), " next"),
         ("\"token_", format!("{}_password\":\"hunter2", long("a_")), "\""),
+        ("X-Amz-Signature=", format!("{}{}", "1".repeat(2_000), "9f8e7d6c5b4a3928"), " next"),
+        ("session=", format!("{}{}", "a".repeat(2_000), long("9f8e7d6c5b4a3928")), " next"),
     ] {
         let text = format!("{before}{value}{after}");
         let mut findings = Vec::new();
