@@ -64,18 +64,16 @@ pub fn logveil(program: &Path, queue: Queue, out: Out, to: u16) -> Relay {
     start(command, dir, port, http)
 }
 
-/// rsyslog with mmanon: addresses truncated.
+/// rsyslog with mmanon: the last octet of addresses zeroed, as logveil's default policy does.
 pub fn rsyslog(to: u16) -> Relay {
     let (dir, port) = (folder(), free_port());
     let config = format!(
         "global(workDirectory=\"{}\")\nmodule(load=\"imtcp\")\nmodule(load=\"mmanon\")\n\
-         template(name=\"line\" type=\"string\" string=\"<%pri%>1 %timestamp:::date-rfc3339% %hostname% %app-name% \
-         %procid% %msgid% - %msg:::sp-if-no-1st-sp%%msg%\\n\")\n\
-         main_queue(queue.type=\"FixedArray\" queue.size=\"100000\" queue.dequeueBatchSize=\"1024\" \
-         queue.workerThreads=\"1\")\n\
+         main_queue(queue.type=\"FixedArray\" queue.size=\"65536\" queue.dequeueBatchSize=\"2048\")\n\
          input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
-         action(type=\"mmanon\" ipv4.mode=\"simple\" ipv4.bits=\"16\" ipv6.anonmode=\"zero\" ipv6.bits=\"96\")\n\
-         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{to}\" protocol=\"tcp\" template=\"line\")\n",
+         action(type=\"mmanon\" ipv4.mode=\"zero\" ipv4.bits=\"8\")\n\
+         action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{to}\" protocol=\"tcp\" \
+         template=\"RSYSLOG_SyslogProtocol23Format\")\n",
         dir.path().display()
     );
     let path = write(&dir, "rsyslog.conf", &config);
@@ -87,17 +85,21 @@ pub fn rsyslog(to: u16) -> Relay {
 /// syslog-ng with a substitution for addresses and one for e-mails; the one that the tests unpack.
 pub fn syslog_ng(to: u16) -> Relay {
     let (dir, port) = (folder(), free_port());
+    let octets = r"(?<![.0-9])((?:[0-9]{1,3}\.){3})[0-9]{1,3}(?![.0-9])";
+    let rewrite = |name: &str, from: &str, by: &str| {
+        format!(
+            "rewrite {name} {{ subst('{from}', '{by}', value(MESSAGE), type(pcre), flags(store-matches)); }};\n"
+        )
+    };
     let config = format!(
-        "@version: 3.38\noptions {{ keep-hostname(yes); use-dns(no); stats-freq(0); frac-digits(6); }};\n\
-         source s {{ network(ip(127.0.0.1) port({port}) transport(tcp) flags(syslog-protocol) \
-         log-iw-size(100000) log-fetch-limit(1000)); }};\n\
-         rewrite ips {{ subst('\\b(\\d{{1,3}}\\.\\d{{1,3}})\\.\\d{{1,3}}\\.\\d{{1,3}}\\b', '$1.0.0', value(MESSAGE) \
-         type(pcre) flags(global store-matches)); }};\n\
-         rewrite mails {{ subst('[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{{2,}}', '[email]', value(MESSAGE) \
-         type(pcre) flags(global)); }};\n\
-         destination d {{ network(127.0.0.1 port({to}) transport(tcp) flags(syslog-protocol) \
-         log-fifo-size(150000)); }};\n\
-         log {{ source(s); rewrite(ips); rewrite(mails); destination(d); flags(flow-control); }};\n"
+        "@version: 3.38\noptions {{ keep-hostname(yes); use-dns(no); stats-freq(0); }};\n\
+         source lines {{ network(ip(127.0.0.1) port({port}) transport(tcp) flags(syslog-protocol) \
+         log-fetch-limit(2000) log-iw-size(50000)); }};\n{}{}\
+         destination next {{ network(127.0.0.1 port({to}) transport(tcp) flags(syslog-protocol) \
+         log-fifo-size(100000)); }};\n\
+         log {{ source(lines); rewrite(clients); rewrite(users); destination(next); flags(flow-control); }};\n",
+        rewrite("clients", octets, "${{1}}0"),
+        rewrite("users", r"[^ ]+@[^ ;]+", "somebody"),
     );
     let path = write(&dir, "syslog-ng.conf", &config);
     let at = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/syslog-ng");
