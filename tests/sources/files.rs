@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use logveil::limit::RECORD_BYTES_MAX;
+use logveil::limit::{BATCH_BYTES, FILE_BATCHES_MAX, RECORD_BYTES_MAX};
+use logveil::record::Ack;
 use logveil::source::files::{Framing, Pattern, Settings, open, serve};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -116,6 +117,38 @@ async fn a_truncated_file_is_read_from_its_beginning() {
         }
         assert_eq!(reading.read(1 + lines.len()).await[1..], lines);
     }
+}
+
+/// The reader rests until batches are confirmed; the file is another one, and longer, before it looks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_truncated_while_its_reader_rests_is_read_from_its_beginning() {
+    let (dir, log) = folder();
+    let line = format!("{}\n", "old ".repeat(1024));
+    let batch_count = FILE_BATCHES_MAX;
+    append(&log, &line.repeat(batch_count * BATCH_BYTES / line.len() + 8));
+    let reading = Reading::start(dir.path(), Fate::Keep, Framing::Plain);
+    while reading.scene.stub.kept.lock().unwrap().len() < batch_count {
+        reading.scene.records(reading.scene.seen().len() + 1).await;
+    }
+    let rested = reading.scene.seen().len();
+    let count = batch_count * BATCH_BYTES / 4 + 1000;
+    fs::write(&log, "new\n".repeat(count)).unwrap();
+    let confirm =
+        || std::mem::take(&mut *reading.scene.stub.kept.lock().unwrap()).into_iter().for_each(Ack::confirm);
+    let confirming = async {
+        while reading.scene.seen().len() < rested + count {
+            confirm();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        confirm();
+    };
+    assert!(
+        tokio::time::timeout(LONG, confirming).await.is_ok(),
+        "saw {} records",
+        reading.scene.seen().len()
+    );
+    let seen = reading.stop().await;
+    assert!(seen[rested..].iter().all(|message| message == "new"), "what was read is of one file");
 }
 
 #[tokio::test(flavor = "multi_thread")]

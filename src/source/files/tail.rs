@@ -164,10 +164,13 @@ impl Tail {
             self.pause().await?;
             return Ok(Turn::Rest(FILE_ASKED_EVERY));
         }
-        if self.quiet_since.is_some() && self.is_another()? {
-            self.restart();
-        }
         let read = self.read().await?;
+        // Asked after reading: what was read before a truncation and what comes after it must not meet in one record.
+        if self.is_another(read)? {
+            self.unspent.truncate(self.unspent.len() - read);
+            self.restart();
+            return Ok(Turn::On);
+        }
         if read > 0 {
             self.quiet_since = None;
             self.cut().await?;
@@ -210,13 +213,15 @@ impl Tail {
         checkpoints.set(self.identity, &self.head, self.safe);
     }
 
-    /// Whether the file is not what was read: it shrank, or begins with something else.
-    fn is_another(&mut self) -> Result<bool, Fault> {
+    /// Whether the file is not what was read before the last `read` bytes: it shrank, or begins with something else. One
+    /// that was written anew to the same length shows once more is written.
+    fn is_another(&mut self, read: usize) -> Result<bool, Fault> {
         let size = self.file.metadata()?.len();
-        if size < self.offset + self.unspent.len() as u64 {
+        let end = self.offset + self.unspent.len() as u64;
+        if size < end {
             return Ok(true);
         }
-        if size == self.offset + self.unspent.len() as u64 {
+        if read == 0 && self.quiet_since.is_some() && size == end {
             return Ok(false);
         }
         let now = head(&self.file)?;
