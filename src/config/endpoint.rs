@@ -8,6 +8,7 @@ the environment, and no error shows what was read.
 use std::path::PathBuf;
 
 use hyper::Uri;
+use rusty_s3::{Bucket, UrlStyle};
 
 use super::expand::expand;
 use super::read::{expanded, keys};
@@ -44,6 +45,37 @@ fn url(field: &Field<'_>) -> Option<Uri> {
         Some("http" | "https") => Some(url),
         Some(_) | None => field.refuse("holds another scheme, and may hold https:// or http://"),
     }
+}
+
+/// The bucket that a table names behind `store`, addressed by its path, which all that speak S3 understand, unless the
+/// table says otherwise. The store's address becomes that of the bucket's host: requests bring the path with them.
+pub(super) fn bucket(table: &Table<'_>, store: &mut Settings) -> Option<Bucket> {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let plain = |text: &str| {
+        (!text.is_empty() && !text.starts_with('.') && text.bytes().all(sign)).then(|| text.to_owned())
+    };
+    let named = |field: &Field<'_>| field.parse("a name of letters, digits, -, _ and .", plain);
+    let name = table.need("bucket", "the name of a bucket").and_then(named);
+    let region = table.find("region").map_or_else(|| Some("us-east-1".to_owned()), named);
+    let style = table.find("addressing").map_or(Some(UrlStyle::Path), |field| {
+        field.parse("path or host", |text| match text {
+            "path" => Some(UrlStyle::Path),
+            "host" => Some(UrlStyle::VirtualHost),
+            _ => None,
+        })
+    });
+    let (name, region, style) = (name?, region?, style?);
+    let made = store.url.to_string().parse().ok();
+    let made = made.and_then(|url| Bucket::new(url, style, name, region).ok()).and_then(|bucket| {
+        let url = bucket.base_url();
+        let host = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
+        Some((bucket, host))
+    });
+    let Some((bucket, host)) = made else {
+        return table.of.refuse("holds a url and a bucket that make no address together");
+    };
+    store.url = host;
+    Some(bucket)
 }
 
 /// How bodies are packed.
@@ -104,6 +136,11 @@ const SECRET: &str = "\"${file:PATH}\" or \"${env:NAME}\"";
 
 /// A secret: the text of a file or of the environment. What is written may be the secret itself, so it is not shown.
 pub(super) fn secret(field: &Field<'_>) -> Option<Secret> {
+    secret_text(field).map(|secret| Secret::new(secret.into_bytes()))
+}
+
+/// The same for those who take text.
+pub(super) fn secret_text(field: &Field<'_>) -> Option<String> {
     let text = field.text()?;
     if !text.contains("${file:") && !text.contains("${env:") {
         return field.refuse(format!("holds a secret itself, and may hold {SECRET}"));
@@ -112,7 +149,7 @@ pub(super) fn secret(field: &Field<'_>) -> Option<Secret> {
     if secret.is_empty() {
         return field.refuse("leads to nothing, and may not be empty");
     }
-    Some(Secret::new(secret.into_bytes()))
+    Some(secret)
 }
 
 /// TLS as a table says; `at` is where it is told of what fails.

@@ -1,9 +1,7 @@
 //! The tables of sinks that are stores with an interface over HTTP.
 
-use rusty_s3::{Bucket, UrlStyle};
-
 use super::SinkKind;
-use super::endpoint::{endpoint, line, secret};
+use super::endpoint::{bucket, endpoint, line, secret};
 use super::sinks::batch;
 use crate::sink::bulk::Product;
 use crate::sink::loki::Label;
@@ -74,32 +72,13 @@ fn splunk(table: &Table<'_>, store: Settings, batch: Batch) -> Option<splunk::Se
 }
 
 fn s3(table: &Table<'_>, mut store: Settings, batch: Batch) -> Option<s3::Settings> {
-    let name = table.need("bucket", "the name of a bucket").and_then(Field::text);
-    let region = table.find("region").map_or(Some("us-east-1"), Field::text);
-    let known = |text: &str| match text {
-        "path" => Some(UrlStyle::Path),
-        "host" => Some(UrlStyle::VirtualHost),
-        _ => None,
-    };
-    let style = match table.find("addressing") {
-        Some(field) => field.parse("path or host", known),
-        None => Some(UrlStyle::Path),
-    };
     let key = |name| table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"").and_then(secret);
     let (access, hidden) = (key("access_key"), key("secret_key"));
     let token = match table.find("session_token") {
         Some(field) => Some(secret(field)?),
         None => None,
     };
-    let prefix = prefix(table)?;
-    let (name, region) = (name?.to_owned(), region?.to_owned());
-    let bucket = Bucket::new(store.url.to_string().parse().ok()?, style?, name, region);
-    let Ok(bucket) = bucket else {
-        return table.of.refuse("holds a bucket that cannot be addressed so; set addressing to path");
-    };
-    // The bucket's own address has host and path; requests bring the path with them.
-    let url = bucket.base_url();
-    store.url = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
+    let (prefix, bucket) = (prefix(table)?, bucket(table, &mut store)?);
     let Some(keys) = s3::Keys::new(&access?, &hidden?, token.as_ref()) else {
         return table.of.refuse("holds keys that are no text");
     };

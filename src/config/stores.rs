@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::endpoint::{endpoint, secret};
+use super::endpoint::{bucket, endpoint, secret, secret_text};
 use super::read::{expanded, keys, kind, named};
 use super::{Settings, Sink, SinkKind};
 use crate::policy::Policy;
@@ -275,12 +275,8 @@ fn splunk(table: &Table<'_>) -> Option<Kind> {
     Some(Kind::Splunk(retention::splunk::Settings { endpoint: endpoint?, index: index?, app: app? }))
 }
 
-/// A secret that is text.
-fn text(table: &Table<'_>, name: &str) -> Option<String> {
-    let secret = secret(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)?;
-    String::from_utf8(secret.expose().to_vec())
-        .ok()
-        .or_else(|| table.of.refuse("holds a key that is no text"))
+fn key(table: &Table<'_>, name: &str) -> Option<String> {
+    secret_text(table.need(name, "\"${file:PATH}\" or \"${env:NAME}\"")?)
 }
 
 fn cloudwatch(table: &Table<'_>) -> Option<Kind> {
@@ -294,7 +290,7 @@ fn cloudwatch(table: &Table<'_>) -> Option<Kind> {
         field.refuse("holds no name of letters, digits and _-./#")
     });
     let region = plain(table.need("region", "the region that signatures name, such as eu-central-1")?);
-    let (endpoint, access, secret) = (endpoint(table), text(table, "access_key"), text(table, "secret_key"));
+    let (endpoint, access, secret) = (endpoint(table), key(table, "access_key"), key(table, "secret_key"));
     let keys = keys(&access?, &secret?);
     Some(Kind::CloudWatch(Settings { endpoint: endpoint?, region: region?, group: group?, keys }))
 }
@@ -322,7 +318,6 @@ fn kafka(table: &Table<'_>) -> Option<Kind> {
     Some(Kind::Kafka(retention::kafka::Settings { broker: broker?, topic: topic? }))
 }
 
-/// The bucket is addressed by path, which all that speak S3 understand.
 fn s3(table: &Table<'_>) -> Option<Kind> {
     use retention::s3::{Keys, Lifecycle, Settings};
     let lifecycle = table.find("lifecycle").map_or(Some(Lifecycle::Rules), |field| {
@@ -332,8 +327,6 @@ fn s3(table: &Table<'_>) -> Option<Kind> {
             _ => None,
         })
     });
-    let name = table.need("bucket", "the name of a bucket").and_then(plain);
-    let region = plain_or(table, "region", "us-east-1");
     let prefix =
         table.need("prefix", "what the objects' keys begin with, such as logs/{class}/").and_then(|field| {
             let text = field.text()?;
@@ -345,16 +338,10 @@ fn s3(table: &Table<'_>) -> Option<Kind> {
                 field.refuse("holds no prefix of letters, digits and _-./ that ends with /")
             }
         });
-    let (access, secret) = (text(table, "access_key"), text(table, "secret_key"));
+    let (access, secret) = (key(table, "access_key"), key(table, "secret_key"));
     let spans = table.find("spans").map_or(Some(std::time::Duration::from_secs(3_600)), Field::duration);
     let mut endpoint = endpoint(table)?;
-    let url = endpoint.url.to_string().parse().ok()?;
-    let Ok(bucket) = rusty_s3::Bucket::new(url, rusty_s3::UrlStyle::Path, name?, region?) else {
-        return table.of.refuse("holds a bucket that cannot be addressed by its path");
-    };
-    // The bucket's own address has host and path; requests bring the path with them.
-    let url = bucket.base_url();
-    endpoint.url = format!("{}://{}/", url.scheme(), url.authority()).parse().ok()?;
+    let bucket = bucket(table, &mut endpoint)?;
     let keys = Keys { access: access?, secret: secret? };
     let (prefix, spans, lifecycle) = (prefix?, spans?, lifecycle?);
     Some(Kind::S3(Settings { endpoint, bucket, prefix, keys, spans, lifecycle }))
@@ -372,14 +359,13 @@ fn nats(table: &Table<'_>) -> Option<Kind> {
         }
     });
     let stream = table.need("stream", "the name of a stream").and_then(plain);
-    let text = |secret: crate::secret::Secret| String::from_utf8(secret.expose().to_vec()).ok();
     let login = match (table.find("user"), table.find("password"), table.find("token")) {
         (None, None, None) => Some(Login::None),
         (Some(user), Some(password), None) => {
-            let (user, password) = (expanded(user), secret(password).and_then(text));
+            let (user, password) = (expanded(user), secret_text(password));
             Some(Login::Password(user?, password?))
         }
-        (None, None, Some(token)) => secret(token).and_then(text).map(Login::Token),
+        (None, None, Some(token)) => secret_text(token).map(Login::Token),
         _ => table.of.refuse("may hold user and password, or token, or none of them"),
     };
     Some(Kind::Nats(Settings { url: url?, stream: stream?, login: login? }))

@@ -344,6 +344,49 @@ fn a_store_has_settings_of_its_own() {
     }
 }
 
+/// A sink and a store of S3 with `url` and `bucket`.
+fn buckets(url: &str, bucket: &str) -> String {
+    let key = "\"${env:CARGO_PKG_NAME}\"";
+    let table =
+        format!("kind: s3, url: \"{url}\", bucket: \"{bucket}\", access_key: {key}, secret_key: {key}");
+    format!("sinks:\n  a: {{ {table} }}\nstores:\n  b: {{ {table}, prefix: logs/ }}\n")
+}
+
+#[test]
+fn a_bucket_that_cannot_be_addressed_is_refused_and_not_left_out() {
+    let settings = Settings::parse("c.yaml", &buckets("http://127.0.0.1:9000/s3", "logs")).unwrap();
+    assert_eq!((settings.sinks.len(), settings.stores.len()), (1, 1));
+    let no_address = "holds a url and a bucket that make no address together";
+    // An address to one reader of addresses, and none to the other.
+    check(
+        &buckets("http://127.0.0.999:9000/", "logs"),
+        &[&format!("c.yaml:2: sinks.a: {no_address}"), &format!("c.yaml:4: stores.b: {no_address}")],
+    );
+    let host = buckets("http://127.0.0.1:9000/", "logs").replacen("bucket:", "addressing: host, bucket:", 1);
+    check(&host, &[&format!("c.yaml:2: sinks.a: {no_address}")]);
+    for name in ["//other.test", "", "a b", "..", "logs-{class}"] {
+        let refused = format!("bucket: holds {name:?}, and may hold a name of letters");
+        check(
+            &buckets("http://127.0.0.1:9000/", name),
+            &[&format!("c.yaml:2: sinks.a.{refused}"), &format!("c.yaml:4: stores.b.{refused}")],
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_is_no_text_is_refused_and_its_store_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, b"\xff\xfecanary").unwrap();
+    check(
+        &format!(
+            "stores:\n  n: {{ kind: nats, url: \"nats://h:1\", stream: s, token: \"${{file:{}}}\" }}\n",
+            token.display()
+        ),
+        &[&format!("c.yaml:2: stores.n.token: holds ${{file:{}}}, which cannot be read: ", token.display())],
+    );
+}
+
 #[test]
 fn the_schema_has_the_keys_that_are_read() {
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
