@@ -10,10 +10,12 @@ record is read from the first batch that is really there, in every partition.
 It speaks to listeners without TLS and SASL.
 */
 
+mod wire;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
@@ -21,22 +23,18 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, DescribeConfigsRequest,
-    DescribeConfigsResponse, FetchRequest, FetchResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, RequestHeader, ResponseHeader, TopicName,
+    BrokerId, DescribeConfigsRequest, FetchRequest, IncrementalAlterConfigsRequest, ListOffsetsRequest,
+    MetadataRequest, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use kafka_protocol::protocol::StrBytes;
 
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Doing, Driver, Reading, Setting, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
-use crate::limit::STORE_ANSWER_BYTES_MAX;
-use crate::store::{Resolver, connect};
+
+use wire::Wire;
 
 /// Which topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,98 +128,6 @@ fn effective(configs: &BTreeMap<String, String>) -> Effective {
     }
 }
 
-/// A request with its number and its answer.
-trait Request: Encodable {
-    const KEY: ApiKey;
-    type Response: Decodable;
-}
-
-macro_rules! requests {
-    ($($request:ident -> $response:ident, $key:ident;)*) => {$(
-        impl Request for $request {
-            const KEY: ApiKey = ApiKey::$key;
-            type Response = $response;
-        }
-    )*};
-}
-
-requests! {
-    ApiVersionsRequest -> ApiVersionsResponse, ApiVersions;
-    MetadataRequest -> MetadataResponse, Metadata;
-    DescribeConfigsRequest -> DescribeConfigsResponse, DescribeConfigs;
-    IncrementalAlterConfigsRequest -> IncrementalAlterConfigsResponse, IncrementalAlterConfigs;
-    ListOffsetsRequest -> ListOffsetsResponse, ListOffsets;
-    FetchRequest -> FetchResponse, Fetch;
-}
-
-/// A connection to a broker.
-struct Wire {
-    stream: TcpStream,
-    asked: i32,
-    versions: BTreeMap<i16, (i16, i16)>,
-}
-
-fn broken(_: impl std::fmt::Debug) -> Unknown {
-    Unknown::new("its answer is not what Kafka's protocol has")
-}
-
-impl Wire {
-    async fn open(broker: &str) -> Result<Wire, Unknown> {
-        let stream = connect(broker, &Resolver::default())
-            .await
-            .map_err(|error| Unknown(format!("cannot connect: {error}")))?;
-        let mut wire = Wire { stream, asked: 0, versions: BTreeMap::new() };
-        let told = wire.call_as(&ApiVersionsRequest::default(), 0).await?;
-        let range = |api: &kafka_protocol::messages::api_versions_response::ApiVersion| {
-            (api.api_key, (api.min_version, api.max_version))
-        };
-        wire.versions = told.api_keys.iter().map(range).collect();
-        Ok(wire)
-    }
-
-    /// Asks in the latest version up to `most` that both sides know.
-    async fn call<Q: Request>(&mut self, request: &Q, least: i16, most: i16) -> Result<Q::Response, Unknown> {
-        let Some((low, high)) = self.versions.get(&(Q::KEY as i16)).copied() else {
-            return Err(Unknown::new("it does not know a request that is needed"));
-        };
-        let version = most.min(high);
-        if version < least.max(low) {
-            return Err(Unknown::new("it speaks no version of a request that is needed"));
-        }
-        self.call_as(request, version).await
-    }
-
-    async fn call_as<Q: Request>(&mut self, request: &Q, version: i16) -> Result<Q::Response, Unknown> {
-        let key = Q::KEY;
-        self.asked += 1;
-        let header = RequestHeader::default()
-            .with_request_api_key(key as i16)
-            .with_request_api_version(version)
-            .with_correlation_id(self.asked)
-            .with_client_id(Some(StrBytes::from_static_str("logveil")));
-        let mut bytes = BytesMut::new();
-        header.encode(&mut bytes, key.request_header_version(version)).map_err(broken)?;
-        request.encode(&mut bytes, version).map_err(broken)?;
-        let failed = |error: std::io::Error| Unknown(format!("the connection broke: {}", error.kind()));
-        let length = u32::try_from(bytes.len()).map_err(broken)?;
-        self.stream.write_all(&length.to_be_bytes()).await.map_err(failed)?;
-        self.stream.write_all(&bytes).await.map_err(failed)?;
-        let length = self.stream.read_u32().await.map_err(failed)? as usize;
-        if length > STORE_ANSWER_BYTES_MAX {
-            return Err(Unknown::new("its answer is too long"));
-        }
-        let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).await.map_err(failed)?;
-        let mut answer = Bytes::from(answer);
-        let header =
-            ResponseHeader::decode(&mut answer, key.response_header_version(version)).map_err(broken)?;
-        if header.correlation_id != self.asked {
-            return Err(Unknown::new("it answered another request"));
-        }
-        Q::Response::decode(&mut answer, version).map_err(broken)
-    }
-}
-
 impl Kafka {
     /// Connects when it is asked.
     pub fn new(settings: Settings) -> Kafka {
@@ -237,7 +143,7 @@ impl Kafka {
             .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
         let request =
             MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(false);
-        let told = wire.call(&request, 4, 9).await?;
+        let told = wire.call(&request).await?;
         let brokers = told
             .brokers
             .iter()
@@ -255,7 +161,7 @@ impl Kafka {
             .with_resource_type(TOPIC)
             .with_resource_name(StrBytes::from_string(name.to_owned()))
             .with_configuration_keys(None);
-        let told = wire.call(&DescribeConfigsRequest::default().with_resources(vec![resource]), 1, 1).await?;
+        let told = wire.call(&DescribeConfigsRequest::default().with_resources(vec![resource])).await?;
         let result =
             told.results.into_iter().next().ok_or_else(|| Unknown::new("it tells no configuration"))?;
         if result.error_code != 0 {
@@ -321,9 +227,8 @@ impl Kafka {
             .with_resource_type(TOPIC)
             .with_resource_name(StrBytes::from_string(target.name.clone()))
             .with_configs(wanted.settings.iter().map(config).collect());
-        let told = wire
-            .call(&IncrementalAlterConfigsRequest::default().with_resources(vec![resource]), 0, 1)
-            .await?;
+        let told =
+            wire.call(&IncrementalAlterConfigsRequest::default().with_resources(vec![resource])).await?;
         match told.responses.first().map(|response| response.error_code) {
             Some(0) => Ok(vec!["it took the configuration".to_owned()]),
             Some(code) => Err(Unknown(format!("it refused the configuration: error {code}"))),
@@ -341,7 +246,7 @@ async fn first_record(wire: &mut Wire, name: &str, partition: i32) -> Result<Opt
         let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(which);
         let topic = ListOffsetsTopic::default().with_name(topic_name()).with_partitions(vec![asked]);
         let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
-        let told = wire.call(&request, 1, 5).await?;
+        let told = wire.call(&request).await?;
         let told = told.topics.first().and_then(|topic| topic.partitions.first());
         *end = told
             .filter(|told| told.error_code == 0)
@@ -362,7 +267,7 @@ async fn first_record(wire: &mut Wire, name: &str, partition: i32) -> Result<Opt
         .with_min_bytes(1)
         .with_max_bytes(64 * 1024)
         .with_topics(vec![topic]);
-    let told = wire.call(&request, 4, 11).await?;
+    let told = wire.call(&request).await?;
     let data = told.responses.first().and_then(|topic| topic.partitions.first());
     let records = data.filter(|data| data.error_code == 0).and_then(|data| data.records.clone());
     let first = records.and_then(first_moment);
