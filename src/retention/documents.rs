@@ -33,11 +33,11 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
         }
     };
     let told = ask.ask_up_to(request, STORE_PAGE_BYTES_MAX).await?;
-    if !told.is_there() {
-        return match from {
-            None => Ok(Page::default()),
-            Some(_) => Err(Unknown::new("it let go of a search that had not ended; say the same again")),
-        };
+    if !told.is_there() && from.is_some() {
+        return Err(Unknown::new("it let go of a search that had not ended; say the same again"));
+    }
+    if is_absent(&told)? {
+        return Ok(Page::default());
     }
     let json = &told.json;
     // A shard that is not asked may hold anything.
@@ -63,6 +63,15 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
     Ok(Page { records: records?, next, total })
 }
 
+/// Whether there is no such index. A 404 that does not say so comes from something else, and proves nothing.
+fn is_absent(told: &Told) -> Result<bool, Unknown> {
+    match told.is_there() {
+        true => Ok(false),
+        false if told.json["error"]["type"] == "index_not_found_exception" => Ok(true),
+        false => Err(Unknown::new("it answered 404, and does not say that there is no such index")),
+    }
+}
+
 fn stored(hit: &Value) -> Result<Stored, Unknown> {
     let source = &hit["_source"];
     let index = hit["_index"].as_str().unwrap_or_default();
@@ -77,7 +86,8 @@ fn stored(hit: &Value) -> Result<Stored, Unknown> {
 /// So that a search sees all that was written before it.
 pub async fn refresh(ask: &Ask, pattern: &str) -> Result<(), Unknown> {
     let path = format!("/{pattern}/_refresh?expand_wildcards=all");
-    ask.ask(Request::post(path, "application/json", "")).await.map(|_| ())
+    // What is not there is told by the search that comes next.
+    is_absent(&ask.ask(Request::post(path, "application/json", "")).await?).map(|_| ())
 }
 
 /// Deletes documents by `_delete_by_query`, whose tasks are followed where the store tells of them.
@@ -142,4 +152,20 @@ fn of_task(told: &Told) -> Result<Option<u64>, Unknown> {
         return Err(Unknown::new("its task ended with failures or conflicts; say the same again"));
     }
     response["deleted"].as_u64().map(Some).ok_or_else(unclear)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_store_that_says_so_has_no_such_index() {
+        let told = |status, json| is_absent(&Told { status, json, now: None });
+        assert_eq!(told(200, json!({})), Ok(false));
+        assert_eq!(told(404, json!({ "error": { "type": "index_not_found_exception" } })), Ok(true));
+        for json in [json!(null), json!({ "error": "not here" }), json!({ "error": { "type": "security" } })]
+        {
+            assert!(told(404, json.clone()).is_err(), "{json}");
+        }
+    }
 }
