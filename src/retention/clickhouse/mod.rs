@@ -95,8 +95,7 @@ impl ClickHouse {
         if !told.is_there() {
             return Err(Unknown::new("it answered 404: no such table, or no ClickHouse"));
         }
-        let rows = told.json.get("data").and_then(Value::as_array).cloned();
-        Ok((rows.unwrap_or_default(), told.now))
+        Ok((whole(told.json)?, told.now))
     }
 
     async fn run(&self, sql: String) -> Result<(), Unknown> {
@@ -247,6 +246,17 @@ impl Driver for ClickHouse {
     }
 }
 
+/// The rows of an answer of `FORMAT JSON`. One that broke off half way has an exception behind its rows, or fewer of
+/// them than it says, and nothing of it is believed.
+fn whole(mut answer: Value) -> Result<Vec<Value>, Unknown> {
+    let said = number(&answer["rows"]);
+    let failed = answer.get("exception").is_some();
+    match answer.get_mut("data").map(Value::take) {
+        Some(Value::Array(rows)) if !failed && said == Some(rows.len() as u64) => Ok(rows),
+        _ => Err(Unknown::new("its answer broke off, or is none of ClickHouse")),
+    }
+}
+
 /// A number, also where it is written as text: ClickHouse quotes those of 64 bits.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
@@ -378,6 +388,24 @@ mod tests {
             "MergeTree ORDER BY x TTL expires_at",
         ] {
             check(other, None);
+        }
+    }
+
+    #[test]
+    fn rows_of_an_answer_that_broke_off_are_not_believed() {
+        use serde_json::json;
+        assert_eq!(whole(json!({ "data": [], "rows": 0 })), Ok(Vec::new()));
+        assert_eq!(whole(json!({ "data": [{ "a": 1 }], "rows": 1 })), Ok(vec![json!({ "a": 1 })]));
+        for broken in [
+            json!(null),
+            json!([]),
+            json!({ "acknowledged": true }),
+            json!({ "rows": 0 }),
+            json!({ "data": [] }),
+            json!({ "data": [{ "a": 1 }], "rows": 2 }),
+            json!({ "data": [], "rows": 0, "exception": "Code: 241" }),
+        ] {
+            assert!(whole(broken.clone()).is_err(), "{broken}");
         }
     }
 
