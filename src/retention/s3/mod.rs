@@ -246,8 +246,8 @@ impl S3 {
             return Ok(());
         }
         notes.push("objects that are locked, or held, are not deleted by any rule".to_owned());
-        let number = |tag: &str| of(&lock, tag).first().and_then(|text| text.trim().parse::<u32>().ok());
-        let locked = DAY * (number("Days").unwrap_or(0) + number("Years").unwrap_or(0) * 366);
+        let locked =
+            locked(&lock).ok_or_else(|| Unknown::new("it does not say how long objects are locked"))?;
         if let Kept::For(kept) = &mut effective.kept {
             *kept = (*kept).max(locked);
         }
@@ -347,6 +347,15 @@ impl Driver for S3 {
     }
 }
 
+/// For how long a bucket locks its objects by default; nothing if that cannot be read.
+fn locked(lock: &str) -> Option<Duration> {
+    let days = |tag: &str, each: u32| match of(lock, tag).first() {
+        Some(text) => text.trim().parse::<u32>().ok()?.checked_mul(each),
+        None => Some(0),
+    };
+    Some(DAY * days("Days", 1)?.checked_add(days("Years", 366)?)?)
+}
+
 /// A rule that is in force and deletes every object of a prefix.
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
@@ -393,6 +402,21 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_as_long_as_it_says_or_unknown() {
+        for (lock, days) in [("", 0), ("<Days>30</Days>", 30), ("<Years>2</Years>", 732)] {
+            assert_eq!(locked(lock), Some(DAY * days), "{lock}");
+        }
+        for lock in [
+            "<Days>soon</Days>",
+            "<Days>-1</Days>",
+            "<Years>4294967295</Years>",
+            "<Years>99999999999</Years>",
+        ] {
+            assert_eq!(locked(lock), None, "{lock}");
+        }
+    }
 
     #[test]
     fn a_rule_counts_only_if_it_deletes_every_object() {
