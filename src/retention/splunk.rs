@@ -144,8 +144,8 @@ fn oldest(content: &Value) -> Result<Oldest, Unknown> {
     let text = content["minTime"]
         .as_str()
         .ok_or_else(|| Unknown::new("it does not say how old its oldest event is"))?;
-    let text = match text.len() {
-        24 => format!("{}:{}", &text[..22], text.get(22..).unwrap_or_default()),
+    let text = match (text.get(..22), text.get(22..)) {
+        (Some(start), Some(end)) if end.len() == 2 => format!("{start}:{end}"),
         _ => text.to_owned(),
     };
     text.parse().map(Oldest::At).map_err(|_| Unknown::new("its oldest event has no moment"))
@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(at("2026-01-01T00:00:00+0000"), Ok(expected));
         assert_eq!(at("2026-01-01T01:00:00+01:00"), Ok(expected));
         assert!(at("long ago").is_err() && oldest(&json!({})).is_err());
+        assert!(at("2026-01-01T00:00:00+0é0").is_err(), "as long, and split within a sign");
         assert_eq!(oldest(&json!({ "totalEventCount": "0" })), Ok(Oldest::Nothing));
     }
 }
