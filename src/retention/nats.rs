@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_nats::ConnectOptions;
 use async_nats::jetstream;
 use async_nats::jetstream::ErrorCode;
+use tokio::time::Instant;
 
 use super::ask::seconds;
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
@@ -15,7 +16,7 @@ use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wa
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
-use crate::limit::{STORE_PAGE_RECORDS, STORE_WAIT};
+use crate::limit::{STORE_PAGE_BYTES_MAX, STORE_PAGE_RECORDS, STORE_WAIT};
 
 /// Which stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -146,7 +147,8 @@ impl Nats {
         stream.map_err(|error| Unknown(format!("stream {name}: {}", error.kind())))
     }
 
-    /// Messages by their numbers; what is gone between two of them is passed over by the server.
+    /// Messages by their numbers; what is gone between two of them is passed over by the server. A page ends early where
+    /// its messages are large, or come slowly.
     async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
         use async_nats::jetstream::stream::LastRawMessageErrorKind::NoMessageFound;
         let stream = self.stream(&target.name).await?;
@@ -154,13 +156,18 @@ impl Nats {
         let (first, last) = (state.first_sequence, state.last_sequence);
         let mut at = from.and_then(|from| from.parse().ok()).unwrap_or(0).max(first);
         let mut page = Page { total: from.is_none().then_some(state.messages), ..Page::default() };
-        while at <= last && page.records.len() < STORE_PAGE_RECORDS {
+        let (mut bytes, until) = (0, Instant::now() + STORE_WAIT / 2);
+        let is_full = |records, bytes| {
+            records >= STORE_PAGE_RECORDS || bytes >= STORE_PAGE_BYTES_MAX || Instant::now() >= until
+        };
+        while at <= last && !is_full(page.records.len(), bytes) {
             let message = match stream.get_first_raw_message_by_subject(">", at).await {
                 Ok(message) => message,
                 Err(error) if error.kind() == NoMessageFound => return Ok(page),
                 Err(_) => return Err(Unknown::new("it does not give out its messages")),
             };
-            at = message.sequence + 1;
+            at = behind(message.sequence, at)?;
+            bytes += message.payload.len();
             page.records.push(Stored {
                 mark: message.sequence.to_string(),
                 text: message.payload.to_vec(),
@@ -196,6 +203,12 @@ impl Nats {
     }
 }
 
+/// The number behind a message that was given out for `asked` or the next one that there is.
+fn behind(given: u64, asked: u64) -> Result<u64, Unknown> {
+    let behind = given.checked_add(1).filter(|_| given >= asked);
+    behind.ok_or_else(|| Unknown::new("it gives out another message than it was asked for"))
+}
+
 impl Driver for Nats {
     fn read<'a>(&'a self, target: &'a Target, _now: Timestamp) -> Doing<'a, Reading> {
         Box::pin(self.read_now(target))
@@ -219,5 +232,17 @@ impl Driver for Nats {
 
     fn erase<'a>(&'a self, target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
         Box::pin(self.erase_now(target, marks))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_go_forward_alone() {
+        assert_eq!((behind(7, 7), behind(9, 7)), (Ok(8), Ok(10)));
+        assert!(behind(6, 7).is_err(), "it would be asked for again and again");
+        assert!(behind(u64::MAX, 7).is_err(), "there is none behind it");
     }
 }
