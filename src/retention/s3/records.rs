@@ -91,19 +91,33 @@ impl S3 {
     }
 
     async fn erase_in(&self, key: &str, theirs: &Theirs, now: Timestamp) -> Result<(), Unknown> {
-        let of_key = |versions: Vec<Version>| versions.into_iter().filter(|version| version.key == key);
-        let current =
-            of_key(self.versions(key, now).await?).find(|version| version.current && !version.marker);
-        if let Some(current) = current.filter(|current| theirs.versions.contains(&current.id)) {
-            self.write_anew(&current, theirs, now).await?;
+        let (current, before) = self.theirs_of(key, theirs, now).await?;
+        // Those before first: they would come back once the current one is deleted.
+        for version in before {
+            self.delete_version(&version, now).await?;
         }
+        let Some(current) = current else { return Ok(()) };
+        self.write_anew(&current, theirs, now).await?;
         // Listed again: where no versions are kept, what is there now is the new one.
-        for version in of_key(self.versions(key, now).await?) {
-            if !version.current && theirs.versions.contains(&version.id) {
-                self.delete_version(&version, now).await?;
-            }
+        let (_, before) = self.theirs_of(key, theirs, now).await?;
+        for version in before {
+            self.delete_version(&version, now).await?;
         }
         Ok(())
+    }
+
+    /// Which versions of an object hold lines of theirs: the current one, and those before it.
+    async fn theirs_of(
+        &self,
+        key: &str,
+        theirs: &Theirs,
+        now: Timestamp,
+    ) -> Result<(Option<Version>, Vec<Version>), Unknown> {
+        let versions = self.versions(key, now).await?.into_iter();
+        let versions = versions
+            .filter(|version| version.key == key && !version.marker && theirs.versions.contains(&version.id));
+        let (current, before): (Vec<_>, Vec<_>) = versions.partition(|version| version.current);
+        Ok((current.into_iter().next(), before))
     }
 
     async fn write_anew(&self, version: &Version, theirs: &Theirs, now: Timestamp) -> Result<(), Unknown> {
