@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::keeper::Keeper;
-use super::stores::{Checked, Stores, act};
+use super::stores::{Checked, Stores, Swept, act};
 use crate::clock::{Clock, Timestamp};
 use crate::limit::{STORE_CHECK_EVERY, STORE_CHECK_FAILED_EVERY, STORE_SWEEP_EVERY};
 use crate::retention::evidence::{Act, Did, Evidence};
@@ -123,28 +123,15 @@ impl Enforcer {
     async fn sweep(&self, stores: &Stores) {
         let Some(believed) = self.keeper.time().look().destroyable else { return };
         let mut acts = Vec::new();
-        for (store, target, deleted) in stores.sweep(believed).await {
-            match deleted {
-                Ok(deleted) if deleted.names.is_empty() => {}
-                Ok(deleted) => {
-                    let (name, what) = (&*store.name, deleted.names.len());
-                    tracing::info!(
-                        store = name,
-                        target = target.name,
-                        deleted = what,
-                        "deleted what was due"
-                    );
-                    acts.push(act(&store, &target, self.keeper.time().now(), Did::Deleted, deleted.names));
-                }
-                Err(Unknown(why)) => {
-                    self.metrics.retention_sweep_errors.with_label_values(&[&*store.name]).inc();
-                    tracing::error!(
-                        store = &*store.name,
-                        target = target.name,
-                        why,
-                        "cannot delete what is due"
-                    );
-                }
+        for Swept { store, target, gone, ended } in stores.sweep(believed).await {
+            let (name, lies_in) = (&*store.name, &*target.name);
+            if !gone.is_empty() {
+                tracing::info!(store = name, target = lies_in, deleted = gone.len(), "deleted what was due");
+                acts.push(act(&store, &target, self.keeper.time().now(), Did::Deleted, gone));
+            }
+            if let Err(Unknown(why)) = ended {
+                self.metrics.retention_sweep_errors.with_label_values(&[name]).inc();
+                tracing::error!(store = name, target = lies_in, why, "cannot delete what is due");
             }
         }
         self.record(acts);

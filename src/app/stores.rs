@@ -50,6 +50,19 @@ pub struct Checked {
     pub verdicts: Vec<(String, Ttl, Verdict)>,
 }
 
+/// What came of deleting what was due in one target.
+#[derive(Clone, Debug)]
+pub struct Swept {
+    /// Whose it is.
+    pub store: Arc<Store>,
+    /// Which one.
+    pub target: Target,
+    /// What is gone, by the store's own names, in their order; also where not all of it is.
+    pub gone: Vec<String>,
+    /// Whether all that was due is gone.
+    pub ended: Result<(), Unknown>,
+}
+
 impl Checked {
     fn new(store: Arc<Store>, target: Target, reading: Result<Reading, Unknown>, at: Timestamp) -> Checked {
         let verdict =
@@ -186,19 +199,24 @@ impl Stores {
         in_time(driver.set(target, wanted, now)).await
     }
 
-    /// Deletes what is due in stores without a lifecycle; what was deleted, by target.
-    pub async fn sweep(&self, now: Timestamp) -> Vec<(Arc<Store>, Target, Result<Deleted, Unknown>)> {
+    /// Deletes what is due in stores without a lifecycle.
+    pub async fn sweep(&self, now: Timestamp) -> Vec<Swept> {
         let mut swept = Vec::new();
         for (store, driver) in &self.all {
             let Some(driver) = driver.as_ref().filter(|_| store.kind.can().own_deletion) else { continue };
             for target in &store.targets {
-                let deleted = match store.kind.wants(target.limit()) {
+                let mut deleted = Deleted::default();
+                let ended = match store.kind.wants(target.limit()) {
                     Ok(wanted) => {
-                        in_time(driver.delete_before(target, due_before(now, wanted.value), now)).await
+                        let before = due_before(now, wanted.value);
+                        in_time(driver.delete_before(target, before, now, &mut deleted)).await
                     }
                     Err(short) => Err(Unknown(short.to_string())),
                 };
-                swept.push((Arc::clone(store), target.clone(), deleted));
+                deleted.names.sort_unstable();
+                deleted.names.dedup();
+                let (store, target) = (Arc::clone(store), target.clone());
+                swept.push(Swept { store, target, gone: deleted.names, ended });
             }
         }
         swept

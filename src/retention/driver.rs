@@ -23,13 +23,15 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// Configures the target as wanted; done twice it is done once. Gives what the store answered.
     fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, now: Timestamp) -> Doing<'a, Vec<String>>;
 
-    /// Deletes what was received before `before`, and nothing that is not the target's own.
+    /// Deletes what was received before `before`, and nothing that is not the target's own. What cannot be deleted keeps
+    /// nothing else from it: `deleted` has what is gone, also where this fails or is given up half way.
     fn delete_before<'a>(
         &'a self,
         _target: &'a Target,
         _before: Timestamp,
         _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
+        _deleted: &'a mut Deleted,
+    ) -> Doing<'a, ()> {
         Box::pin(async { Err(Unknown::new("nothing is deleted there by a given moment")) })
     }
 
@@ -160,6 +162,34 @@ pub struct Wanted {
 pub struct Deleted {
     /// What is gone, by the store's own names: files, indices, objects. Never a record's text.
     pub names: Vec<String>,
+    /// How much of what was due is left, and why the first of it is.
+    left: Option<(usize, Unknown)>,
+}
+
+impl Deleted {
+    /// Notes what came of one thing that was due.
+    pub fn note(&mut self, name: String, gone: Result<(), Unknown>) {
+        match (gone, &mut self.left) {
+            (Ok(()), _) => self.names.push(name),
+            (Err(_), Some((left, _))) => *left += 1,
+            (Err(why), none) => *none = Some((1, why)),
+        }
+    }
+
+    /// Whether all that was due is gone.
+    ///
+    /// # Errors
+    ///
+    /// If something is left: how much, and why.
+    pub fn whole(&self) -> Result<(), Unknown> {
+        match &self.left {
+            None => Ok(()),
+            Some((left, why)) => {
+                let due = left + self.names.len();
+                Err(Unknown(format!("{left} of {due} that are due are still there: {why}")))
+            }
+        }
+    }
 }
 
 /// The settings that differ: name, what is, what is to be.

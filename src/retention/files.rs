@@ -136,18 +136,18 @@ impl Files {
         })
     }
 
-    fn delete_now(&self, before: Timestamp) -> Result<Deleted, Unknown> {
-        let mut deleted = Deleted::default();
+    fn delete_now(&self, before: Timestamp, deleted: &mut Deleted) -> Result<(), Unknown> {
         for file in self.found()?.into_iter().filter(|file| !file.live && file.begun < before) {
-            match fs::remove_file(&file.path) {
+            let name = file.path.display().to_string();
+            let gone = match fs::remove_file(&file.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Unknown(format!("{}: cannot be deleted: {error}", file.path.display())));
+                    Err(Unknown(format!("{name}: cannot be deleted: {error}")))
                 }
-                _ => deleted.names.push(file.path.display().to_string()),
-            }
+                _ => Ok(()),
+            };
+            deleted.note(name, gone);
         }
-        deleted.names.sort_unstable();
-        Ok(deleted)
+        deleted.whole()
     }
 }
 
@@ -209,8 +209,9 @@ impl Driver for Files {
         _target: &'a Target,
         before: Timestamp,
         _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async move { self.delete_now(before) })
+        deleted: &'a mut Deleted,
+    ) -> Doing<'a, ()> {
+        Box::pin(async move { self.delete_now(before, deleted) })
     }
 }
 
@@ -296,7 +297,7 @@ mod tests {
                 oldest.insert(rotation, first.take().unwrap());
                 rotation += 1;
             }
-            files.delete_now(subtract(now, value)).unwrap();
+            files.delete_now(subtract(now, value), &mut Deleted::default()).unwrap();
             oldest.retain(|rotation, _| folder.path().join(format!("access.log.{rotation}")).exists());
             for (rotation, first) in &oldest {
                 assert!(add(*first, target.limit()) > now, "rotation {rotation} is there past its limit");
@@ -318,14 +319,18 @@ mod tests {
         fs::create_dir(folder.path().join("access.log.3")).unwrap();
         std::os::unix::fs::symlink("other.log.1", folder.path().join("access.log.4")).unwrap();
         let files = files(folder.path());
-        let deleted = files.delete_now(subtract(end, 90 * DAY)).unwrap();
-        let names: Vec<_> = deleted.names.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+        let mut deleted = Deleted::default();
+        files.delete_now(subtract(end, 90 * DAY), &mut deleted).unwrap();
+        let mut names: Vec<_> = deleted.names.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+        names.sort_unstable();
         assert_eq!(names, ["access.log-20260101", "access.log.1", "access.log.2.gz"]);
         assert!(others.iter().all(|name| folder.path().join(name).exists()));
         assert!(
             folder.path().join("access.log.3").exists() && folder.path().join("access.log.4").is_symlink()
         );
-        assert_eq!(files.delete_now(subtract(end, 90 * DAY)).unwrap(), Deleted::default(), "twice is once");
+        let mut again = Deleted::default();
+        files.delete_now(subtract(end, 90 * DAY), &mut again).unwrap();
+        assert_eq!(again, Deleted::default(), "twice is once");
     }
 
     #[track_caller]

@@ -108,16 +108,20 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
 }
 
 /// Deletes the dated indices of which the first record came before `before`; by their exact names.
-pub async fn delete_before(ask: &Ask, name: &str, before: Timestamp) -> Result<Deleted, Unknown> {
-    let mut deleted = Deleted::default();
+pub async fn delete_before(
+    ask: &Ask,
+    name: &str,
+    before: Timestamp,
+    deleted: &mut Deleted,
+) -> Result<(), Unknown> {
     for index in list(ask, name).await? {
         if day(&index.name, name).is_some_and(|day| day < before) {
-            ask.ask(Request::delete(format!("/{}", index.name))).await?;
-            deleted.names.push(index.name);
+            let gone = ask.ask(Request::delete(format!("/{}", index.name))).await;
+            let gone = gone.map_err(|why| Unknown(format!("index {}: {why}", index.name)));
+            deleted.note(index.name, gone.map(|_| ()));
         }
     }
-    deleted.names.sort_unstable();
-    Ok(deleted)
+    deleted.whole()
 }
 
 /// The first moment of the day of `NAME-2026.11.22`.

@@ -178,8 +178,9 @@ impl Driver for OpenSearch {
         target: &'a Target,
         before: Timestamp,
         _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(indices::delete_before(&self.ask, &target.name, before))
+        deleted: &'a mut Deleted,
+    ) -> Doing<'a, ()> {
+        Box::pin(indices::delete_before(&self.ask, &target.name, before, deleted))
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {

@@ -20,6 +20,8 @@ const PREFIX: &str = "logs/access/";
 struct There {
     indices: BTreeSet<String>,
     objects: BTreeSet<String>,
+    /// What is not deleted, by its path.
+    locked: BTreeSet<String>,
 }
 
 /// A server that lists and deletes both, as their documentation says.
@@ -46,6 +48,7 @@ fn answered(mut stream: &TcpStream, there: &Mutex<There>) -> Option<()> {
     }
     let mut words = head.split(' ');
     let (method, path) = (words.next()?, words.next()?.split('?').next()?);
+    let mut status = "200 OK";
     let body = {
         let mut there = there.lock().unwrap_or_else(PoisonError::into_inner);
         match (method, path) {
@@ -63,6 +66,10 @@ fn answered(mut stream: &TcpStream, there: &Mutex<There>) -> Option<()> {
                 let versions: String = there.objects.iter().map(version).collect();
                 format!("<ListVersionsResult><IsTruncated>false</IsTruncated>{versions}</ListVersionsResult>")
             }
+            ("DELETE", path) if there.locked.contains(path) => {
+                status = "403 Forbidden";
+                "{}".to_owned()
+            }
             ("DELETE", path) => {
                 let gone = there.indices.remove(path.trim_start_matches('/'))
                     || there.objects.remove(path.strip_prefix("/bucket/").unwrap_or_default());
@@ -73,7 +80,7 @@ fn answered(mut stream: &TcpStream, there: &Mutex<There>) -> Option<()> {
         }
     };
     // In one piece: a second would wait for the first to be acknowledged.
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(answer.as_bytes()).ok()
 }
 
@@ -138,6 +145,41 @@ fn is_in(at: Timestamp, number: usize, folder: &Path, there: &Mutex<There>) -> [
     ]
 }
 
+/// What cannot be deleted keeps nothing else from it, is told, and what is gone is told all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_cannot_be_deleted_does_not_keep_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Arc::new(Mutex::new(There::default()));
+    let stores = stores(folder.path(), served(&there));
+    let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+    for day in 0..3 {
+        keep(now - SignedDuration::from_hours(24 * (100 + day)), 0, folder.path(), &there);
+    }
+    {
+        let mut there = there.lock().unwrap();
+        let first = [
+            format!("/{}", there.indices.first().unwrap()),
+            format!("/bucket/{}", there.objects.first().unwrap()),
+        ];
+        there.locked.extend(first);
+    }
+    let swept = stores.sweep(now).await;
+    for swept in &swept[1..] {
+        let kind = swept.store.kind.name();
+        let left = swept.ended.as_ref().unwrap_err().to_string();
+        assert!(left.starts_with("1 of 3 that are due are still there: "), "{kind}: {left}");
+        assert!(swept.gone.len() == 2 && swept.gone.is_sorted(), "{kind}: {:?}", swept.gone);
+    }
+    {
+        let mut there = there.lock().unwrap();
+        assert_eq!((there.indices.len(), there.objects.len()), (1, 1));
+        there.locked.clear();
+    }
+    for swept in &stores.sweep(now).await[1..] {
+        assert_eq!((&swept.ended, swept.gone.len()), (&Ok(()), 1), "{}", swept.store.kind.name());
+    }
+}
+
 /// The next of a row of numbers that the seed decides (splitmix64).
 fn random(state: &mut u64, range: std::ops::Range<i64>) -> i64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -190,8 +232,8 @@ async fn no_record_is_there_past_its_limit_while_a_hundred_days_pass() {
                 assert_eq!(kept, [true; 3], "record {number} is only {age:?} old, seed {seed}");
             }
         }
-        for (_, target, deleted) in stores.sweep(now).await {
-            assert!(deleted.is_ok(), "{}: {deleted:?}", target.name);
+        for swept in stores.sweep(now).await {
+            assert_eq!(swept.ended, Ok(()), "{}", swept.target.name);
         }
         looks += 1;
         if now.duration_since(*records.last().unwrap()) > SignedDuration::from_hours(24) {

@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::limit::{STORE_ANSWER_BYTES_MAX, STORE_PAGE_BYTES_MAX};
 use crate::retention::ask::{Ask, seconds};
 use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
-use crate::retention::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use crate::retention::driver::{Can, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use crate::retention::store::Target;
 use crate::retention::verdict::Oldest;
 use crate::store;
@@ -216,24 +216,6 @@ impl Driver for ClickHouse {
             ))
             .await?;
             Ok(vec![format!("it took a TTL of {value} s and a timeout of {timeout} s")])
-        })
-    }
-
-    fn delete_before<'a>(
-        &'a self,
-        target: &'a Target,
-        before: Timestamp,
-        _now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(async move {
-            let (table, column) = (self.table(target), &self.settings.time_column);
-            let before = before.as_second();
-            self.run(format!(
-                "ALTER TABLE {table} DELETE WHERE toUnixTimestamp(toDateTime(`{column}`)) < {before} SETTINGS \
-                 mutations_sync = 1"
-            ))
-            .await?;
-            Ok(Deleted { names: vec![table] })
         })
     }
 

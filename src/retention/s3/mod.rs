@@ -293,31 +293,6 @@ impl S3 {
         let left = others.len();
         Ok(vec![format!("lifecycle: it answered {status}; {left} rules of others were left as they are")])
     }
-
-    async fn delete_now(
-        &self,
-        target: &Target,
-        before: Timestamp,
-        now: Timestamp,
-    ) -> Result<Deleted, Unknown> {
-        if self.settings.lifecycle == Lifecycle::Own {
-            return self.delete_own(target, before, now).await;
-        }
-        let mut deleted = Deleted::default();
-        let versions = self.versions(&target.name, now).await?;
-        if versions.iter().any(|version| !version.current || version.marker) {
-            return Err(Unknown::new("the bucket keeps versions; a deletion would only hide objects"));
-        }
-        let due = versions.into_iter().filter(|version| {
-            version.key.starts_with(&target.name) && subtract(version.written, self.settings.spans) < before
-        });
-        for versions::Version { key, .. } in due {
-            let path = self.signed(rusty_s3::Method::Delete, Some(&key), &[], now, None)?;
-            self.ask.text(Request::delete(path)).await?;
-            deleted.names.push(key);
-        }
-        Ok(deleted)
-    }
 }
 
 impl Driver for S3 {
@@ -334,8 +309,9 @@ impl Driver for S3 {
         target: &'a Target,
         before: Timestamp,
         now: Timestamp,
-    ) -> Doing<'a, Deleted> {
-        Box::pin(self.delete_now(target, before, now))
+        deleted: &'a mut Deleted,
+    ) -> Doing<'a, ()> {
+        Box::pin(self.delete_own(target, before, now, deleted))
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {

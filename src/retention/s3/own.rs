@@ -52,17 +52,15 @@ impl S3 {
         target: &Target,
         before: Timestamp,
         now: Timestamp,
-    ) -> Result<Deleted, Unknown> {
-        let mut deleted = Deleted::default();
+        deleted: &mut Deleted,
+    ) -> Result<(), Unknown> {
         for version in self.versions(&target.name, now).await? {
             if hour(&version.key, &target.name).is_some_and(|hour| hour < before) {
-                self.delete_version(&version, now).await?;
-                deleted.names.push(version.key);
+                let gone = self.delete_version(&version, now).await;
+                deleted.note(version.key, gone);
             }
         }
-        deleted.names.sort_unstable();
-        deleted.names.dedup();
-        Ok(deleted)
+        deleted.whole()
     }
 
     pub(super) async fn delete_version(&self, version: &Version, now: Timestamp) -> Result<(), Unknown> {
