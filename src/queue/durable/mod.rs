@@ -191,14 +191,17 @@ impl Log {
         let mut appended = Appended::default();
         let mut used = BTreeSet::new();
         writer.out.clear();
-        for batch in batches {
-            self.seal(writer, batch, now, &mut used, &mut appended)?;
+        let seal = |batch: &Arc<Redacted>| self.seal(writer, batch, now, &mut used, &mut appended);
+        let sealed = batches.iter().try_for_each(seal);
+        let bytes = writer.out.len() as u64;
+        if let Err(error) = sealed.and_then(|()| self.make_room(writer, bytes)) {
+            // Nothing was written under these numbers: a reader would miss them.
+            writer.sequence = first;
+            return Err(error);
         }
-        if writer.out.is_empty() {
+        if bytes == 0 {
             return Ok(appended);
         }
-        let bytes = writer.out.len() as u64;
-        self.make_room(writer, bytes)?;
         let number = self.ready(writer, first)?;
         self.keys.used(used.into_iter(), number);
         let Some(active) = &mut writer.active else { return Ok(appended) };

@@ -322,6 +322,21 @@ fn takes_no_more_than_its_bound_and_gives_room_back() {
 }
 
 #[test]
+fn what_there_was_no_room_for_is_not_missing() {
+    let bench = Bench::on(Disk::real(), 8 * 1024);
+    let mut reader = bench.log().reader("a");
+    for number in 0..200 {
+        if bench.append(&[number]).is_err() {
+            // The oldest segment goes, the one that is written stays.
+            bench.all_have(reader.next(noon()).unwrap().unwrap().end);
+            bench.log().tidy().unwrap();
+        }
+    }
+    let rest = rest_at(&mut reader, noon());
+    assert_eq!((rest.lost, rest.damaged, rest.expired), (0, 0, 0));
+}
+
+#[test]
 fn more_than_the_bound_goes_in_alone() {
     let bench = Bench::on(Disk::real(), 1024);
     bench.append(&(0..100).collect::<Vec<_>>()).unwrap();
