@@ -287,8 +287,8 @@ pub const QUEUE_TIDY_EVERY: Duration = Duration::from_secs(1);
 /// How soon after the start they are written first; the waits grow from there.
 pub const QUEUE_TIDY_FIRST: Duration = Duration::from_millis(20);
 
-/// Dead letters of one sink that are kept at most, in bytes on disk. A sink that refuses more has another trouble than
-/// single records, and waits.
+/// Dead letters of one sink that are kept at most, in bytes on disk. Where a sink refuses more, the oldest make room:
+/// records that a store refuses are sent by whoever wants to, and are not to stop the sink.
 pub const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
 /// How often somebody may ask for dead letters to be sent again.

@@ -13,10 +13,10 @@ use crate::act::Redacted;
 use crate::clock::Clock;
 use crate::limit::{DEAD_LETTERS_LOOK_EVERY, QUEUE_REST};
 use crate::queue::dead::DeadLetters;
-use crate::queue::durable::{Error, Gathered, Log};
+use crate::queue::durable::{Error, Gathered, Left, Log};
 use crate::queue::memory::WeakSender;
 use crate::queue::{Item, cost};
-use crate::telemetry::Metrics;
+use crate::telemetry::{LetterLoss, Metrics};
 use crate::vault::Timekeeper;
 
 /// The dead letters of a running program.
@@ -39,14 +39,21 @@ impl Letters {
         self.well.load(Ordering::Relaxed)
     }
 
-    /// Keeps what a sink refused, however long it takes: until then it is not settled.
+    /// Keeps what a sink refused, however long it takes: until then it is not settled. Where there is no room the oldest
+    /// are given up.
     pub async fn keep(&self, sink: &str, batches: &[Arc<Redacted>]) {
         let records: usize = batches.iter().map(|batch| batch.len()).sum();
         loop {
             let now = self.time.now();
             let kept = tokio::task::block_in_place(|| self.letters.put(sink, batches, now));
             let was_well = self.well.swap(kept.is_ok(), Ordering::Relaxed);
-            let Err(error) = kept else { break };
+            let error = match kept {
+                Ok(given_up) => {
+                    count_left(&self.metrics, sink, given_up);
+                    break;
+                }
+                Err(error) => error,
+            };
             self.metrics.dead_letter_errors.inc();
             if was_well {
                 tracing::error!(sink, %error, "cannot keep dead letters; the sink waits until it can");
@@ -106,6 +113,11 @@ impl Letters {
         while last.is_none_or(|last| last < end) {
             let time = self.time.now();
             let Some(gathered) = tokio::task::block_in_place(|| reader.next(time))? else { break };
+            // Unless they were given up, and counted, meanwhile.
+            if log.cursor(sink) < gathered.end {
+                let Gathered { lost: damaged, expired, .. } = gathered;
+                count_left(&self.metrics, sink, Left { whole: 0, damaged, expired });
+            }
             let Gathered { batches, end, .. } = gathered;
             let ack = cursor.then(end);
             for batch in batches {
@@ -134,5 +146,18 @@ impl Letters {
         let bytes = self.letters.log(sink).map_or(0, |log| log.backlog(sink));
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.metrics.dead_letter_bytes.with_label_values(&[sink]).set(bytes);
+    }
+}
+
+/// Counts dead letters that are gone without having been sent again, and tells of them.
+pub fn count_left(metrics: &Metrics, sink: &str, left: Left) {
+    let Left { whole: full, damaged, expired } = left;
+    for (why, records) in
+        [(LetterLoss::Full, full), (LetterLoss::Damaged, damaged), (LetterLoss::Expired, expired)]
+    {
+        metrics.letters_lost(sink, why, records);
+    }
+    if left != Left::default() {
+        tracing::error!(sink, full, damaged, expired, "dead letters are gone that were not sent again");
     }
 }

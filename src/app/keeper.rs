@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::counts;
+use super::dead::count_left;
 use crate::act::Redacted;
 use crate::aggregate::{self, Book};
 use crate::archive::{self, Archive};
@@ -295,7 +296,8 @@ impl Keeper {
 
     /// Destroys the partitions that are due, and keys of the queue and of dead letters.
     pub fn sweep(&self) {
-        if let Err(error) = self.dead_letters.sweep(&self.time.look()) {
+        let tell = |sink: &str, left| count_left(&self.metrics, sink, left);
+        if let Err(error) = self.dead_letters.sweep(&self.time.look(), tell) {
             self.metrics.sweep_errors.inc();
             tracing::error!(%error, "cannot destroy keys of dead letters; what they seal is not read all the same");
         }

@@ -9,8 +9,9 @@ dead-letter-keys.SINK/        its keys, destroyed when the class's limit says so
 ```
 
 They are clean, keep their ids, and say why they were refused. A cursor tells
-which of them were sent again. A bound that is reached is an error: who refuses
-so much has another trouble than single records.
+which of them were sent again. Where the bound is reached the oldest make room:
+whoever can send records that a store refuses could stop the sink otherwise, for
+everybody. What is gone without having been sent again is told ([`Left`]).
 
 All of it blocks the thread.
 */
@@ -20,7 +21,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::durable::{Error, Log, Place, Reader};
+use super::durable::{Error, Left, Log, Place, Reader};
 use crate::act::Redacted;
 use crate::clock::Timestamp;
 use crate::keys::belief::Moments;
@@ -37,22 +38,38 @@ pub struct DeadLetters {
     dir: Arc<DataDir>,
     kek: Arc<Kek>,
     logs: Mutex<BTreeMap<String, Arc<Log>>>,
+    bytes_max: u64,
+    /// Files that opening found damaged, by sink, until it is told.
+    damaged: Mutex<BTreeMap<String, u64>>,
 }
 
 impl DeadLetters {
     /// Those of a directory that this program holds; of sinks that are no longer there, too.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<DeadLetters, Error> {
+        DeadLetters::open_within(dir, kek, DEAD_LETTER_BYTES)
+    }
+
+    fn open_within(dir: Arc<DataDir>, kek: Arc<Kek>, bytes_max: u64) -> Result<DeadLetters, Error> {
         let sinks = sinks(&dir)?;
-        let letters = DeadLetters { dir, kek, logs: Mutex::default() };
+        let (logs, damaged) = (Mutex::default(), Mutex::default());
+        let letters = DeadLetters { dir, kek, logs, bytes_max, damaged };
         for sink in sinks {
             letters.made(&sink)?;
         }
         Ok(letters)
     }
 
-    /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`].
-    pub fn put(&self, sink: &str, batches: &[Arc<Redacted>], now: Timestamp) -> Result<(), Error> {
-        self.made(sink)?.append(batches, now).map(drop)
+    /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`]. Says what was given up for them.
+    pub fn put(&self, sink: &str, batches: &[Arc<Redacted>], now: Timestamp) -> Result<Left, Error> {
+        let log = self.made(sink)?;
+        let mut given_up = Left::default();
+        loop {
+            let full = match log.append(batches, now) {
+                Err(error @ Error::Full { .. }) => error,
+                appended => return appended.map(|_| given_up),
+            };
+            given_up += log.give_up_oldest(sink, now)?.ok_or(full)?;
+        }
     }
 
     /// A sink's, if it has any.
@@ -60,16 +77,18 @@ impl DeadLetters {
         self.logs().get(sink).cloned()
     }
 
-    /// Destroys keys that are due or of no use any more, and forgets what they sealed. All sinks are tried; the first
-    /// error is returned.
-    pub fn sweep(&self, moments: &Moments) -> Result<(), Error> {
+    /// Destroys keys that are due or of no use any more, and forgets what they sealed; `tell` hears of each sink what that
+    /// was. All sinks are tried; the first error is returned.
+    pub fn sweep(&self, moments: &Moments, mut tell: impl FnMut(&str, Left)) -> Result<(), Error> {
         let logs = self.logs().clone();
-        let sweep = |(sink, log): (&String, &Arc<Log>)| {
+        let mut sweep = |(sink, log): (&String, &Arc<Log>)| {
+            let damaged = lock(&self.damaged).remove(sink).unwrap_or(0);
+            tell(sink, Left { damaged, ..Left::default() });
             log.sweep(moments)?;
-            log.prune(sink, moments.now)?;
+            tell(sink, log.prune(sink, moments.now)?);
             log.tidy()
         };
-        logs.iter().map(sweep).fold(Ok(()), Result::and)
+        logs.iter().map(&mut sweep).fold(Ok(()), Result::and)
     }
 
     /// Whether somebody asks for a sink's to be sent again.
@@ -93,16 +112,21 @@ impl DeadLetters {
             return Ok(Arc::clone(log));
         }
         let (dir, kek, place) = (Arc::clone(&self.dir), Arc::clone(&self.kek), place(sink));
-        let (log, _) = Log::open(dir, kek, &place, DEAD_LETTER_BYTES, &[sink.to_owned()])?;
+        let (log, opened) = Log::open(dir, kek, &place, self.bytes_max, &[sink.to_owned()])?;
         let log = Arc::new(log);
+        lock(&self.damaged).insert(sink.to_owned(), opened.damaged);
         logs.insert(sink.to_owned(), Arc::clone(&log));
         Ok(log)
     }
 
     fn logs(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Log>>> {
-        // The map only grows, by whole entries.
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.logs)
     }
+}
+
+fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Entries come and go whole.
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads a sink's dead letters that were not sent again, also while another program writes them.
@@ -227,11 +251,63 @@ mod tests {
             in_doubt: false,
             settled: true,
         };
-        letters.sweep(&moments).unwrap();
-        assert_eq!(keys(), 0);
-        letters.sweep(&moments).unwrap();
+        let mut left = Left::default();
+        letters.sweep(&moments, |_, more| left += more).unwrap();
+        assert_eq!((keys(), left), (0, Left { expired: 3, ..Left::default() }));
+        letters.sweep(&moments, |_, more| left += more).unwrap();
+        assert_eq!(left.expired, 3, "once");
         let log = letters.log("search").unwrap();
         assert_eq!((log.bytes(), log.backlog("search")), (0, 0));
+    }
+
+    /// Whoever sends what a store refuses fills them; what is refused later is kept all the same.
+    #[test]
+    fn at_the_bound_the_oldest_make_room_and_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let (mut put, mut given_up) = (0, Left::default());
+        while given_up == Left::default() || put < 100 {
+            given_up += letters.put("search", &[batch(3, now)], now).unwrap();
+            put += 3;
+            assert!(letters.log("search").unwrap().bytes() <= 8 * 1024);
+        }
+        let listed = listed(folder.path(), now).len() as u64;
+        assert_eq!(given_up, Left { whole: put - listed, ..Left::default() });
+        assert!(listed > 20, "only the oldest: {listed}");
+        // One that is larger than the bound is kept alone.
+        given_up += letters.put("search", &[batch(300, now)], now).unwrap();
+        assert_eq!(given_up.whole, put);
+    }
+
+    #[test]
+    fn what_somebody_removed_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let letters = open(folder.path());
+        letters.put("search", &[batch(3, now)], now).unwrap();
+        let root = folder.path().join("dead-letters.search");
+        let segment = |path: &PathBuf| path.extension().is_some_and(|end| end == "lvq");
+        let path = vault::entries(&root).unwrap().into_iter().find(segment).unwrap();
+        fs::remove_file(&path).unwrap();
+        let moments = Moments {
+            now,
+            unreadable: now,
+            destroyable: None,
+            ahead: Duration::ZERO,
+            in_doubt: false,
+            settled: true,
+        };
+        let mut left = Left::default();
+        letters.sweep(&moments, |_, more| left += more).unwrap();
+        assert_eq!(left, Left { damaged: 3, ..Left::default() });
+        drop(letters);
+        // What lies there and is none of them.
+        fs::write(root.join("0000000000000009.lvq"), [7; 500]).unwrap();
+        open(folder.path()).sweep(&moments, |_, more| left += more).unwrap();
+        assert_eq!(left.damaged, 4);
     }
 
     #[test]

@@ -81,6 +81,7 @@ metrics! {
     sent_bytes: IntCounterVec "logveil_sent_bytes_total" [sink] "Clean bytes that a sink confirmed.";
     records_refused: IntCounterVec "logveil_records_refused_total" [sink] "Records that a sink refused for good.";
     dead_letters: IntCounterVec "logveil_dead_letters_total" [sink] "Records that a sink refused for good and that were kept as dead letters.";
+    dead_letters_lost: IntCounterVec "logveil_dead_letters_lost_total" [sink reason] "Dead letters that are gone and were not sent again: `full` (the oldest, given up at the bound), `damaged` (each file of which that is not known counts as one), `expired` (their class's limit passed).";
     dead_letter_bytes: IntGaugeVec "logveil_dead_letters_waiting_bytes" [sink] "Bytes of dead letters on disk that were not sent again.";
     dead_letter_errors: IntCounter "logveil_dead_letter_errors_total" [] "Attempts to write or read dead letters that failed; the sink waits.";
     sink_errors: IntCounterVec "logveil_sink_errors_total" [sink kind] "Failed attempts to deliver.";
@@ -135,6 +136,11 @@ impl Metrics {
     /// Counts records that a source had to drop.
     pub fn discard(&self, source: &str, why: Discard, records: u64) {
         self.records_discarded.with_label_values(&[source, why.label()]).inc_by(records);
+    }
+
+    /// Counts dead letters that are gone.
+    pub fn letters_lost(&self, sink: &str, why: LetterLoss, records: u64) {
+        self.dead_letters_lost.with_label_values(&[sink, why.label()]).inc_by(records);
     }
 
     /// Counts a failed attempt to deliver.
@@ -216,6 +222,18 @@ labels! {
     /// Why the durable queue does not deliver records that it took.
     QueueLoss {
         /// Their bytes are not what was written.
+        Damaged "damaged",
+        /// Their class's limit passed while they waited.
+        Expired "expired",
+    }
+}
+
+labels! {
+    /// Why dead letters are gone that were not sent again.
+    LetterLoss {
+        /// They were the oldest when the bound was reached.
+        Full "full",
+        /// Their bytes are not what was written, or not there.
         Damaged "damaged",
         /// Their class's limit passed while they waited.
         Expired "expired",

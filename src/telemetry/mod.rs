@@ -8,4 +8,6 @@ sets: names of the configuration, names of the policy, and the enums here.
 pub mod log;
 mod metrics;
 
-pub use metrics::{Cut, Discard, Metric, Metrics, QueueLoss, Refusal, SinkError, TABLE, reference};
+pub use metrics::{
+    Cut, Discard, LetterLoss, Metric, Metrics, QueueLoss, Refusal, SinkError, TABLE, reference,
+};

@@ -35,11 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 pub use error::Error;
-pub use read::{Gathered, Reader};
+pub use read::{Gathered, Left, Reader};
 pub use shelf::Position;
 
 use frame::{HEADERS_BYTES, Head, Header, Origin};
-use keys::{Keys, Left, Of};
+use keys::{Keys, Of};
 use shelf::{Saved, Segment, Shelf};
 
 use crate::act::{Redacted, Seal};
@@ -152,7 +152,7 @@ impl Log {
         for path in vault::entries(&root)? {
             let number = number_of(&path).filter(|number| is_segment(&path, *number));
             if let (Some(number), Ok(found)) = (number, fs::metadata(&path)) {
-                let segment = Segment { length: found.len(), open: false, own: false };
+                let segment = Segment { length: found.len(), ..Segment::default() };
                 shelf.segments.insert(number, segment);
             }
         }
@@ -220,6 +220,7 @@ impl Log {
         writer.durable = writer.sequence;
         if let Some(segment) = self.shelf().segments.get_mut(&number) {
             segment.length = active.length;
+            segment.records += appended.records;
         }
         self.changed.send_modify(|times| *times += 1);
         Ok(appended)
@@ -298,7 +299,7 @@ impl Log {
         let file = self.make(&path, &header).map_err(vault::Error::io(&path))?;
         let length = HEADERS_BYTES as u64;
         writer.active = Some(Active { number, file, length });
-        self.shelf().segments.insert(number, Segment { length, open: true, own: true });
+        self.shelf().segments.insert(number, Segment { length, open: true, own: true, records: 0 });
         Ok(number)
     }
 
@@ -339,8 +340,12 @@ impl Log {
         let delivered = self.shelf().delivered();
         for number in delivered {
             let path = self.segment_path(number);
-            self.dir.disk().remove(&path).map_err(vault::Error::io(&path))?;
-            self.shelf().segments.remove(&number);
+            // First from the shelf: what stands there and is no file was removed by somebody else.
+            let segment = self.shelf().segments.remove(&number);
+            if let Err(error) = self.dir.disk().remove(&path) {
+                self.shelf().segments.extend(segment.map(|segment| (number, segment)));
+                return Err(vault::Error::io(&path)(error).into());
+            }
         }
         Ok(())
     }
@@ -361,7 +366,7 @@ impl Log {
         let left = {
             let shelf = self.shelf();
             let oldest = shelf.segments.first_key_value().map_or(shelf.next, |(number, _)| *number);
-            Left { oldest, of_earlier_runs: shelf.segments.values().any(|segment| !segment.own) }
+            keys::Left { oldest, of_earlier_runs: shelf.segments.values().any(|segment| !segment.own) }
         };
         self.keys.sweep(moments, left)
     }
@@ -379,18 +384,34 @@ impl Log {
     }
 
     /// Moves a sink's cursor over what cannot be read any more, as far as nothing that can be stands before it. Says
-    /// how many records that were.
-    pub fn prune(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<u64, Error> {
-        let mut reader = self.reader(sink);
-        let mut gone = 0;
-        while let Some(gathered) = reader.next(now)? {
-            if !gathered.batches.is_empty() {
-                break;
-            }
-            gone += gathered.expired + gathered.lost;
+    /// what that was.
+    pub fn prune(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<Left, Error> {
+        let (mut left, mut reader) = (Left::default(), self.reader(sink));
+        while let Some(gathered) = reader.next(now)?.filter(|gathered| gathered.batches.is_empty()) {
+            left.add(&gathered);
             self.advance(sink, gathered.end);
         }
-        Ok(gone)
+        Ok(left)
+    }
+
+    /// Gives up the oldest segment for a sink that has no others beside it, whatever of it was not sent. Says what that
+    /// was; nothing where there is no segment.
+    pub fn give_up_oldest(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<Option<Left>, Error> {
+        let Some((number, ..)) = self.segment_at(0) else { return Ok(None) };
+        {
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            if writer.active.as_ref().is_some_and(|active| active.number == number) {
+                self.close(&mut writer);
+            }
+        }
+        let (mut left, mut reader) = (Left::default(), self.reader(sink));
+        // A read ends with its segment at the latest.
+        while let Some(gathered) = reader.next(now)?.filter(|gathered| gathered.end.segment <= number) {
+            left.add(&gathered);
+        }
+        self.advance(sink, Position { segment: number + 1, offset: 0 });
+        self.tidy()?;
+        Ok(Some(left))
     }
 
     /// How far a sink has come.
@@ -417,6 +438,16 @@ impl Log {
     pub fn backlog(&self, sink: &str) -> u64 {
         let shelf = self.shelf();
         shelf.cursors.get(sink).map_or(0, |at| shelf.backlog(*at))
+    }
+
+    /// What is known of a segment; nothing of one that is there no more.
+    fn segment(&self, number: u64) -> Option<Segment> {
+        self.shelf().segments.get(&number).copied()
+    }
+
+    /// Whether it was opened to be read alone: another program writes it, and removes what it has sent.
+    fn is_beside(&self) -> bool {
+        self.bytes_max == 0
     }
 
     /// The first segment from `number` on: its number, its durable length, whether more may come.
@@ -465,7 +496,7 @@ fn find(dir: &DataDir, root: &Path, opened: &mut Opened) -> Result<Shelf, Error>
         let length = if is_file { fs::metadata(&path).map_or(0, |found| found.len()) } else { 0 };
         match number.filter(|number| is_file && is_segment(&path, *number)) {
             Some(number) => {
-                shelf.segments.insert(number, Segment { length, open: false, own: false });
+                shelf.segments.insert(number, Segment { length, ..Segment::default() });
             }
             // A crash before anything was confirmed in it, or in the middle of writing the cursors.
             None if is_file

@@ -49,6 +49,34 @@ pub struct Gathered {
     pub expired: u64,
 }
 
+/// Records that a sink's cursor was moved over and that were not sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// They could be read.
+    pub whole: u64,
+    /// Their bytes are damaged, or gone.
+    pub damaged: u64,
+    /// Their limit had passed.
+    pub expired: u64,
+}
+
+impl std::ops::AddAssign for Left {
+    fn add_assign(&mut self, other: Left) {
+        self.whole += other.whole;
+        self.damaged += other.damaged;
+        self.expired += other.expired;
+    }
+}
+
+impl Left {
+    /// Counts all of a read.
+    pub fn add(&mut self, gathered: &Gathered) {
+        self.whole += gathered.batches.iter().map(|batch| batch.len() as u64).sum::<u64>();
+        self.damaged += gathered.lost;
+        self.expired += gathered.expired;
+    }
+}
+
 impl Reader {
     pub(super) fn new(log: Arc<Log>, at: Position) -> Reader {
         Reader { log, at, source: None, bytes: Vec::new(), expected: None }
@@ -72,7 +100,7 @@ impl Reader {
             if self.source.as_ref().is_none_or(|source| source.number != number)
                 && !self.open(number, &mut gathered)?
             {
-                self.at.offset = length;
+                self.miss(number, length, &mut gathered);
                 continue;
             }
             self.at.offset = self.at.offset.max(HEADERS_BYTES as u64);
@@ -81,7 +109,7 @@ impl Reader {
                 continue;
             }
             self.read(length, now, &mut gathered)?;
-            if !gathered.batches.is_empty() || gathered.damaged + gathered.expired > 0 {
+            if !gathered.batches.is_empty() || gathered.lost + gathered.damaged + gathered.expired > 0 {
                 return Ok(self.told(gathered));
             }
         }
@@ -93,6 +121,22 @@ impl Reader {
         (!nothing).then_some(gathered)
     }
 
+    /// Steps over a segment that cannot be opened, and counts what is missed with it: of one that an earlier run wrote it is
+    /// not known how many records that are.
+    fn miss(&mut self, number: u64, length: u64, gathered: &mut Gathered) {
+        let left = length.saturating_sub(self.at.offset.max(HEADERS_BYTES as u64));
+        let segment = self.log.segment(number).filter(|_| left > 0 && !self.log.is_beside());
+        if let Some(segment) = segment {
+            let is_begun = self.at.offset > HEADERS_BYTES as u64;
+            let missed = if is_begun { 1 } else { segment.records.max(1) };
+            // What the next segment says was before it tells of the others.
+            self.expected = self.expected.map(|(origin, next)| (origin, next.saturating_add(missed)));
+            gathered.lost += missed;
+            gathered.damaged += left;
+        }
+        self.at.offset = length;
+    }
+
     /// Opens a segment. False if it is there no more, or was damaged since the start.
     fn open(&mut self, number: u64, gathered: &mut Gathered) -> Result<bool, Error> {
         self.source = None;
@@ -102,7 +146,10 @@ impl Reader {
             file => file.map_err(vault::Error::io(&path))?,
         };
         let mut both = [0; HEADERS_BYTES];
-        file.read_exact_at(&mut both, 0).map_err(vault::Error::io(&path))?;
+        match file.read_exact_at(&mut both, 0) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read.map_err(vault::Error::io(&path))?,
+        }
         let Some(header) = Header::decode(&both) else { return Ok(false) };
         if self.at.offset <= HEADERS_BYTES as u64 {
             // Between the end of the one before and this one nothing may be missing.
@@ -123,6 +170,14 @@ impl Reader {
     fn read(&mut self, length: u64, now: Timestamp, gathered: &mut Gathered) -> Result<(), Error> {
         let Some(source) = &mut self.source else { return Ok(()) };
         let path = self.log.segment_path(source.number);
+        // Somebody may have cut it since.
+        let there = source.file.metadata().map_err(vault::Error::io(&path))?.len();
+        if there <= self.at.offset {
+            let number = source.number;
+            self.miss(number, length, gathered);
+            return Ok(());
+        }
+        let length = length.min(there);
         let run = u64::from_le_bytes(*source.origin.first_chunk().expect("an origin has 16 bytes"));
         let mut thaw = Thaw::new(run.max(1));
         let mut wanted = QUEUE_READ_BYTES;

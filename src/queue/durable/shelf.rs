@@ -26,7 +26,7 @@ pub struct Position {
 }
 
 /// A segment of which something may be read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Segment {
     /// Bytes that are durable.
     pub length: u64,
@@ -34,6 +34,8 @@ pub(super) struct Segment {
     pub open: bool,
     /// Whether this run wrote it.
     pub own: bool,
+    /// Records in it, of those that this run wrote.
+    pub records: u64,
 }
 
 #[derive(Debug, Default)]
