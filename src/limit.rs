@@ -304,6 +304,9 @@ pub const QUEUE_KEY_REST: Duration = Duration::from_secs(600);
 pub const QUEUE_DRAIN_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a drain may take after the first signal to stop.
+/// Reasons for which records of one batch were refused that dead letters tell apart; what is beyond them has the last.
+pub const DEAD_LETTER_REASONS_MAX: usize = 8;
+
 pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
 
 /// Packs beside the built-in ones.

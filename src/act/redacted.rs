@@ -113,12 +113,20 @@ impl Redacted {
         &self.bytes
     }
 
-    /// The same batch with those records alone of which `keep` says so.
+    /// The same batch with those records alone of which `keep` says so, and no bytes of others.
     pub fn only(&self, keep: impl Fn(&Record) -> bool) -> Redacted {
-        let mut fewer = self.clone();
-        fewer.records.retain(keep);
-        fewer.are_lines = false;
-        fewer
+        let mut records: Vec<Record> = self.records.iter().filter(|record| keep(record)).copied().collect();
+        let parts: Vec<&mut Span> = records.iter_mut().flat_map(Record::parts_mut).collect();
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        // Empty ones, too: where they stood there may be nothing any more.
+        for part in parts {
+            let start = bytes.len();
+            bytes.extend_from_slice(&self.bytes[part.range()]);
+            *part = Span::new(start, bytes.len());
+        }
+        let (names, refusal) = (Arc::clone(&self.names), self.refusal.clone());
+        let (received, first) = (self.received, self.first);
+        Redacted { bytes, are_lines: false, separators: 0, records, received, names, first, refusal }
     }
 
     /// The messages with a newline between two of them, if nothing else is known of the records.

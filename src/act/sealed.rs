@@ -396,7 +396,10 @@ mod tests {
             let records: Vec<_> = (0..kept.len()).map(|class| (class as u8, None, None)).collect();
             let mut batch = batch(1, &records);
             batch.number(RecordId { run, sequence: first });
-            let batch = batch.only(|record| kept[record.place as usize]).refused("answer 400".into());
+            let whole = batch;
+            let batch = whole.only(|record| kept[record.place as usize]).refused("answer 400".into());
+            let same = whole.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(envelope, _)| envelope);
+            prop_assert_eq!(batch.iter().collect::<Vec<_>>(), same.collect::<Vec<_>>());
             let seal = Seal::new(&[7; 32]);
             let mut thaw = Thaw::new(3);
             for (record, sequence) in batch.records().iter().zip(500..) {

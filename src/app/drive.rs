@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::dead::Letters;
 use crate::act::Redacted;
-use crate::limit::DELIVERY_BYTES;
+use crate::limit::{DEAD_LETTER_REASONS_MAX, DELIVERY_BYTES};
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
 use crate::record::Record;
@@ -205,19 +205,28 @@ impl Pending<'_> {
     }
 }
 
-/// The refused records of a batch, those together that were refused for the same reason.
-fn letters(batch: &Redacted, mut refused: Vec<(usize, Fault)>) -> Vec<Arc<Redacted>> {
-    let mut letters = Vec::new();
-    while let Some((_, fault)) = refused.first().cloned() {
-        let (same, others) = refused.into_iter().partition(|(_, other)| *other == fault);
-        let same: Vec<(usize, Fault)> = same;
-        refused = others;
-        let places: Vec<u32> = same.iter().map(|(at, _)| batch.records()[*at].place).collect();
+/// The refused records of a batch, those together that were refused for the same reason. A store may find a reason of its
+/// own for each record: beyond [`DEAD_LETTER_REASONS_MAX`] they are not told apart.
+fn letters(batch: &Redacted, refused: Vec<(usize, Fault)>) -> Vec<Arc<Redacted>> {
+    let mut reasons: Vec<(Fault, Vec<u32>)> = Vec::new();
+    for (at, fault) in refused {
+        let place = batch.records()[at].place;
+        let known = reasons.iter_mut().position(|(known, _)| *known == fault);
+        let others = || reasons.len().checked_sub(1).filter(|_| reasons.len() == DEAD_LETTER_REASONS_MAX);
+        match known.or_else(others) {
+            Some(known) => reasons[known].1.push(place),
+            None if reasons.len() + 1 == DEAD_LETTER_REASONS_MAX => {
+                reasons.push((Fault { kind: fault.kind, detail: "other reasons".to_owned() }, vec![place]));
+            }
+            None => reasons.push((fault, vec![place])),
+        }
+    }
+    let letter = |(fault, places): (Fault, Vec<u32>)| {
         let part = batch.only(|record| places.binary_search(&record.place).is_ok());
         let why = format!("{} {}", fault.kind.label(), fault.detail);
-        letters.push(Arc::new(part.refused(why.into())));
-    }
-    letters
+        Arc::new(part.refused(why.into()))
+    };
+    reasons.into_iter().map(letter).collect()
 }
 
 /// Clean bytes of a record.
@@ -304,6 +313,36 @@ mod tests {
             told.fetch_add(usize::from(safe), Ordering::Relaxed);
         });
         Item { batch: Arc::new(pass.finish()), ack }
+    }
+
+    /// A store may say something else of each record.
+    #[test]
+    fn letters_take_as_much_room_as_their_records_whatever_is_said_of_each() {
+        let nothing = crate::secret::Raw::default();
+        let classes = vec![("app".into(), "90d".parse().unwrap())];
+        let names = Names { classes, streams: vec!["s".into()], ..Names::default() };
+        let mut pass = Pass::new(&nothing, Timestamp::UNIX_EPOCH, Arc::new(names));
+        for number in 0..1000 {
+            let record = Record::plain(crate::span::Span::new(0, number));
+            pass.withhold(&record, "of the test", &mut crate::act::Tally::default());
+        }
+        let batch = pass.finish();
+        let refused = |reasons: usize| {
+            let fault = |at: usize| Fault {
+                kind: crate::telemetry::SinkError::Refused,
+                detail: format!("of {}", at % reasons),
+            };
+            letters(&batch, (0..1000).map(|at| (at, fault(at))).collect())
+        };
+        for (reasons, told) in [(1, 1), (7, 7), (8, 8), (9, 8), (1000, 8)] {
+            let letters = refused(reasons);
+            assert_eq!(letters.len(), told, "{reasons}");
+            assert_eq!(letters.iter().map(|letter| letter.len()).sum::<usize>(), 1000);
+            assert!(letters.iter().map(|letter| letter.byte_len()).sum::<usize>() <= batch.byte_len());
+            let last = letters[told - 1].refusal().unwrap();
+            assert_eq!(last == "refused other reasons", reasons > 7, "{last}");
+            assert_eq!(letters[0].iter().next().unwrap().message, batch.iter().next().unwrap().message);
+        }
     }
 
     fn context() -> Context {
