@@ -143,8 +143,15 @@ pub const PSEUDONYM_CACHE_ENTRIES_MAX: usize = 8 * 1024;
 /// Longest value that is remembered with its pseudonym, in bytes.
 pub const PSEUDONYM_CACHE_VALUE_BYTES_MAX: usize = 56;
 
-/// Sessions and tokens whose pseudonyms are remembered: some 100 MiB at most.
-pub const SESSIONS_MAX: usize = 1024 * 1024;
+/// Sessions and tokens whose pseudonyms are remembered, unless the bound of all memory leaves room for fewer: 91 MiB.
+/// Tables of the standard library are full at seven eighths of a power of two.
+pub const SESSIONS_MAX: usize = 7 << 17;
+
+/// The same at least.
+pub const SESSIONS_MIN: usize = 7 << 9;
+
+/// What a session that is remembered holds, in bytes, with its share of what is free in the table.
+pub const SESSION_BYTES: usize = 104;
 
 /// Body of a logout request, in bytes: a few tokens.
 pub const LOGOUT_BYTES_MAX: usize = 64 * 1024;
@@ -158,9 +165,12 @@ pub const CONNECTIONS_SET_MAX: u64 = 65_536;
 /// Least rate of a peer that may be set, in bytes a second: the longest record comes within two minutes and a half.
 pub const PEER_BYTES_MIN: u64 = 8 * 1024;
 
-/// Peers of one listener that are known at the same time: those connected, and those that sent faster than they may
-/// just now.
-pub const PEERS_MAX: usize = CONNECTIONS_SET_MAX as usize;
+/// Peers of one listener that are known at the same time, beside as many as it has connections: those that sent faster than
+/// they may just now.
+pub const PEERS_MAX: usize = 7 << 11;
+
+/// What a peer that is known holds, in bytes, with its share of what is free in the table.
+pub const PEER_BYTES: usize = 112;
 
 /// Bytes that one read of a socket asks for: some hundred records a system call.
 pub const READ_BYTES: usize = 128 * 1024;
@@ -233,11 +243,14 @@ pub const PROGRAM_BYTES: usize = 12 * 1024 * 1024;
 /// What a worker holds between batches, in bytes: its scratch and remembered pseudonyms, caches of patterns.
 pub const WORKER_BYTES: usize = 3 * 1024 * 1024;
 
-/// What a quiet connection holds, in bytes: a small buffer and its task.
-pub const CONNECTION_BYTES: usize = 2 * IDLE_READ_BYTES;
+/// What a quiet connection holds, in bytes: a small buffer, its task and its peer.
+pub const CONNECTION_BYTES: usize = 2 * IDLE_READ_BYTES + PEER_BYTES;
 
-/// What a connection of HTTP holds beside bodies, in bytes: what was read of it, and a head.
-pub const REQUEST_CONNECTION_BYTES: usize = REQUEST_READ_BYTES + REQUEST_HEAD_BYTES_MAX;
+/// What a connection of HTTP holds beside bodies, in bytes: what was read of it, a head and its peer.
+pub const REQUEST_CONNECTION_BYTES: usize = REQUEST_READ_BYTES + REQUEST_HEAD_BYTES_MAX + PEER_BYTES;
+
+/// What a stream of HTTP/2 holds beside its body while it is answered, in bytes; it takes them from the room for bodies.
+pub const STREAM_BYTES: usize = REQUEST_HEAD_BYTES_MAX + STREAM_SEND_BYTES;
 
 /// What TLS holds of a connection, in bytes: a record each way, and its state.
 pub const TLS_BYTES: usize = 48 * 1024;
@@ -291,6 +304,9 @@ pub const QUEUE_TIDY_FIRST: Duration = Duration::from_millis(20);
 /// records that a store refuses are sent by whoever wants to, and are not to stop the sink.
 pub const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
+/// Reasons for which records of one batch were refused that dead letters tell apart; what is beyond them has the last.
+pub const DEAD_LETTER_REASONS_MAX: usize = 8;
+
 /// How often somebody may ask for dead letters to be sent again.
 pub const DEAD_LETTERS_LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -304,9 +320,6 @@ pub const QUEUE_KEY_REST: Duration = Duration::from_secs(600);
 pub const QUEUE_DRAIN_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a drain may take after the first signal to stop.
-/// Reasons for which records of one batch were refused that dead letters tell apart; what is beyond them has the last.
-pub const DEAD_LETTER_REASONS_MAX: usize = 8;
-
 pub const DRAIN_WAIT: Duration = Duration::from_secs(25);
 
 /// Packs beside the built-in ones.

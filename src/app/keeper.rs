@@ -90,6 +90,7 @@ impl Keeper {
         let archive = Archive::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let counts = Book::open(Arc::clone(&dir), Arc::clone(&kek))?;
         let sessions = Arc::clone(vault.sessions());
+        sessions.bound(settings.sessions_max);
         let queue = open_queue(settings, &dir, &kek)?;
         let dead_letters = Arc::new(DeadLetters::open(Arc::clone(&dir), Arc::clone(&kek))?);
         let (vault, archive_well) = (Mutex::new(vault), AtomicBool::new(true));

@@ -24,7 +24,7 @@ use super::{App, Health, KeyOrders, Queueing, Reloader, Surroundings, care, heed
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::config::{self, Queue, Role, Settings, Sink, SinkKind, Source};
-use crate::limit::{QUEUE_BYTES_DEFAULT, QUEUE_WINDOW_BYTES};
+use crate::limit::QUEUE_BYTES_DEFAULT;
 use crate::queue::memory::{self, Receiver, Sender, WeakSender};
 use crate::sink::bulk::Bulk;
 use crate::sink::clickhouse::ClickHouse;
@@ -230,7 +230,7 @@ fn wire(
     let mut tasks = Queueing::default();
     for (place, sink) in settings.sinks.iter().enumerate() {
         around.metrics.queue_limit_bytes.with_label_values(&[&*sink.name]).set(bytes_max as i64);
-        let (sender, receiver) = memory::queue(window(sink.kind.batch()), own_gauge());
+        let (sender, receiver) = memory::queue(sink.kind.batch().window(), own_gauge());
         ways.push((Arc::clone(&sink.name), sender.downgrade()));
         spawn_sink(&mut sinks, sink, receiver, letters, keeper, around);
         let feed = Arc::clone(&queue).feed(place, now.clone(), sender, tasks.stop.subscribe());
@@ -278,11 +278,6 @@ fn spawn_counts(
     let way = OwnWay { tasks: sinks, queue: receiver, context, letters, seed: seed(around) };
     way.to(CountsSink::new(Arc::clone(keeper), now.clone()));
     sender
-}
-
-/// Bytes that are read from the disk ahead of a sink: what it may have under way, and one request more.
-fn window(batch: crate::sink::Batch) -> usize {
-    QUEUE_WINDOW_BYTES.max(batch.bytes_max.saturating_mul(batch.requests_max + 1))
 }
 
 /// A gauge that nobody looks at: on disk, what waits is told by the durable queue.

@@ -5,14 +5,16 @@ Each part stands in the sum with its bound, whether or not it is ever reached. W
 nobody wrote down are shares of it, and batches on their way get what is left.
 */
 
-use super::{Queue, Settings, SinkKind, Source};
+use super::{Queue, Settings, Sink, SinkKind, Source};
+use crate::action::{Action, Shape};
 use crate::limit::{
     ARCHIVE_BLOCK_BYTES, ARCHIVE_OPEN_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX, CONNECTION_BYTES,
     CONNECTIONS_MAX, DATAGRAM_BATCHES_MAX, DATAGRAM_BYTES, DELIVERY_BYTES, FILE_BYTES, FILES_MAX,
     FORWARD_BYTES_MAX, PROGRAM_BYTES, QUEUE_BYTES_DEFAULT, QUEUE_BYTES_MIN, QUEUE_GROUP_BYTES,
-    QUEUE_READ_BYTES, QUEUE_WINDOW_BYTES, RECORD_BYTES_MAX, REQUEST_CONNECTION_BYTES, TLS_BYTES, TURN_BYTES,
-    TURNS, TURNS_MIN, UNFINISHED_BYTES_MAX, WORKER_BYTES,
+    QUEUE_READ_BYTES, RECORD_BYTES_MAX, REQUEST_CONNECTION_BYTES, SESSION_BYTES, SESSIONS_MAX, SESSIONS_MIN,
+    TLS_BYTES, TURN_BYTES, TURNS, TURNS_MIN, UNFINISHED_BYTES_MAX, WORKER_BYTES,
 };
+use crate::policy::Policy;
 
 /// The bounds of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +36,13 @@ impl Memory {
         match settings.queue {
             Queue::Memory { bytes_max } => memory.add("queue", sinks * bytes_max),
             Queue::Durable { .. } => {
-                let of_sink = QUEUE_WINDOW_BYTES + 2 * QUEUE_READ_BYTES;
-                memory.add("queue", QUEUE_BYTES_DEFAULT + 2 * QUEUE_GROUP_BYTES + sinks * of_sink);
+                let of_sink = |sink: &Sink| sink.kind.batch().window() + 2 * QUEUE_READ_BYTES;
+                let of_sinks: usize = settings.sinks.iter().map(of_sink).sum();
+                memory.add("queue", QUEUE_BYTES_DEFAULT + 2 * QUEUE_GROUP_BYTES + of_sinks);
             }
+        }
+        if remembers_sessions(&settings.policy) {
+            memory.add("sessions that are remembered", settings.sessions_max * SESSION_BYTES);
         }
         if settings.policy.aggregates().is_some() {
             memory.add("what waits to be counted", QUEUE_BYTES_DEFAULT);
@@ -64,6 +70,14 @@ impl Memory {
     }
 }
 
+/// Whether a class has an entity whose pseudonyms are drawn and remembered.
+fn remembers_sessions(policy: &Policy) -> bool {
+    let is_drawn = |action: &Action| matches!(action, Action::Pseudonymize { shape: Shape::Table { .. } });
+    policy.classes().any(|class| {
+        policy.actions(class).iter().any(is_drawn) || policy.silent(class).1.iter().any(is_drawn)
+    })
+}
+
 fn of_source(source: &Source, processors: usize) -> usize {
     match source {
         Source::Syslog(settings) => {
@@ -74,6 +88,7 @@ fn of_source(source: &Source, processors: usize) -> usize {
             // Datagrams take no turns, for they cannot wait for one.
             let datagrams = (DATAGRAM_BATCHES_MAX + 1) * TURN_BYTES / 4 + DATAGRAM_BYTES;
             settings.connections_max * streams
+                + usize::from(settings.tcp.is_some()) * settings.peers.bytes_max()
                 + rooms * settings.unfinished_bytes_max
                 + usize::from(settings.udp.is_some()) * datagrams
                 + usize::from(settings.unix_datagram.is_some()) * (TURN_BYTES + RECORD_BYTES_MAX)
@@ -81,6 +96,7 @@ fn of_source(source: &Source, processors: usize) -> usize {
         Source::Http(settings) => {
             let of_tls = if settings.tls.is_some() { TLS_BYTES } else { 0 };
             settings.limits.connections_max * (REQUEST_CONNECTION_BYTES + of_tls)
+                + settings.limits.peers.bytes_max()
                 + settings.limits.bodies_bytes_max
         }
         Source::Files(_) => FILES_MAX * FILE_BYTES + UNFINISHED_BYTES_MAX,
@@ -92,7 +108,10 @@ fn of_source(source: &Source, processors: usize) -> usize {
                 Source::Forward(_) => processors * FORWARD_BYTES_MAX,
                 _ => 0,
             };
-            settings.connections_max * (CONNECTION_BYTES + of_tls) + settings.messages_bytes_max + unpacked
+            settings.connections_max * (CONNECTION_BYTES + of_tls)
+                + settings.peers.bytes_max()
+                + settings.messages_bytes_max
+                + unpacked
         }
     }
 }
@@ -122,16 +141,20 @@ pub(super) struct Defaults {
     pub bodies_bytes_max: usize,
     pub body_bytes_max: usize,
     pub queue_bytes_max: usize,
+    pub sessions_max: usize,
 }
 
 impl Defaults {
     /// Shares of `memory_max` for so many sources and sinks: a quarter for queues, an eighth for what is unfinished, a
-    /// sixteenth for connections. No more than without it.
+    /// sixteenth for connections and another for sessions. No more than without it.
     pub fn of(memory_max: Option<u64>, sources: usize, sinks: usize) -> Defaults {
         let memory_max = memory_max.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         let of_source = memory_max / sources.max(1);
         let room = (of_source / 8).max(2 * RECORD_BYTES_MAX);
         let bodies_bytes_max = room.min(BODIES_BYTES_MAX);
+        // As many as a table holds that is not to grow beyond its share: seven eighths of a power of two.
+        let places = 1 + memory_max / 16 / SESSION_BYTES / 7 * 8;
+        let sessions_max = places.min(SESSIONS_MAX * 2).next_power_of_two() / 16 * 7;
         Defaults {
             connections_max: (of_source / 16 / REQUEST_CONNECTION_BYTES)
                 .clamp(CONNECTIONS_MIN, CONNECTIONS_MAX),
@@ -140,6 +163,7 @@ impl Defaults {
             body_bytes_max: (bodies_bytes_max / 2).min(BODY_BYTES_MAX),
             queue_bytes_max: (memory_max / 4 / sinks.max(1))
                 .clamp(QUEUE_BYTES_MIN as usize, QUEUE_BYTES_DEFAULT),
+            sessions_max: sessions_max.clamp(SESSIONS_MIN, SESSIONS_MAX),
         }
     }
 }

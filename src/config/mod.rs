@@ -29,7 +29,7 @@ pub use memory::Memory;
 pub use roles::{May, Role, read_token};
 
 use crate::entity::Entity;
-use crate::limit::{QUEUE_BYTES_DEFAULT, TURNS};
+use crate::limit::{QUEUE_BYTES_DEFAULT, SESSIONS_MAX, TURNS};
 use crate::policy::Policy;
 use crate::record::{ClassId, HomeId};
 use crate::vault::KekPlace;
@@ -53,6 +53,8 @@ pub struct Settings {
     /// Batches on their way between sources and queues. Default [`TURNS`], less where the bound of
     /// all memory leaves less.
     pub turns: usize,
+    /// Sessions that are remembered at most. Default [`SESSIONS_MAX`], less where the bound of all memory says so.
+    pub sessions_max: usize,
     /// Where records come from, at least one.
     pub sources: Vec<Source>,
     /// Where records wait for the sinks. Default in memory, 16 MiB for each sink.
@@ -192,6 +194,7 @@ impl Default for Settings {
             packs: Vec::new(),
             memory_max: None,
             turns: TURNS,
+            sessions_max: SESSIONS_MAX,
             sources: default_sources(&memory::Defaults::of(None, 2, 1)),
             queue: Queue::Memory { bytes_max: QUEUE_BYTES_DEFAULT },
             stores: stores::stores(None, &sinks, &policy),

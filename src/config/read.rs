@@ -184,6 +184,7 @@ pub(super) fn settings(root: &Field<'_>, packs: &[PathBuf]) -> Option<Settings> 
         |key, default| table.find(key).and_then(Field::entries).map_or(default, |entries| entries.len());
     let (sources, sinks) = (count("sources", settings.sources.len()), count("sinks", settings.sinks.len()));
     let defaults = Defaults::of(settings.memory_max, sources, sinks);
+    settings.sessions_max = defaults.sessions_max;
     settings.sources = match table.find("sources") {
         Some(field) => named(field, |name, field| source(name, field, &defaults)).unwrap_or_default(),
         None => super::default_sources(&defaults),

@@ -12,7 +12,7 @@ shards, each behind a lock of its own.
 */
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Sessions {
     shards: [Mutex<HashMap<Place, Entry>>; SHARDS],
     unremembered: AtomicU64,
     /// Entries of a shard at most.
-    room: usize,
+    room: AtomicUsize,
 }
 
 struct Entry {
@@ -61,8 +61,13 @@ impl Sessions {
             generator: Mutex::new(state),
             shards: std::array::from_fn(|_| Mutex::default()),
             unremembered: AtomicU64::new(0),
-            room: SESSIONS_MAX / SHARDS,
+            room: AtomicUsize::new(SESSIONS_MAX / SHARDS),
         }
+    }
+
+    /// Remembers so many at most from now on.
+    pub fn bound(&self, entries_max: usize) {
+        self.room.store(entries_max / SHARDS, Ordering::Relaxed);
     }
 
     /// The name that its pseudonyms carry.
@@ -99,7 +104,7 @@ impl Sessions {
         }
         let entry = Entry { secret: self.draw(), made: now, expires: add(now, limit) };
         let tag = entry.tag(class, entity);
-        if shard.len() < self.room {
+        if shard.len() < self.room.load(Ordering::Relaxed) {
             shard.insert(place, entry);
         } else {
             self.unremembered.fetch_add(1, Ordering::Relaxed);
@@ -199,6 +204,7 @@ impl std::fmt::Debug for Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::SESSION_BYTES;
 
     const WEEK: Duration = Duration::from_secs(7 * 86_400);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -257,13 +263,16 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_a_full_one_links_nothing() {
-        let table = Sessions { room: 64, ..table() };
+        let table = table();
+        table.bound(64 * SHARDS);
         let values: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
         values.iter().for_each(|value| drop(tag(&table, value, noon()).to_vec()));
         assert_eq!(table.len(), 64 * SHARDS);
         assert_eq!(table.unremembered(), 2000 - 64 * SHARDS as u64);
         let same = |value: &&String| tag(&table, value, noon()) == tag(&table, value, noon());
         assert_eq!(values.iter().filter(same).count(), 64 * SHARDS, "the others have another each time");
+        // Full at seven eighths; one shard at a time grows, and holds its entries twice then.
+        assert!((size_of::<(Place, Entry)>() + 1) * 8 * (SHARDS + 1) <= SESSION_BYTES * 7 * SHARDS);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Delivery;
 use crate::act::Envelope;
-use crate::limit::{ENVELOPE_BYTES, REQUEST_BYTES, REQUEST_RECORDS, REQUESTS};
+use crate::limit::{ENVELOPE_BYTES, QUEUE_WINDOW_BYTES, REQUEST_BYTES, REQUEST_RECORDS, REQUESTS};
 
 /// The bounds of one request, and how many there are at the same time. A record that is longer by itself goes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,11 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// Clean bytes that stand before a sink which is fed from the disk: what it may have under way, and one request more.
+    pub fn window(self) -> usize {
+        QUEUE_WINDOW_BYTES.max(self.bytes_max.saturating_mul(self.requests_max + 1))
+    }
+
     /// Limits a delivery to the first records that may go together, for sinks that encode all of them at once: their
     /// text, and a little for each.
     pub(super) fn bound(self, delivery: &mut Delivery<'_>) {

@@ -39,7 +39,7 @@ impl Door {
         metrics: Arc<Metrics>,
     ) -> Door {
         let slots = Arc::new(Semaphore::new(connections_max));
-        Door { listener, slots, peers: Peers::new(peers), source, metrics }
+        Door { listener, slots, peers: Peers::new(peers, connections_max), source, metrics }
     }
 
     /// The next connection, as soon as there is a place for it. May be dropped at any time.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::limit::{CONNECTIONS_MAX, PEERS_MAX};
+use crate::limit::{CONNECTIONS_MAX, PEER_BYTES, PEERS_MAX};
 
 /// What each peer of a listener may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,18 @@ pub struct Settings {
     pub connections_max: usize,
     /// Bytes a second, on average; a second's worth may come at once. Default any.
     pub bytes_per_second: Option<NonZeroU64>,
+}
+
+impl Settings {
+    /// Bytes held for peers that are not connected; those that are count with their connections.
+    pub fn bytes_max(&self) -> usize {
+        self.owing_max() * PEER_BYTES
+    }
+
+    /// Peers that are known though they are not connected: none where there is no rate to be ahead of.
+    fn owing_max(&self) -> usize {
+        if self.bytes_per_second.is_some() { PEERS_MAX } else { 0 }
+    }
 }
 
 impl Default for Settings {
@@ -34,6 +46,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Peers {
     settings: Settings,
+    /// Peers that are known at the same time.
+    room: usize,
     known: Mutex<HashMap<IpAddr, Peer>>,
 }
 
@@ -53,9 +67,10 @@ pub struct Guest {
 }
 
 impl Peers {
-    /// Nobody yet.
-    pub fn new(settings: Settings) -> Arc<Peers> {
-        Arc::new(Peers { settings, known: Mutex::default() })
+    /// Nobody yet, of a listener with so many connections.
+    pub fn new(settings: Settings, connections_max: usize) -> Arc<Peers> {
+        let room = connections_max.saturating_add(settings.owing_max());
+        Arc::new(Peers { settings, room, known: Mutex::default() })
     }
 
     /// Lets a connection in; nothing if its peer has enough of them, or there are too many peers to know.
@@ -63,10 +78,10 @@ impl Peers {
         let address = peer_of(address);
         let now = Instant::now();
         let mut known = self.known();
-        if known.len() >= PEERS_MAX {
+        if known.len() >= self.room {
             known.retain(|_, peer| peer.connections > 0 || peer.paid > now);
         }
-        if known.len() >= PEERS_MAX && !known.contains_key(&address) {
+        if known.len() >= self.room && !known.contains_key(&address) {
             return None;
         }
         let peer = known.entry(address).or_insert(Peer { connections: 0, paid: now });
@@ -122,7 +137,8 @@ mod tests {
     use super::*;
 
     fn peers(connections_max: usize, bytes_per_second: Option<u64>) -> Arc<Peers> {
-        Peers::new(Settings { connections_max, bytes_per_second: bytes_per_second.and_then(NonZeroU64::new) })
+        let bytes_per_second = bytes_per_second.and_then(NonZeroU64::new);
+        Peers::new(Settings { connections_max, bytes_per_second }, 16)
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,11 +178,14 @@ mod tests {
     async fn no_more_peers_are_known_than_there_is_room_for() {
         let peers = peers(1, Some(1));
         let address = |nth: usize| IpAddr::from(u32::try_from(nth).unwrap().to_be_bytes());
-        let held: Vec<_> = (0..PEERS_MAX).map(|nth| peers.admit(address(nth)).unwrap()).collect();
-        assert!(peers.admit(address(PEERS_MAX)).is_none());
+        let most = PEERS_MAX + 16;
+        let held: Vec<_> = (0..most).map(|nth| peers.admit(address(nth)).unwrap()).collect();
+        assert!(peers.admit(address(most)).is_none());
         held[0].spend(5);
         drop(held);
         assert_eq!(peers.known().len(), 1, "one owes still");
-        assert!(peers.admit(address(PEERS_MAX)).is_some());
+        // Tables grow by two, and are full at seven eighths.
+        assert!((size_of::<(IpAddr, Peer)>() + 1) * 16 <= PEER_BYTES * 7);
+        assert!(peers.admit(address(most)).is_some());
     }
 }
