@@ -387,3 +387,18 @@ async fn a_client_that_is_too_fast_is_told_to_come_again() {
     assert_eq!(server.scene.metric("logveil_requests_refused_total"), [refused]);
     assert_eq!(server.scene.messages().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_pays_for_bodies_that_are_refused_and_for_what_it_sends_after_that() {
+    let peers = peers::Settings { connections_max: 9, bytes_per_second: NonZeroU64::new(8 * 1024) };
+    let limits = || Limits { peers, body_wait: Duration::from_secs(1), ..Limits::default() };
+    let server = server(Fate::Confirm, limits()).await;
+    let body = vec![b'x'; 512 * 1024];
+    check(&server.post("/v1/logs", "Content-Encoding: gzip\r\n", &body).await, 400, "{\"error\"");
+    check(&server.post("/v1/logs", "", b"canary").await, 429, "{\"error\":{\"code\":\"too_fast\"");
+    // Too large by what it says, and so none of it is asked for: what comes all the same is read no faster.
+    let server = self::server(Fate::Confirm, Limits { body_bytes_max: 1024, ..limits() }).await;
+    server.post("/v1/logs", "", &body).await;
+    check(&server.post("/v1/logs", "", b"canary").await, 429, "{\"error\":{\"code\":\"too_fast\"");
+    assert!(server.scene.messages().is_empty());
+}

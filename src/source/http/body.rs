@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Limits;
 use super::answer::Problem;
 use crate::limit;
+use crate::source::peers::Guest;
 use crate::source::room::Share;
 
 /// How a body is packed (RFC 9110, section 8.4.1; RFC 8878).
@@ -41,14 +42,20 @@ impl Encoding {
     }
 }
 
-/// Reads a body as it comes over the wire.
-pub async fn read(body: &mut Incoming, limits: &Limits, share: &mut Share) -> Result<Vec<u8>, Problem> {
+/// Reads a body as it comes over the wire. Its client pays for all of it, whatever becomes of it.
+pub async fn read(
+    body: &mut Incoming,
+    limits: &Limits,
+    share: &mut Share,
+    guest: &Guest,
+) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > limits.body_bytes_max as u64 {
         return Err(Problem::TooLarge);
     }
     let deadline = Instant::now() + limits.body_wait;
     let mut packed = Vec::new();
     while let Some(data) = data(body, limits, deadline).await? {
+        guest.spend(data.len());
         if packed.len() + data.len() > limits.body_bytes_max {
             return Err(Problem::TooLarge);
         }
@@ -58,10 +65,11 @@ pub async fn read(body: &mut Incoming, limits: &Limits, share: &mut Share) -> Re
     Ok(packed)
 }
 
-/// Reads what is left of a refused body, within bounds: many clients read no answer before they have sent all.
+/// Reads what is left of a refused body, within bounds and no faster than its client may send: many clients read no answer
+/// before they have sent all.
 ///
 /// A client that asked first (`Expect: 100-continue`) has its answer before it sends.
-pub async fn spend(body: &mut Incoming, headers: &HeaderMap, limits: &Limits) {
+pub async fn spend(body: &mut Incoming, headers: &HeaderMap, limits: &Limits, guest: &Guest) {
     let is_waiting = headers.contains_key(EXPECT);
     if is_waiting {
         return;
@@ -71,6 +79,11 @@ pub async fn spend(body: &mut Incoming, headers: &HeaderMap, limits: &Limits) {
     while let Ok(Some(data)) = data(body, limits, deadline).await {
         let Some(rest) = left.checked_sub(data.len()) else { return };
         left = rest;
+        let wait = guest.spend(data.len());
+        if Instant::now() + wait > deadline {
+            return;
+        }
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -18,6 +18,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use super::answer::{Problem, exported_message};
 use super::body::{self, Encoding};
 use super::request::{Desk, Held};
+use crate::limit::{STREAM_BYTES, STREAM_WINDOW_BYTES};
 use crate::source::peers::Guest;
 use crate::source::room::Share;
 
@@ -34,15 +35,20 @@ const PREFIX_BYTES: usize = 5;
 impl Desk {
     /// Answers a request that came over HTTP/2.
     pub async fn answer_http2(&self, request: Request<Incoming>, guest: &Guest) -> Answer {
+        // Its head and its answer to the end; what comes before it is read, until it is.
+        let mut own = self.room.share();
+        let mut share = self.room.share();
+        let held = own.grow(STREAM_BYTES).and_then(|()| share.grow(STREAM_WINDOW_BYTES as usize));
+        let share = held.map(|()| share).map_err(Problem::from);
         let is_grpc = request
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
         if !is_grpc {
-            return self.answer(request, guest).await.map(|body| body.boxed_unsync());
+            return self.answer(request, share, guest).await.map(|body| body.boxed_unsync());
         }
         let (head, mut body) = request.into_parts();
-        match self.export(&head, &mut body, guest).await {
+        match self.export(&head, &mut body, share, guest).await {
             Ok(rejected) => success(&exported_message(rejected)),
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
@@ -52,7 +58,13 @@ impl Desk {
     }
 
     /// Takes a message of logs; says how many of them were rejected.
-    async fn export(&self, head: &Head, body: &mut Incoming, guest: &Guest) -> Result<u64, Problem> {
+    async fn export(
+        &self,
+        head: &Head,
+        body: &mut Incoming,
+        share: Result<Share, Problem>,
+        guest: &Guest,
+    ) -> Result<u64, Problem> {
         if head.method != Method::POST || head.uri.path() != PATH {
             return Err(Problem::Path);
         }
@@ -62,7 +74,7 @@ impl Desk {
             Some(b"gzip") => Encoding::Gzip,
             Some(_) => return Err(Problem::Encoding),
         };
-        let mut share = self.room.share();
+        let mut share = share?;
         let framed = self.read(body, &mut share, guest).await?;
         let bytes = self.unframe(framed, encoding, &mut share).await?;
         self.take_otlp(head, Held::new(bytes, share)).await

@@ -187,7 +187,7 @@ async fn begins_http2(stream: &TcpStream, desk: &Desk) -> bool {
 /// Serves one connection of HTTP/2, whose streams are answered side by side; after a stop those in hand are its last.
 ///
 /// What a client may make it hold is bounded: streams, bytes of headers, bytes that it has sent and we have not read, bytes
-/// of answers that it does not take, streams that it opened and reset.
+/// of answers that it does not take, streams that it opened and reset. What its streams hold is taken from the room for bodies.
 async fn streams(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: &Arc<Place>,
@@ -235,7 +235,9 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, place: &Place, de
     let mut stop = desk.world.stop.clone();
     let serve = service_fn(|request| {
         let desk = Arc::clone(desk);
-        async move { Ok::<_, std::convert::Infallible>(desk.answer(request, &place.guest).await) }
+        async move {
+            Ok::<_, std::convert::Infallible>(desk.answer(request, Ok(desk.room.share()), &place.guest).await)
+        }
     });
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), serve));
     let served = tokio::select! {

@@ -51,16 +51,21 @@ impl Desk {
         Desk { settings, world, room, acks: Acks::default() }
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>, guest: &Guest) -> Response<Full<Bytes>> {
+    /// Answers a request. `share` is what it takes of the room for bodies, and holds already.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        share: Result<Share, Problem>,
+        guest: &Guest,
+    ) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
         let tongue = asked::tongue(&head);
-        match self.take(&head, &mut body, tongue, guest).await {
+        match self.take(&head, &mut body, tongue, share, guest).await {
             Ok(answer) => answer,
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
                 if problem != Problem::Timeout {
-                    body::spend(&mut body, &head.headers, &self.settings.limits).await;
+                    body::spend(&mut body, &head.headers, &self.settings.limits, guest).await;
                 }
                 problem.response(tongue)
             }
@@ -73,6 +78,7 @@ impl Desk {
         head: &Head,
         body: &mut Incoming,
         tongue: Tongue,
+        share: Result<Share, Problem>,
         guest: &Guest,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let asked = Asked::of(head)?;
@@ -89,7 +95,7 @@ impl Desk {
             Encoding::Identity if asked == Asked::Loki && is_protobuf(head) => Encoding::Snappy,
             encoding => encoding,
         };
-        let mut share = self.room.share();
+        let mut share = share?;
         let packed = self.read(body, &mut share, guest).await?;
         let bytes = body::unpack(encoding, packed, limits, &mut share).await?;
         let body = Held::new(bytes, share);
@@ -114,9 +120,10 @@ impl Desk {
         if !guest.spend(0).is_zero() {
             return Err(Problem::TooFast);
         }
-        let packed = body::read(body, &self.settings.limits, share).await;
-        guest.spend(packed.as_ref().map_or(0, Vec::len));
-        packed
+        let packed = body::read(body, &self.settings.limits, share, guest).await?;
+        // All of it has come: nothing waits beside it any more.
+        share.hold(packed.len())?;
+        Ok(packed)
     }
 
     /// Takes a record a line, or OTLP in JSON.
