@@ -8,10 +8,14 @@ change it again. A record with a hit is withheld: a marker stands in its place, 
 
 It guards the way from findings to bytes: a span that was copied and should not have been, a rule that was not asked, a
 line that says other than was meant. Both passes have the same parsers; what these do not know is found by neither.
+A record that makes the search panic is withheld, too.
 
 Cost: the clean batch is searched in one go, as the raw one was. Nothing is allocated once the buffers have grown.
 */
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::FAILED;
 use crate::act::{Orders, Part, Pass, Redacted, State, Tally, splice};
 use crate::action::{Action, Shape};
 use crate::detect::overrule::Within;
@@ -65,6 +69,8 @@ pub struct Again {
     tally: Tally,
     /// Hits with the places of their records, in order.
     hits: Vec<(usize, Hit)>,
+    /// Places of records that made the search panic, in order.
+    failed: Vec<usize>,
 }
 
 impl Drop for Again {
@@ -79,7 +85,7 @@ impl Again {
         self.hits.iter().map(|(_, hit)| *hit)
     }
 
-    /// How many of its records were withheld.
+    /// How many of its records were withheld for them.
     pub fn withheld(&self) -> u64 {
         self.hits.chunk_by(|a, b| a.0 == b.0).count() as u64
     }
@@ -107,8 +113,8 @@ impl Rescan {
         Rescan { wanted: all, never, nothing: Wanted::new(vec![0; entities.len()]) }
     }
 
-    /// Gives the batch back as it is, or with a marker in the place of each record that has a hit, counted in `tally`.
-    /// Afterwards `again` tells the hits.
+    /// Gives the batch back as it is, or with a marker in the place of each record that has a hit, or cannot be searched,
+    /// counted in `tally`. Afterwards `again` tells the hits.
     pub fn look(
         &self,
         policy: &Policy,
@@ -117,19 +123,46 @@ impl Rescan {
         tally: &mut Tally,
     ) -> Redacted {
         again.hits.clear();
-        let records = redacted.records();
-        let mut first = 0;
-        for alike in records.chunk_by(|a, b| (a.class, a.tracking) == (b.class, b.tracking)) {
-            self.look_in(policy, again, redacted.bytes(), alike, first);
-            first += alike.len();
+        again.failed.clear();
+        let all = AssertUnwindSafe(|| self.look_through(policy, again, &redacted));
+        if catch_unwind(all).is_err() {
+            self.one_by_one(policy, again, &redacted);
         }
-        if again.hits.is_empty() {
+        if again.hits.is_empty() && again.failed.is_empty() {
             return redacted;
         }
         let clean = self.without(policy, again, &redacted);
-        tally.withheld += again.withheld();
+        tally.withheld += again.withheld() + again.failed.len() as u64;
         tally.bytes_out = clean.text_len() as u64;
         clean
+    }
+
+    /// The common case: one guard around all records.
+    fn look_through(&self, policy: &Policy, again: &mut Again, redacted: &Redacted) {
+        let mut first = 0;
+        let alike = |a: &Record, b: &Record| (a.class, a.tracking) == (b.class, b.tracking);
+        for alike in redacted.records().chunk_by(alike) {
+            self.look_in(policy, again, redacted.bytes(), alike, first);
+            first += alike.len();
+        }
+    }
+
+    /// One guard a record: it is not known to be clean where the search panics. What a panic leaves behind is not used again.
+    fn one_by_one(&self, policy: &Policy, again: &mut Again, redacted: &Redacted) {
+        *again = Again::default();
+        for (place, record) in redacted.records().iter().enumerate() {
+            let known = again.hits.len();
+            let one = std::slice::from_ref(record);
+            let one = AssertUnwindSafe(|| self.look_in(policy, again, redacted.bytes(), one, place));
+            if catch_unwind(one).is_err() {
+                let mut fresh = Again::default();
+                again.hits.truncate(known);
+                again.failed.push(place);
+                std::mem::swap(&mut fresh.hits, &mut again.hits);
+                std::mem::swap(&mut fresh.failed, &mut again.failed);
+                *again = fresh;
+            }
+        }
     }
 
     /// Looks at records of one class, the first of which has the place `first`.
@@ -212,7 +245,7 @@ impl Rescan {
         Orders { class: record.class, rules, wanted, actions, key: None, suppressed: None, table: None }
     }
 
-    /// The batch with a marker in the place of each record that has a hit.
+    /// The batch with a marker in the place of each record that has a hit or failed.
     fn without(&self, policy: &Policy, again: &mut Again, redacted: &Redacted) -> Redacted {
         let bytes = Raw::new(redacted.bytes().to_vec());
         let mut pass = Pass::new(&bytes, redacted.received(), redacted.names().clone());
@@ -222,6 +255,8 @@ impl Rescan {
         for (place, record) in redacted.records().iter().enumerate() {
             if hits.next_if_eq(&place).is_some() {
                 pass.withhold(record, LEFT_IN, &mut again.tally);
+            } else if again.failed.binary_search(&place).is_ok() {
+                pass.withhold(record, FAILED, &mut again.tally);
             } else {
                 pass.records(&copies, &mut again.state, std::slice::from_ref(record), &mut again.tally);
             }

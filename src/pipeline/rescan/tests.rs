@@ -127,3 +127,40 @@ fn a_rule_that_may_be_wrong_hides_no_certain_one() {
         assert!(!left[0].contains(TOKEN));
     }
 }
+
+/// A class that the second look does not know stands for any fault of ours.
+#[test]
+fn a_record_that_makes_the_second_look_panic_is_withheld_alone() {
+    let (right, faulty) = (policy("email: redact"), policy("email: keep"));
+    let more = "policy: p\ndefault: redact\nown_classes: [extra]\n\
+                classes:\n  '*': { entities: { email: keep } }\n";
+    let more = Policy::parse("p", more).expect("it is right");
+    let extra = more.class_named("extra").expect("it is declared");
+    let mut raw = Raw::default();
+    let messages = ["to jane@example.com", "secret", "ok"];
+    let records = messages.iter().map(|text| Record::plain(raw.push(text.as_bytes()))).collect();
+    let (received, path) = (Timestamp::UNIX_EPOCH, Raw::default());
+    let batch = Batch { raw, records, received, source: "test".into(), path, ack: Ack::none() };
+    let route = |batch: &Batch, record: &Record| {
+        let is_secret = batch.raw.bytes()[record.message.range()] == *b"secret";
+        (crate::record::StreamId(0), if is_secret { extra } else { ClassId(0) })
+    };
+    let state = &mut State::default();
+    let Outcome::Clean { redacted, mut tally, .. } =
+        super::super::routed(&more, &Keyring::empty(), state, batch, route)
+    else {
+        panic!("no key is needed")
+    };
+    let (rescan, mut again) = (Rescan::new(&right, &[]), Again::default());
+    let clean = rescan.look(&right, &mut again, redacted, &mut tally);
+    let left: Vec<_> =
+        clean.iter().map(|envelope| String::from_utf8_lossy(envelope.message).into_owned()).collect();
+    assert_eq!(left[0], "[logveil: record withheld, 19 bytes, a value was left in it]");
+    assert_eq!(left[1], "[logveil: record withheld, 6 bytes, it made a stage fail]");
+    assert_eq!(left[2], "ok");
+    assert_eq!((again.hits().len(), again.withheld(), tally.withheld), (1, 1, 2));
+    // What a panic left behind is gone, and the next batch is looked at as any.
+    let (redacted, mut tally) = cleaned(&faulty, &["to jane@example.com", "ok"]);
+    rescan.look(&right, &mut again, redacted, &mut tally);
+    assert_eq!((again.hits().len(), tally.withheld), (1, 1));
+}
