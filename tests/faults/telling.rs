@@ -77,6 +77,7 @@ fn nothing_planted_is_told_at_the_most_talkative_level() {
         for fault in [Fault::CutAfter(700), Fault::ResetAfter(1500), Fault::LoseAnswers, Fault::Flip(9)] {
             proxy.set(fault);
             load.waits_for(100);
+            wait_until("the fault struck", || proxy.strikes() > 0);
         }
     });
     let talk = logveil.said();

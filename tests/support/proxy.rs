@@ -5,7 +5,6 @@ A TCP proxy with a fault: between the program and what it talks to, on
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ pub enum Fault {
     LoseAnswers,
     /// Connections are taken, and nothing goes anywhere.
     Freeze,
-    /// A bit of the byte at this place of each answer is another one.
+    /// A bit of the byte at this place of each answer is another one; answers are short, and come in one piece.
     Flip(usize),
 }
 
@@ -37,8 +36,13 @@ pub enum Fault {
 pub struct Proxy {
     /// Where it listens.
     pub port: u16,
-    fault: Arc<Mutex<Fault>>,
-    strikes: Arc<AtomicUsize>,
+    wrong: Arc<Mutex<Wrong>>,
+}
+
+/// What is wrong, and how often that struck.
+struct Wrong {
+    fault: Fault,
+    strikes: usize,
 }
 
 impl Proxy {
@@ -46,52 +50,47 @@ impl Proxy {
     pub fn start(server: u16, fault: Fault) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let fault = Arc::new(Mutex::new(fault));
-        let strikes = Arc::new(AtomicUsize::new(0));
-        let shared = Shared { fault: Arc::clone(&fault), strikes: Arc::clone(&strikes) };
+        let wrong = Arc::new(Mutex::new(Wrong { fault, strikes: 0 }));
+        let shared = Arc::clone(&wrong);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let shared = shared.clone();
-                thread::spawn(move || join(&client, server, &shared));
+                let wrong = Arc::clone(&shared);
+                thread::spawn(move || join(&client, server, &wrong));
             }
         });
-        Proxy { port, fault, strikes }
+        Proxy { port, wrong }
     }
 
-    /// How often something was wrong with what it carried: a test of a fault that never struck shows nothing.
+    /// How often the fault of now did something to what was carried: a test of a fault that never struck shows nothing.
     pub fn strikes(&self) -> usize {
-        self.strikes.load(Ordering::Relaxed)
+        self.wrong.lock().unwrap().strikes
     }
 
-    /// What is wrong from now on, also on connections that are open.
-    pub fn set(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = fault;
+    /// What is wrong from now on, also on connections that are open. How often the former fault struck.
+    pub fn set(&self, fault: Fault) -> usize {
+        let new = Wrong { fault, strikes: 0 };
+        std::mem::replace(&mut *self.wrong.lock().unwrap(), new).strikes
     }
 }
 
-/// What all connections know.
-#[derive(Clone)]
-struct Shared {
-    fault: Arc<Mutex<Fault>>,
-    strikes: Arc<AtomicUsize>,
-}
-
-impl Shared {
-    fn strike(&self) {
-        self.strikes.fetch_add(1, Ordering::Relaxed);
+/// Counts that `now` strikes, unless another fault was set since it was looked up.
+fn strike(wrong: &Mutex<Wrong>, now: Fault) {
+    let mut wrong = wrong.lock().unwrap();
+    if wrong.fault == now {
+        wrong.strikes += 1;
     }
 }
 
 /// Carries bytes both ways until one side ends.
-fn join(client: &TcpStream, server: u16, shared: &Shared) {
+fn join(client: &TcpStream, server: u16, wrong: &Mutex<Wrong>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
     for stream in [client, &server] {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     }
     thread::scope(|scope| {
-        scope.spawn(|| carry(client, &server, Way::There, shared));
-        carry(&server, client, Way::Back, shared);
+        scope.spawn(|| carry(client, &server, Way::There, wrong));
+        carry(&server, client, Way::Back, wrong);
     });
 }
 
@@ -101,15 +100,15 @@ enum Way {
     Back,
 }
 
-fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, shared: &Shared) {
+fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, wrong: &Mutex<Wrong>) {
     let mut bytes = vec![0; 16 * 1024];
     let (mut carried, mut frozen, started) = (0, false, Instant::now());
     loop {
-        let now = *shared.fault.lock().unwrap();
+        let now = wrong.lock().unwrap().fault;
         if now == Fault::Freeze {
             // Once for each way of a connection.
             if !std::mem::replace(&mut frozen, true) {
-                shared.strike();
+                strike(wrong, now);
             }
             thread::sleep(Duration::from_millis(5));
             continue;
@@ -127,18 +126,18 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, shared: &Shared) {
         let mut part = &mut bytes[..read];
         match now {
             Fault::Delay(delay) => {
-                shared.strike();
+                strike(wrong, now);
                 thread::sleep(delay);
             }
             Fault::Throttle(per_second) if way == Way::There => {
-                shared.strike();
+                strike(wrong, now);
                 let due = Duration::from_secs_f64(carried as f64 / per_second as f64);
                 thread::sleep(due.saturating_sub(started.elapsed()));
             }
             Fault::CutAfter(most) | Fault::ResetAfter(most)
                 if way == Way::There && carried + read >= most =>
             {
-                shared.strike();
+                strike(wrong, now);
                 part = &mut part[..most.saturating_sub(carried)];
                 let _ = to.write_all(part);
                 if matches!(now, Fault::ResetAfter(_)) {
@@ -149,13 +148,13 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, shared: &Shared) {
                 break;
             }
             Fault::LoseAnswers if way == Way::Back => {
-                shared.strike();
+                strike(wrong, now);
                 let _ = set_socket_linger(to, Some(Duration::ZERO));
                 break;
             }
-            Fault::Flip(place) if way == Way::Back && (carried..carried + read).contains(&place) => {
-                shared.strike();
-                part[place - carried] ^= 1;
+            Fault::Flip(place) if way == Way::Back && place < read => {
+                strike(wrong, now);
+                part[place] ^= 1;
             }
             _ => {}
         }
@@ -167,4 +166,15 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, way: Way, shared: &Shared) {
     for stream in [from, to] {
         let _ = stream.shutdown(Shutdown::Both);
     }
+}
+
+#[test]
+fn a_fault_has_its_own_strikes_alone() {
+    let proxy = Proxy::start(1, Fault::Freeze);
+    strike(&proxy.wrong, Fault::Freeze);
+    assert_eq!(proxy.strikes(), 1);
+    assert_eq!(proxy.set(Fault::LoseAnswers), 1);
+    // A connection had looked before that.
+    strike(&proxy.wrong, Fault::Freeze);
+    assert_eq!(proxy.strikes(), 0);
 }
