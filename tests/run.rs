@@ -49,10 +49,10 @@ impl Store {
         let mut answers = answers.iter().copied();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Some(body) = read_request(&stream) else { continue };
+                let Some(body) = http::request(&stream) else { continue };
                 let answer = answers.next().unwrap_or("200 OK");
                 if answer.starts_with("200") {
-                    kept.lock().unwrap().push(body);
+                    kept.lock().unwrap().push(String::from_utf8(body).expect("what is sent is UTF-8"));
                 }
                 let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 let _ = (&stream).write_all(head.as_bytes());
@@ -63,23 +63,6 @@ impl Store {
 
     fn lines(&self) -> Vec<String> {
         self.bodies.lock().unwrap().iter().flat_map(|body| body.lines()).map(str::to_owned).collect()
-    }
-}
-
-/// The body of one request, told by its `content-length`.
-fn read_request(mut stream: &TcpStream) -> Option<String> {
-    let mut text = Vec::new();
-    let mut part = [0; 16 * 1024];
-    loop {
-        let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
-        text.extend_from_slice(&part[..read]);
-        let Some(head) = memchr::memmem::find(&text, b"\r\n\r\n") else { continue };
-        let lines = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
-        let length = lines.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
-        let body: &[u8] = &text[head + 4..];
-        if body.len() >= length {
-            return Some(String::from_utf8(body[..length].to_vec()).expect("what is sent is UTF-8"));
-        }
     }
 }
 

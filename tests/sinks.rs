@@ -4,7 +4,7 @@ ones do is in `tests/real/stores.rs`.
 */
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,7 +38,8 @@ impl Script {
         let (asked, bodies) = (Arc::clone(&script.asked), Arc::clone(&script.bodies));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let Some(body) = request(&stream) else { continue };
+                let Some(body) = http::request(&stream) else { continue };
+                let body = String::from_utf8(body).unwrap();
                 bodies.lock().unwrap().push_str(&body);
                 let ids = ids(&body);
                 let number = asked.lock().unwrap().len();
@@ -66,22 +67,6 @@ impl Script {
     fn waits(&self) -> Vec<Duration> {
         let asked = self.asked.lock().unwrap();
         asked.windows(2).map(|pair| pair[1].at - pair[0].at).collect()
-    }
-}
-
-/// The body of one request.
-fn request(mut stream: &TcpStream) -> Option<String> {
-    let (mut text, mut part) = (Vec::new(), [0; 16 * 1024]);
-    loop {
-        let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
-        text.extend_from_slice(&part[..read]);
-        let Some(head) = memchr::memmem::find(&text, b"\r\n\r\n") else { continue };
-        let lines = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
-        let length: usize =
-            lines.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
-        if text.len() >= head + 4 + length {
-            return Some(String::from_utf8(text[head + 4..].to_vec()).unwrap());
-        }
     }
 }
 

@@ -4,8 +4,8 @@ one that comes twice has one id, and nothing planted arrives at all.
 */
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,10 +38,9 @@ impl Collector {
             for stream in listener.incoming().flatten() {
                 let got = Arc::clone(&shared);
                 thread::spawn(move || {
-                    let mut stream = stream;
-                    while let Some(body) = request(&mut stream) {
+                    while let Some(body) = http::request(&stream) {
                         take(&body, &mut got.lock().unwrap());
-                        if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
+                        if (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
                             return;
                         }
                     }
@@ -88,24 +87,6 @@ impl Collector {
         for number in acknowledged {
             assert_eq!(got.ids[number].len(), 1, "record {number} came under two ids");
         }
-    }
-}
-
-/// One request's body; nothing once the connection ends.
-fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    let mut part = [0; 16 * 1024];
-    loop {
-        if let Some(head) = memchr::memmem::find(&text, b"\r\n\r\n") {
-            let lines = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
-            let length = lines.lines().find_map(|line| line.strip_prefix("content-length: "))?;
-            let length: usize = length.parse().ok()?;
-            if text.len() >= head + 4 + length {
-                return Some(text.split_off(head + 4));
-            }
-        }
-        let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
-        text.extend_from_slice(&part[..read]);
     }
 }
 
