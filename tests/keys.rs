@@ -3,30 +3,39 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use rustix::process::Signal;
 
+use crate::support::http;
 use crate::support::logveil::{Logveil, binary};
-use crate::support::{http, wait_until};
+use crate::support::process::run;
 
-fn keys(arguments: &[&str]) -> Output {
-    Command::new(binary()).arg("keys").args(arguments).output().unwrap()
+/// What a verb prints that ends well.
+#[track_caller]
+fn verb(words: &[&str]) -> String {
+    String::from_utf8(run(Command::new(binary()).args(words)).stdout).unwrap()
+}
+
+/// Runs a verb that ends with this code.
+#[track_caller]
+fn ends(words: &[&str], code: i32) -> Output {
+    let output = Command::new(binary()).args(words).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+    output
 }
 
 #[track_caller]
 fn done(arguments: &[&str]) -> String {
-    let output = keys(arguments);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
-    String::from_utf8(output.stdout).unwrap()
+    verb(&[&["keys"], arguments].concat())
 }
 
 #[track_caller]
 fn refused(arguments: &[&str], why: &str) {
-    let output = keys(arguments);
+    let output = ends(&[&["keys"], arguments].concat(), 2);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
     assert!(told.contains(why), "{arguments:?}: {told}");
 }
 
@@ -69,27 +78,23 @@ fn init_makes_keys_ahead_and_tells_no_secret() {
 /// Everything moves: the pseudonym keys and the archive's. Then the old key may be lost, and the new one comes from a command.
 #[test]
 fn another_kek_reads_everything_and_the_old_one_nothing() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     let body = b"login of jane@example.com from 203.0.113.77\n";
     assert_eq!(http::post(logveil.http, "/v1/logs", &[], body).unwrap().status, 200);
     let (config, data) = (logveil.config(), logveil.dir().join("data"));
     let before = logveil.archived();
     assert!(before.contains("email_k"), "{before}");
     let place = ["--config", config.to_str().unwrap()];
-    let verb = |words: &[&str]| Command::new(binary()).args(words).args(place).output().unwrap();
-    let suppressed = verb(&["subject", "suppress", "--email", "jane@example.com"]);
-    assert!(suppressed.status.success(), "{}", String::from_utf8_lossy(&suppressed.stderr));
-    let opened = verb(&["subject", "erase", "--email", "john@example.com"]);
-    let registered = verb(&["subject", "requests", "list", "--all"]).stdout;
-    assert!(opened.status.code().is_some() && !registered.is_empty());
+    let with_place = |words: &[&str]| verb(&[words, &place].concat());
+    with_place(&["subject", "suppress", "--email", "jane@example.com"]);
+    with_place(&["subject", "erase", "--email", "john@example.com"]);
+    let registered = with_place(&["subject", "requests", "list", "--all"]);
+    assert_eq!(registered.lines().count(), 2, "{registered}");
     refused(&[&["rewrap"], &place[..], &["--to-command", "true"]].concat(), "every key is written anew");
     refused(&[&["rotate"], &place[..]].concat(), "POST /v1/keys/rotate on its admin listener");
     refused(&[&["init"], &place[..]].concat(), "a running one makes its keys by itself");
     logveil.signal(Signal::TERM);
-    wait_until("it ended", || {
-        let told = keys(&[&["destroy", "knone", "--confirm"], &place[..]].concat()).stderr;
-        !String::from_utf8_lossy(&told).contains("is in use by a running logveil")
-    });
+    logveil.ends_well();
     let (old, new) = (fs::read(data.join("kek")).unwrap(), logveil.dir().join("new"));
     write_kek(&new, 7);
     let told = done(&[&["rewrap"], &place[..], &["--to-command", "cat", new.to_str().unwrap()]].concat());
@@ -100,21 +105,20 @@ fn another_kek_reads_everything_and_the_old_one_nothing() {
     let text = fs::read_to_string(&config).unwrap();
     let command = format!("keyring: {{ kek: {{ command: [cat, {:?}] }} }}\n", new.display().to_string());
     fs::write(&config, text.clone() + &command).unwrap();
-    let cat = || Command::new(binary()).args(["archive", "cat"]).args(place).output().unwrap();
-    assert_eq!(String::from_utf8(cat().stdout).unwrap(), before);
+    assert_eq!(logveil.archived(), before);
     // Log, register and suppressions are sealed by the new key, and go on.
-    let sealed = verb(&["audit", "verify-log"]);
-    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
-    assert_eq!(verb(&["subject", "requests", "list", "--all"]).stdout, registered);
-    assert!(verb(&["subject", "suppress", "--email", "jane@example.com", "--lift"]).status.success());
-    let check = Command::new(binary()).arg("check").args(place).output().unwrap();
-    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
+    with_place(&["audit", "verify-log"]);
+    assert_eq!(with_place(&["subject", "requests", "list", "--all"]), registered);
+    with_place(&["subject", "suppress", "--email", "jane@example.com", "--lift"]);
+    with_place(&["check"]);
 
     fs::write(&config, text).unwrap();
     fs::write(data.join("kek"), old).unwrap();
     fs::set_permissions(data.join("kek"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!((cat().status.code(), cat().stdout.len()), (Some(2), 0), "the old key opens nothing");
-    assert_eq!(verb(&["audit", "verify-log"]).status.code(), Some(1), "nor does it vouch for the log");
+    let unread = ends(&[&["archive", "cat"], &place[..]].concat(), 2).stdout;
+    assert!(unread.is_empty(), "the old key opens nothing");
+    // Nor does it vouch for the log.
+    ends(&[&["audit", "verify-log"], &place[..]].concat(), 1);
 }
 
 /// The acts in the audit log, in their order, with what they were done to.
@@ -146,14 +150,12 @@ fn acts_on_keys_and_purges_stand_in_the_audit_log() {
     done(&[&["destroy", &id, "--confirm"], &place[..]].concat());
     done(&[&["rewrap"], &place[..], &["--to-kek", &new]].concat());
     let place = ["--data-dir", &data, "--kek", &new];
-    let verb = |words: &[&str]| Command::new(binary()).args(words).args(place).output().unwrap();
-    assert!(verb(&["archive", "purge"]).status.success());
+    verb(&[&["archive", "purge"], &place[..]].concat());
     let acts = acts(Path::new(&data));
     let names: Vec<&str> = acts.iter().map(|(act, _)| act.as_str()).collect();
     assert_eq!(names, ["keys init", "keys rotate", "keys destroy", "keys rewrap", "archive purge"]);
     assert_eq!(acts[2].1, id);
-    let sealed = verb(&["audit", "verify-log"]);
-    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+    verb(&[&["audit", "verify-log"], &place[..]].concat());
 }
 
 /// What the configuration names and is not there, where it is named, and what cannot be done without it.
@@ -168,9 +170,8 @@ fn a_policy_that_pseudonymizes_without_a_keyring_is_refused_with_its_line() {
     );
     fs::write(&config, text).unwrap();
     for verb in ["check", "run"] {
-        let refused = Command::new(binary()).arg(verb).arg("--config").arg(&config).output().unwrap();
+        let refused = ends(&[verb, "--config", config.to_str().unwrap()], 2);
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert_eq!(refused.status.code(), Some(2), "{verb}: {told}");
         let at = format!("logveil: {}:3: keyring.kek: {}/none: ", config.display(), dir.path().display());
         let needed = "policy capmonster@1 makes pseudonyms of email in class access and cannot without a key";
         assert!(told.starts_with(&at) && told.contains(needed), "{verb}: {told}");
@@ -206,9 +207,8 @@ fn a_command_that_fails_stops_the_start_and_is_not_quoted() {
         data.display()
     );
     fs::write(&config, text).unwrap();
-    let run = Command::new(binary()).arg("run").arg("--config").arg(&config).output().unwrap();
+    let run = ends(&["run", "--config", config.to_str().unwrap()], 2);
     let told = String::from_utf8_lossy(&run.stderr).into_owned() + &String::from_utf8_lossy(&run.stdout);
-    assert_eq!(run.status.code(), Some(2), "{told}");
     assert!(told.contains("\"sh\" ended with exit status: 4") && !told.contains("canary"), "{told}");
 }
 
@@ -291,16 +291,9 @@ fn a_session_is_found_while_the_table_knows_it() {
     assert_eq!(tags.iter().filter(stored).count(), 1, "{tags:?} in {archived}");
     assert!(!answer.body.contains(token), "{}", answer.body);
     let find = |value: &str| {
-        let config = logveil.config();
-        let output = Command::new(binary())
-            .args(["subject", "find", "--token", value, "--format", "json", "--token-file"])
-            .arg(&role)
-            .arg("--config")
-            .arg(config)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        let (config, role) = (logveil.config(), role.to_str().unwrap());
+        let asked = ["subject", "find", "--token", value, "--format", "json", "--token-file", role];
+        verb(&[&asked[..], &["--config", config.to_str().unwrap()]].concat())
     };
     let by_tag = find(tags.iter().find(stored).unwrap());
     assert!(by_tag.contains("\"found\":2"), "both records, and not the other's: {by_tag}");
@@ -324,15 +317,18 @@ fn a_destruction_that_is_killed_is_ended_by_the_next_start() {
     done(&[&["init"], &place[..]].concat());
     let ids: Vec<String> =
         done(&[&["list"], &place[..]].concat()).lines().map(|line| line[..5].to_owned()).collect();
-    for (step, id) in ids.iter().enumerate() {
-        let wait = format!("{:.3}", 0.002 * (step + 1) as f64);
-        let mut killed = Command::new("timeout");
-        killed
-            .args(["-s", "KILL", &wait])
-            .arg(binary())
-            .args(["keys", "destroy", id, "--confirm"])
-            .args(place);
-        killed.output().unwrap();
+    let started = Instant::now();
+    done(&[&["destroy", &ids[0], "--confirm"], &place[..]].concat());
+    let whole = started.elapsed();
+    for (step, id) in ids.iter().enumerate().skip(1) {
+        let wait = whole * u32::try_from(step).unwrap() / u32::try_from(ids.len()).unwrap();
+        let mut destroying = Command::new(binary());
+        destroying.args(["keys", "destroy", id, "--confirm"]).args(place).stdout(Stdio::null());
+        let mut destroying = destroying.stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(wait);
+        destroying.kill().unwrap();
+        let ended = destroying.wait().unwrap();
+        assert!(ended.success() || ended.code().is_none(), "it failed before it was killed: {ended}");
         done(&[&["init"], &place[..]].concat());
         let listed = done(&[&["list"], &place[..]].concat());
         if listed.lines().any(|line| line.starts_with(id.as_str())) {
@@ -340,7 +336,7 @@ fn a_destruction_that_is_killed_is_ended_by_the_next_start() {
         }
         let evidence = fs::read_to_string(dir.path().join("data/evidence")).unwrap();
         let of_it = evidence.lines().filter(|line| line.contains(&format!("\"id\":\"{id}\"")));
-        assert_eq!(of_it.count(), 1, "killed after {wait} s");
+        assert_eq!(of_it.count(), 1, "killed after {wait:?}");
         assert!(!done(&[&["list"], &place[..]].concat()).contains(id.as_str()));
     }
 }
