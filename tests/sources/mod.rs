@@ -20,7 +20,7 @@ use logveil::telemetry::Metrics;
 use tokio::sync::{Notify, watch};
 
 /// Nothing here waits as long as this unless it is broken.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = crate::support::PATIENCE;
 
 /// What a source is to learn of its batches.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -19,13 +19,15 @@ pub mod proxy;
 pub mod strace;
 
 use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything that a test waits for. A test that meets it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for anything that a test waits for. A test that meets it has failed, so that it is long enough for a machine
+/// on which everything takes ten times as long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The repository's root.
 pub fn root() -> &'static Path {
@@ -77,17 +79,32 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// A port that is free on 127.0.0.1, for TCP and for UDP, and given to no other caller.
+/// A port that is free on 127.0.0.1, for TCP and for UDP, and given to no other caller, in this process or another one.
 ///
 /// Taken from below the range from which the system gives ports to clients, so that nobody gets it by chance.
 pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let spread = u16::try_from(std::process::id() % 80).expect("below 80") * 150;
-    for _ in 0..12_000 {
-        let port = 20_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+    /// Locks of the blocks that this process has, and the ports of the last one that nobody was given yet.
+    static HELD: Mutex<(Vec<TcpListener>, Range<u16>)> = Mutex::new((Vec::new(), 0..0));
+    let mut held = HELD.lock().unwrap();
+    loop {
+        let free = |port: &u16| {
+            TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+        };
+        if let Some(port) = held.1.find(free) {
             return port;
         }
+        let (lock, rest) = block();
+        held.0.push(lock);
+        held.1 = rest;
     }
-    panic!("no port from 20000 to 31999 is free on 127.0.0.1");
+}
+
+/// A block of ports that no other process has: its first one is taken, and so its lock.
+fn block() -> (TcpListener, Range<u16>) {
+    const PORTS: u16 = 100;
+    const BLOCKS: u32 = 120;
+    let begin = std::process::id();
+    let first = |nth: u32| 20_000 + PORTS * u16::try_from(begin.wrapping_add(nth) % BLOCKS).expect("few");
+    let lock = |first: u16| Some((TcpListener::bind(("127.0.0.1", first)).ok()?, first + 1..first + PORTS));
+    (0..BLOCKS).map(first).find_map(lock).expect("a port from 20000 to 31999 is free on 127.0.0.1")
 }
