@@ -132,7 +132,7 @@ fn an_answer_that_is_not_about_a_record_costs_none() {
 
 #[test]
 fn what_was_read_over_tcp_is_kept_when_it_stops_at_once() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     let mut stream = TcpStream::connect(("127.0.0.1", logveil.syslog)).unwrap();
     for message in messages(3000) {
         writeln!(stream, "<14>1 2026-01-02T03:04:05Z web1 shop 77 - - {message}").unwrap();
@@ -141,7 +141,8 @@ fn what_was_read_over_tcp_is_kept_when_it_stops_at_once() {
     // It closes its side once it has read ours to the end.
     assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
     logveil.signal(Signal::TERM);
-    planted::each_once_and_clean(3000, &logveil.ended());
+    logveil.ends_well();
+    planted::each_once_and_clean(3000, &logveil.archived());
 }
 
 #[test]

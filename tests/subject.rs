@@ -187,6 +187,9 @@ fn whoever_is_suppressed_gets_no_pseudonym_from_then_on() {
     let all = logveil.archived();
     assert_eq!(all.lines().take(10).filter(|line| line.contains("login of email_k")).count(), 10);
     logveil.signal(Signal::HUP);
+    wait_until("the reload is applied", || {
+        logveil.metrics().contains("logveil_reloads_total{outcome=\"applied\"} 1\n")
+    });
     assert_eq!(suppressed(&logveil, before), 4, "a reload forgets nobody");
     before += 10;
     logveil.kill();
@@ -281,7 +284,7 @@ fn with_roles() -> (Logveil, TempDir) {
 
 #[test]
 fn an_encrypted_value_is_opened_for_a_role_with_a_reason_and_told_in_the_log() {
-    let (logveil, tokens) = with_roles();
+    let (mut logveil, tokens) = with_roles();
     let config = logveil.config();
     post(&logveil, &messages());
     let line = logveil.archived().lines().next().unwrap().to_owned();
@@ -309,12 +312,12 @@ fn an_encrypted_value_is_opened_for_a_role_with_a_reason_and_told_in_the_log() {
     assert_eq!(reveals[1]["role"], "officer");
     assert_eq!(reveals[1]["reason"], "case 7 of [email]");
     logveil.signal(Signal::TERM);
-    logveil.ended();
+    logveil.ends_well();
 }
 
 #[test]
 fn the_admin_listener_asks_for_the_token_of_a_role_that_may() {
-    let (logveil, _tokens) = with_roles();
+    let (mut logveil, _tokens) = with_roles();
     let ask = |path: &str, token: &str| {
         let header = format!("Authorization: Bearer {token}-0123456789abcdef");
         let reload = path == "/-/reload";
@@ -334,5 +337,5 @@ fn the_admin_listener_asks_for_the_token_of_a_role_that_may() {
     let reloads = log.lines().filter(|line| line.contains("\"act\":\"reload\"")).count();
     assert_eq!(reloads, 2, "one done, one refused: {log}");
     logveil.signal(Signal::TERM);
-    logveil.ended();
+    logveil.ends_well();
 }

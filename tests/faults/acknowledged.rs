@@ -72,7 +72,7 @@ fn a_disk_that_fails_for_good_gets_no_yes() {
         "{}",
         ready.body
     );
-    assert_eq!(logveil.err().matches("cannot write the queue").count(), 1, "told once");
+    assert_eq!(logveil.said().matches("cannot write the queue").count(), 1, "told once");
     proxy.set(Fault::None);
     collector.has_all(&[0].into());
     strace.detach();

@@ -37,7 +37,7 @@ fn post_until_refused(port: u16, first: usize, all: &[String], begun: &AtomicBoo
 
 #[test]
 fn sigterm_under_load_loses_no_accepted_record() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     let port = logveil.http;
     let all = messages(SENDERS * RECORDS_PER_REQUEST * 5_000);
     let begun = AtomicBool::new(false);
@@ -50,7 +50,8 @@ fn sigterm_under_load_loses_no_accepted_record() {
             .collect();
         wait_until("records flow", || begun.load(Ordering::Acquire));
         logveil.signal(Signal::TERM);
-        let archived = logveil.ended();
+        logveil.ends_well();
+        let archived = logveil.archived();
         let accepted: Vec<usize> = senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
         (accepted, archived)
     });

@@ -105,15 +105,7 @@ impl Logveil {
     /// Waits until it ends by itself after a signal; fails unless it ends well.
     #[track_caller]
     pub fn ends_well(&mut self) {
-        let status = self.process.wait();
-        assert!(status.success(), "logveil ended with {status}:\n{}", self.process.err());
-        planted::nothing_in("standard error", self.process.err().as_bytes());
-        planted::nothing_below(self.dir.path());
-    }
-
-    /// What it wrote to standard error so far.
-    pub fn err(&self) -> String {
-        self.process.err()
+        clean_end(&self.process.ended(), "", self.dir.path());
     }
 
     /// Folder of the run; removed at its end.
@@ -151,23 +143,15 @@ impl Logveil {
     /// Waits until the archive holds `count` records, then stops the program, and fails unless the archive has
     /// each of them once and nothing planted stands in any place that the program writes to.
     #[track_caller]
-    pub fn archives_each_once(self, count: usize) {
+    pub fn archives_each_once(mut self, count: usize) {
         wait_until(&format!("the archive holds {count} records"), || {
             self.archived().lines().count() >= count
         });
         let metrics = self.metrics();
-        let Logveil { process, dir, .. } = self;
-        let ended = process.stop();
-        planted::each_once_and_clean(count, &archive_cat(&dir.path().join("logveil.yaml"), &[]));
-        clean_end(&ended, &metrics, dir.path());
-    }
-
-    /// Waits until the program ends, which a signal asked for; what the archive holds then.
-    #[track_caller]
-    pub fn ended(self) -> String {
-        let Logveil { process, dir, .. } = self;
-        clean_end(&process.ended(), "", dir.path());
-        archive_cat(&dir.path().join("logveil.yaml"), &[])
+        self.signal(Signal::TERM);
+        let ended = self.process.ended();
+        planted::each_once_and_clean(count, &self.archived());
+        clean_end(&ended, &metrics, self.dir.path());
     }
 
     /// What sinks refused for good, as `logveil dead-letter list` tells it; nothing planted may stand there.
@@ -189,10 +173,10 @@ impl Logveil {
 
     /// Stops the program by SIGTERM; fails unless it ends well and left nothing planted behind.
     #[track_caller]
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         let metrics = self.metrics();
-        let Logveil { process, dir, .. } = self;
-        clean_end(&process.stop(), &metrics, dir.path());
+        self.signal(Signal::TERM);
+        clean_end(&self.process.ended(), &metrics, self.dir.path());
     }
 }
 

@@ -68,17 +68,6 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Waits until it has ended.
-    #[track_caller]
-    pub fn wait(&mut self) -> std::process::ExitStatus {
-        let mut status = None;
-        wait_until(&format!("{} has ended", self.name), || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.expect("it has ended")
-    }
-
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the child has not been waited for");
@@ -86,14 +75,14 @@ impl Process {
 
     /// Asks it to end by SIGTERM and waits until it has.
     #[track_caller]
-    pub fn stop(self) -> Ended {
+    pub fn stop(mut self) -> Ended {
         self.signal(Signal::TERM);
         self.ended()
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended; what it left.
     #[track_caller]
-    pub fn ended(mut self) -> Ended {
+    pub fn ended(&mut self) -> Ended {
         let mut status = None;
         wait_until(&format!("{} has ended", self.name), || {
             status = self.child.try_wait().unwrap();

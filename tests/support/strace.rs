@@ -52,7 +52,7 @@ impl Strace {
 
     /// Lets the program go on undisturbed.
     #[track_caller]
-    pub fn detach(self) {
+    pub fn detach(mut self) {
         self.process.signal(Signal::INT);
         self.process.ended();
     }
