@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::support::logveil::{Logveil, binary};
 use crate::support::planted::{self, messages};
 use crate::support::process::Process;
-use crate::support::{free_port, http, wait_until};
+use crate::support::{free_port, http, metric, wait_until};
 
 /// Runs a verb to its end, which it must reach by itself.
 fn logveil(arguments: &[&str], dir: &Path) -> Output {
@@ -202,12 +202,18 @@ fn a_dead_sink_stops_the_others_at_its_bound_only() {
 
     stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
     let line = format!("{}\n", "x".repeat(64 * 1024));
-    let written = (0..1000).take_while(|_| stream.write_all(line.as_bytes()).is_ok()).count();
-    assert!(written < 1000, "64 MB went into a queue of 1 MiB");
-    let metrics = http::get(admin, "/metrics").unwrap().body;
-    let waiting = metrics.lines().find_map(|line| line.strip_prefix("logveil_queue_bytes{sink=\"dead\"} "));
-    let waiting: u64 = waiting.unwrap().parse().unwrap();
-    assert!((500_000..=1_500_000).contains(&waiting), "{waiting} bytes wait");
+    let waiting = || {
+        let metrics = http::get(admin, "/metrics").unwrap().body;
+        metric(&metrics, "logveil_queue_bytes{sink=\"dead\"}").unwrap()
+    };
+    let mut written = 0;
+    wait_until("its queue is full", || {
+        // A reader that is slow makes a write too late as well: then there is more to be written.
+        written += (0..1000).take_while(|_| stream.write_all(line.as_bytes()).is_ok()).count();
+        assert!(written < 1000, "64 MB went into a queue of 1 MiB");
+        waiting() >= 500_000
+    });
+    assert!(waiting() <= 1_500_000, "{} bytes wait", waiting());
     assert_eq!(http::get(admin, "/livez").unwrap().status, 200, "liveness depends on no sink");
 
     logveil.signal(Signal::TERM);

@@ -96,7 +96,7 @@ fn post(logveil: &Logveil, count: usize) -> u16 {
     http::post(logveil.http, "/v1/logs", &[], messages(count).join("\n").as_bytes()).unwrap().status
 }
 
-/// F21, T30: of 201, 409, 429 and 400 only the third are sent again, under the same ids, and only the fourth are given up.
+/// F21: of 201, 409, 429 and 400 only the third are sent again, under the same ids, and only the fourth are given up.
 #[test]
 fn of_mixed_items_only_the_busy_ones_are_sent_again() {
     const STATUSES: [u16; 4] = [201, 409, 429, 400];
@@ -152,7 +152,7 @@ fn an_answer_that_cannot_be_believed_sends_all_again_under_their_ids() {
     planted::nothing_in("what was sent", script.bodies.lock().unwrap().as_bytes());
 }
 
-/// F19, T32: the store says when it wants to be asked again, or it does not and waits get longer.
+/// F19: the store says when it wants to be asked again, or it does not and waits get longer.
 #[test]
 fn a_busy_store_is_asked_when_it_says() {
     let script = Script::start(|number, ids| match number {
@@ -218,7 +218,7 @@ fn an_event_of_another_century_is_filed_by_its_receipt() {
     }
 }
 
-/// F20, T25: one record that the store cannot read, in a request that it refuses as a whole. It takes no other with it, is
+/// F20: one record that the store cannot read, in a request that it refuses as a whole. It takes no other with it, is
 /// listed, survives a crash, and is sent again under its id when somebody asks.
 fn poison(mode: &str) {
     let poison: Mutex<Option<String>> = Mutex::default();
@@ -258,12 +258,7 @@ fn poison(mode: &str) {
     let has = || taken.lock().unwrap().contains(&id);
     assert!(!has());
     // Asked for while the store still refuses it: a dead letter again, the same.
-    let refused = || {
-        let metrics = logveil.metrics();
-        let count =
-            metrics.lines().find_map(|line| line.strip_prefix("logveil_dead_letters_total{sink=\"s\"} "));
-        count.map_or(0, |count| count.parse::<usize>().unwrap())
-    };
+    let refused = || logveil.metric("logveil_dead_letters_total{sink=\"s\"}");
     let done = || !logveil.dir().join("data/dead-letters.s/replay").exists();
     let refused_before = refused();
     let said = logveil.dead_letters(&["replay"]);

@@ -5,7 +5,6 @@ use std::fs;
 use rustix::process::Signal;
 
 use super::{durable, ends_clean};
-use crate::support::http;
 use crate::support::oracle::{Collector, Load};
 use crate::support::wait_until;
 
@@ -23,11 +22,7 @@ fn rules_that_change_under_load_leave_no_gap() {
                 counter_examples: ['TCK-1']\n";
     fs::write(&pack, good).unwrap();
     let with_pack = format!("{config}packs: [\"{}\"]\n", pack.display());
-    let count = |outcome: &str| {
-        let metrics = http::get(logveil.admin, "/metrics").unwrap().body;
-        let name = format!("logveil_reloads_total{{outcome=\"{outcome}\"}} ");
-        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse::<usize>().ok()).unwrap_or(0)
-    };
+    let count = |outcome: &str| logveil.metric(&format!("logveil_reloads_total{{outcome=\"{outcome}\"}}"));
     let ((), load) = Load::during(logveil.http, 2, |load| {
         for round in 1..=10 {
             load.waits_for(50);

@@ -87,11 +87,7 @@ fn a_frozen_sink_costs_the_other_nothing_until_its_bound() {
     assert_eq!(sick.records(), 0);
     send(&mut tcp, 1000..12_000);
     // A batch counts as two thirds of a MiB at most, so a third is there when no further one fits.
-    wait_until("the bound is near", || {
-        let metrics = logveil.metrics();
-        let bytes = metrics.lines().find_map(|line| line.strip_prefix("logveil_queue_bytes{sink=\"sick\"} "));
-        bytes.is_some_and(|bytes| bytes.parse::<usize>().unwrap() > 300_000)
-    });
+    wait_until("the bound is near", || logveil.queued("sick") > 300_000);
     assert!(well.records() < 12_000 && sick.records() == 0);
     assert!(logveil.memory() < MEMORY);
     proxy.set(Fault::None);

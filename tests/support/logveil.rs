@@ -134,6 +134,18 @@ impl Logveil {
         http::get(self.admin, "/metrics").expect("the admin listener answers").body
     }
 
+    /// The value of a series there; 0 where it does not stand there.
+    #[track_caller]
+    pub fn metric(&self, series: &str) -> u64 {
+        super::metric(&self.metrics(), series).unwrap_or(0)
+    }
+
+    /// Bytes that wait for a sink.
+    #[track_caller]
+    pub fn queued(&self, sink: &str) -> u64 {
+        self.metric(&format!("logveil_queue_bytes{{sink=\"{sink}\"}}"))
+    }
+
     /// All messages that the archive holds, a line each.
     #[track_caller]
     pub fn archived(&self) -> String {

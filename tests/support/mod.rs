@@ -79,6 +79,11 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// The value of a series on the page `/metrics`; none where it does not stand there.
+pub fn metric(page: &str, series: &str) -> Option<u64> {
+    page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
 /// A port that is free on 127.0.0.1, for TCP and for UDP, and given to no other caller, in this process or another one.
 ///
 /// Taken from below the range from which the system gives ports to clients, so that nobody gets it by chance.
