@@ -304,9 +304,15 @@ fn syslog_ng_receives_over_mutual_tls() {
     }
     let received = || fs::read_to_string(&out).unwrap_or_default();
     wait_until("syslog-ng has all records", || received().lines().count() >= RECORDS);
+    // It answers nothing: that it refused us is not known to the sink, and has to be looked for behind it.
+    wait_until("the other one was tried", || {
+        logveil.metric("logveil_delivery_duration_seconds_count{sink=\"strange\"}") > 0
+    });
     logveil.stop();
-    good.stop();
-    strange.stop();
+    for receiver in [good, strange] {
+        let ended = receiver.stop();
+        assert!(ended.status.success(), "{}: {}", ended.status, ended.err);
+    }
     planted::each_once_and_clean(RECORDS, &received());
     assert_eq!(fs::read_to_string(nothing).unwrap_or_default(), "");
 }
