@@ -3,11 +3,12 @@
 use std::fs;
 use std::thread;
 
-use super::{durable, ends_clean};
+use rustix::process::Signal;
+
+use super::{behind, ends_clean};
 use crate::support::logveil::Logveil;
-use crate::support::oracle::Collector;
 use crate::support::planted::message;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::Fault;
 use crate::support::strace::{FDATASYNC, SENDS, Strace, stands_in};
 use crate::support::{http, wait_until};
 
@@ -25,10 +26,8 @@ fn queued(logveil: &Logveil) -> u64 {
 /// nobody said that it is safe; the others arrive.
 #[test]
 fn killed_around_the_yes_nothing_is_lost_that_had_one() {
-    let collector = Collector::start();
     // Nothing leaves before the next start.
-    let proxy = Proxy::start(collector.port, Fault::Freeze);
-    let mut logveil = durable(proxy.port);
+    let (collector, proxy, mut logveil) = behind(Fault::Freeze);
     for number in 0..5 {
         assert_eq!(post(logveil.http, number), Some(200));
         logveil.kill();
@@ -41,8 +40,10 @@ fn killed_around_the_yes_nothing_is_lost_that_had_one() {
         let port = logveil.http;
         let client = thread::spawn(move || post(port, number));
         wait_until("it is written", || queued(logveil) > before && stands_in(logveil.pid(), stands));
-        logveil.kill();
+        logveil.signal(Signal::KILL);
+        // Its end is told to who traces it first.
         drop(strace);
+        logveil.kill();
         assert_eq!(client.join().unwrap(), None, "no yes was sent");
         logveil.start_again();
     };
@@ -57,9 +58,7 @@ fn killed_around_the_yes_nothing_is_lost_that_had_one() {
 /// acknowledged before is delivered.
 #[test]
 fn a_disk_that_fails_for_good_gets_no_yes() {
-    let collector = Collector::start();
-    let proxy = Proxy::start(collector.port, Fault::Freeze);
-    let logveil = durable(proxy.port);
+    let (collector, proxy, logveil) = behind(Fault::Freeze);
     assert_eq!(post(logveil.http, 0), Some(200));
     let strace = Strace::attach(logveil.pid(), "fdatasync", "error=EIO");
     for number in 1..4 {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{MEMORY, durable, ends_clean, sink};
+use super::{MEMORY, behind, ends_clean, sink};
 use crate::support::logveil::Logveil;
 use crate::support::oracle::{Collector, Load};
 use crate::support::proxy::{Fault, Proxy};
@@ -36,13 +36,11 @@ fn a_sink_in_trouble_slows_no_other_and_gets_all_in_the_end() {
     ends_clean(logveil, &sick);
 }
 
-/// F17, T31: connections are cut in the middle of a request, reset, and reset after the sink had it all. Records
+/// F17: connections are cut in the middle of a request, reset, and reset after the sink had it all. Records
 /// come twice then, under the same id.
 #[test]
 fn cut_connections_lose_nothing_and_what_comes_twice_has_one_id() {
-    let collector = Collector::start();
-    let proxy = Proxy::start(collector.port, Fault::None);
-    let logveil = durable(proxy.port);
+    let (collector, proxy, logveil) = behind(Fault::None);
     let faults = [
         Fault::CutAfter(700),
         Fault::ResetAfter(1500),

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{MEMORY, durable, ends_clean};
-use crate::support::oracle::{Collector, Load};
-use crate::support::proxy::{Fault, Proxy};
+use super::{Draw, MEMORY, asked, behind, ends_clean};
+use crate::support::oracle::Load;
+use crate::support::proxy::Fault;
 use crate::support::wait_until;
 
 /// Seconds of a run; `LOGVEIL_SOAK_S` asks for others.
@@ -18,14 +18,11 @@ const PAUSE_S: u64 = 60;
 /// F54: 60 s of it with a fixed seed; a day, or another seed, when the environment asks for it.
 #[test]
 fn any_faults_in_any_order_lose_nothing() {
-    let asked = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
     let seconds = asked("LOGVEIL_SOAK_S").unwrap_or(SECONDS);
     let seed = asked("LOGVEIL_SOAK_SEED").unwrap_or(54);
     eprintln!("{seconds} s, seed {seed}");
     let pause = Duration::from_secs((seconds / 30).clamp(1, PAUSE_S));
-    let collector = Collector::start();
-    let proxy = Proxy::start(collector.port, Fault::None);
-    let mut logveil = durable(proxy.port);
+    let (collector, proxy, mut logveil) = behind(Fault::None);
     let mut draw = Draw(seed);
     let (mut memory, mut strikes) = (Vec::new(), 0);
     let started = Instant::now();
@@ -77,17 +74,4 @@ fn any_faults_in_any_order_lose_nothing() {
         metrics.contains("logveil_queue_bytes{sink=\"relay\"} 0\n")
     });
     ends_clean(logveil, &collector);
-}
-
-/// SplitMix64: the same faults for the same seed.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
 }
