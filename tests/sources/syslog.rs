@@ -8,22 +8,47 @@ use logveil::source::peers;
 use logveil::source::syslog::{Listener, Settings, bind, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::task::JoinHandle;
 
 use super::{Fate, LONG, Scene, marker};
 
-async fn listener() -> (Listener, SocketAddr, SocketAddr) {
+/// Both listeners on free ports, with other settings as `change` makes them.
+async fn listener(change: impl FnOnce(&mut Settings)) -> (Listener, SocketAddr, SocketAddr) {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let listener = bind(Settings::new("edge".into(), Some(any), Some(any))).await.unwrap();
+    let mut settings = Settings::new("edge".into(), Some(any), Some(any));
+    change(&mut settings);
+    let listener = bind(settings).await.unwrap();
     let (tcp, udp) = (listener.tcp_addr().unwrap(), listener.udp_addr().unwrap());
     (listener, tcp, udp)
 }
 
+/// A source that runs.
+struct Server {
+    scene: Scene,
+    tcp: SocketAddr,
+    udp: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+async fn serving(fate: Fate, change: impl FnOnce(&mut Settings)) -> Server {
+    let scene = Scene::new(fate);
+    let (listener, tcp, udp) = listener(change).await;
+    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    Server { scene, tcp, udp, serving }
+}
+
+impl Server {
+    /// Stops it and waits until it has ended; what its intake saw.
+    async fn stop(self) -> Scene {
+        self.scene.stopped(self.serving).await;
+        self.scene
+    }
+}
+
 /// What the intake sees of a connection that sends these pieces, each by itself, and ends.
 async fn sent(pieces: &[&[u8]]) -> Scene {
-    let scene = Scene::new(Fate::Confirm);
-    let (listener, tcp, _) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Confirm, |_| {}).await;
+    let mut stream = TcpStream::connect(server.tcp).await.unwrap();
     stream.set_nodelay(true).unwrap();
     for piece in pieces {
         // The peer may have closed on us already, which is what some of these are about.
@@ -34,8 +59,7 @@ async fn sent(pieces: &[&[u8]]) -> Scene {
     // The other end closes when it has handed on all.
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await.expect("the connection ends");
-    scene.stopped(serving).await;
-    scene
+    server.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,29 +76,25 @@ async fn lines_arrive_however_they_are_split() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_fails_is_counted() {
-    let scene = Scene::new(Fate::Panic);
-    let (listener, tcp, _) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Panic, |_| {}).await;
+    let mut stream = TcpStream::connect(server.tcp).await.unwrap();
     stream.write_all(b"<13>a\n").await.unwrap();
     let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut Vec::new())).await.expect("it ends");
-    scene.stopped(serving).await;
+    let scene = server.stop().await;
     let refused = "logveil_requests_refused_total{reason=\"failed\",source=\"edge\"} 1";
     assert_eq!(scene.metric("logveil_requests_refused"), [refused]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_stream_is_handed_on_at_once() {
-    let scene = Scene::new(Fate::Confirm);
-    let (listener, tcp, _) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Confirm, |_| {}).await;
+    let mut stream = TcpStream::connect(server.tcp).await.unwrap();
     for count in 1..=3 {
         stream.write_all(b"<13>a\n").await.unwrap();
-        scene.records(count).await;
+        server.scene.records(count).await;
     }
-    assert_eq!(scene.metric("logveil_connections"), ["logveil_connections{source=\"edge\"} 1"]);
-    scene.stopped(serving).await;
+    assert_eq!(server.scene.metric("logveil_connections"), ["logveil_connections{source=\"edge\"} 1"]);
+    let scene = server.stop().await;
     assert_eq!(scene.metric("logveil_connections"), ["logveil_connections{source=\"edge\"} 0"]);
 }
 
@@ -139,38 +159,28 @@ async fn a_line_of_100_mib_is_one_marker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_beyond_the_limit_waits_for_a_place() {
-    let scene = Scene::new(Fate::Confirm);
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let settings = Settings { connections_max: 1, ..Settings::new("edge".into(), Some(any), None) };
-    let listener = bind(settings).await.unwrap();
-    let tcp = listener.tcp_addr().unwrap();
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut first = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Confirm, |settings| settings.connections_max = 1).await;
+    let mut first = TcpStream::connect(server.tcp).await.unwrap();
     first.write_all(b"first\n").await.unwrap();
-    scene.records(1).await;
-    let mut second = TcpStream::connect(tcp).await.unwrap();
+    server.scene.records(1).await;
+    let mut second = TcpStream::connect(server.tcp).await.unwrap();
     second.write_all(b"second\n").await.unwrap();
     first.write_all(b"first again\n").await.unwrap();
-    scene.records(2).await;
+    server.scene.records(2).await;
     drop(first);
-    scene.records(3).await;
-    scene.stopped(serving).await;
+    server.scene.records(3).await;
+    let scene = server.stop().await;
     assert_eq!(scene.messages(), ["first", "first again", "second"]);
 }
 
 /// Many connections with long unfinished records are no way to fill the memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn unfinished_records_are_bounded_together() {
-    let scene = Scene::new(Fate::Confirm);
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let settings = Settings { unfinished_bytes_max: 0, ..Settings::new("edge".into(), Some(any), None) };
-    let listener = bind(settings).await.unwrap();
-    let tcp = listener.tcp_addr().unwrap();
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut stream = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Confirm, |settings| settings.unfinished_bytes_max = 0).await;
+    let mut stream = TcpStream::connect(server.tcp).await.unwrap();
     let _ = stream.write_all(&vec![b'x'; RECORD_BYTES_MAX]).await;
-    scene.records(1).await;
-    scene.stopped(serving).await;
+    server.scene.records(1).await;
+    let scene = server.stop().await;
     assert!(scene.messages()[0].ends_with(" bytes, truncated]"));
     assert_eq!(
         scene.metric("logveil_requests_refused_total"),
@@ -188,7 +198,7 @@ async fn nuls_and_bytes_that_are_no_text_pass() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_loses_nothing_that_was_sent() {
     let scene = Scene::new(Fate::Confirm);
-    let (listener, tcp, udp) = listener().await;
+    let (listener, tcp, udp) = listener(|_| {}).await;
     // These wait in the backlog, in the sockets' buffers, and one sender has gone already.
     let mut open = TcpStream::connect(tcp).await.unwrap();
     for at in 0..1000 {
@@ -219,18 +229,16 @@ async fn a_stop_loses_nothing_that_was_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_datagram_is_a_record() {
-    let scene = Scene::new(Fate::Confirm);
-    let (listener, _, udp) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let server = serving(Fate::Confirm, |_| {}).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let largest = vec![b'x'; 65_507];
     for datagram in
         [&b"<14>python\0"[..], b"<14>two\nlines\n", b"", b"\n", b"<34>1 2003-10-11T22:14:15", &largest]
     {
-        socket.send_to(datagram, udp).await.unwrap();
+        socket.send_to(datagram, server.udp).await.unwrap();
     }
-    scene.records(4).await;
-    scene.stopped(serving).await;
+    server.scene.records(4).await;
+    let scene = server.stop().await;
     let largest = String::from_utf8(largest).unwrap();
     assert_eq!(scene.messages(), ["python", "two\nlines", "1 2003-10-11T22:14:15", &largest]);
 }
@@ -241,7 +249,7 @@ async fn a_datagram_is_a_record() {
 async fn what_the_system_drops_is_counted() {
     const SENT: usize = 400;
     let scene = Scene::new(Fate::Confirm);
-    let (listener, _, udp) = listener().await;
+    let (listener, _, udp) = listener(|_| {}).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     for _ in 0..SENT {
         socket.send_to(&vec![b'x'; 65_507], udp).await.unwrap();
@@ -259,7 +267,7 @@ async fn what_the_system_drops_is_counted() {
 
 #[tokio::test]
 async fn a_port_in_use_is_told_with_the_fix() {
-    let (_holder, tcp, udp) = listener().await;
+    let (_holder, tcp, udp) = listener(|_| {}).await;
     for (settings, protocol, address) in [
         (Settings::new("edge".into(), Some(tcp), None), "tcp", tcp),
         (Settings::new("edge".into(), None, Some(udp)), "udp", udp),
@@ -275,19 +283,17 @@ async fn a_port_in_use_is_told_with_the_fix() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_datagrams_is_counted_to_the_last() {
     const SENT: usize = 60_000;
-    let scene = Scene::new(Fate::Confirm);
-    let (listener, _, udp) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let server = serving(Fate::Confirm, |_| {}).await;
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     tokio::task::spawn_blocking(move || {
         for number in 0..SENT {
             let text = format!("<13>1 - h app - - - {number} {}.", "x".repeat(number % 1400));
-            socket.send_to(text.as_bytes(), udp).unwrap();
+            socket.send_to(text.as_bytes(), server.udp).unwrap();
         }
     })
     .await
     .unwrap();
-    scene.stopped(serving).await;
+    let scene = server.stop().await;
     let messages = scene.messages();
     for message in &messages {
         let (number, rest) = message.split_once(' ').unwrap();
@@ -301,57 +307,47 @@ async fn a_burst_of_datagrams_is_counted_to_the_last() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_with_enough_connections_gets_no_more() {
-    let scene = Scene::new(Fate::Confirm);
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let peers = peers::Settings { connections_max: 1, bytes_per_second: None };
-    let listener = bind(Settings { peers, ..Settings::new("edge".into(), Some(any), None) }).await.unwrap();
-    let tcp = listener.tcp_addr().unwrap();
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
-    let mut first = TcpStream::connect(tcp).await.unwrap();
+    let server = serving(Fate::Confirm, |settings| settings.peers = peers).await;
+    let mut first = TcpStream::connect(server.tcp).await.unwrap();
     first.write_all(b"first\n").await.unwrap();
-    scene.records(1).await;
-    let mut second = TcpStream::connect(tcp).await.unwrap();
+    server.scene.records(1).await;
+    let mut second = TcpStream::connect(server.tcp).await.unwrap();
     let closed = tokio::time::timeout(LONG, second.read(&mut [0])).await.expect("it is closed");
     assert!(matches!(closed, Ok(0) | Err(_)));
     first.write_all(b"first again\n").await.unwrap();
-    scene.records(2).await;
-    scene.stopped(serving).await;
+    server.scene.records(2).await;
+    let scene = server.stop().await;
     let refused = "logveil_requests_refused_total{reason=\"connections\",source=\"edge\"} 1";
     assert_eq!(scene.metric("logveil_requests_refused_total"), [refused]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_is_read_no_faster_than_it_may_send() {
-    let scene = Scene::new(Fate::Confirm);
-    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let peers = peers::Settings { connections_max: 9, bytes_per_second: NonZeroU64::new(1 << 20) };
-    let listener = bind(Settings { peers, ..Settings::new("edge".into(), Some(any), None) }).await.unwrap();
-    let tcp = listener.tcp_addr().unwrap();
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let server = serving(Fate::Confirm, |settings| settings.peers = peers).await;
     let started = std::time::Instant::now();
     // Twice a second's worth and a half: one at once, the rest in time.
     let sending = (0..2).map(|_| async move {
-        let mut stream = TcpStream::connect(tcp).await.unwrap();
+        let mut stream = TcpStream::connect(server.tcp).await.unwrap();
         let line = [&vec![b'x'; 1023][..], b"\n"].concat();
         stream.write_all(&line.repeat(1280)).await.unwrap();
     });
     let sending: Vec<_> = sending.map(tokio::spawn).collect();
-    scene.records(2560).await;
+    server.scene.records(2560).await;
     assert!(started.elapsed() > std::time::Duration::from_millis(1000), "{:?}", started.elapsed());
     for sent in sending {
         sent.await.unwrap();
     }
-    scene.stopped(serving).await;
+    server.stop().await;
 }
 
 /// Few turns are enough for many connections that all have something to say.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_take_turns() {
-    let scene = Scene::new(Fate::Confirm);
-    let (listener, tcp, _) = listener().await;
-    let serving = tokio::spawn(serve(listener, scene.world.clone()));
+    let server = serving(Fate::Confirm, |_| {}).await;
     let sending = (0..40).map(|sender| async move {
-        let mut stream = TcpStream::connect(tcp).await.unwrap();
+        let mut stream = TcpStream::connect(server.tcp).await.unwrap();
         for number in 0..500 {
             stream.write_all(format!("<13>1 - h app - - - {sender} {number}\n").as_bytes()).await.unwrap();
         }
@@ -360,8 +356,8 @@ async fn connections_take_turns() {
     for sent in sending {
         sent.await.unwrap();
     }
-    scene.records(40 * 500).await;
-    scene.stopped(serving).await;
+    server.scene.records(40 * 500).await;
+    let scene = server.stop().await;
     let mut next = [0; 40];
     for message in scene.messages() {
         let (sender, number) = message.split_once(' ').unwrap();
