@@ -165,7 +165,7 @@ fn durable(plan: &Plan) {
 fn latency(plan: &Plan) {
     const RATE: u64 = 10_000;
     const SECONDS: u64 = 10;
-    let sync = Duration::from_secs_f64(sync_p99().as_secs_f64());
+    let sync = sync_p99();
     let durable_bar = format!("{:.1}", millis(Duration::from_millis(5) + 3 * sync));
     println!("fdatasync of 16 KiB behind each other: p99 {:.1} ms\n", millis(sync));
     let relays: [(&str, Start<'_>, [&str; 2]); 5] = [
