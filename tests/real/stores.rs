@@ -170,7 +170,7 @@ fn clickhouse_has_each_record_once() {
     planted::nothing_below(store.dir.path());
 }
 
-/// F17, T31: the engine took the rows, and its answer was lost. The same insert comes again under the same token, and the
+/// F17: the engine took the rows, and its answer was lost. The same insert comes again under the same token, and the
 /// table keeps it once.
 #[test]
 fn clickhouse_keeps_once_what_comes_twice() {
