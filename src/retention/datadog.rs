@@ -39,6 +39,11 @@ pub struct Datadog {
 
 const RETENTION: &str = "num_retention_days";
 const FLEX: &str = "num_flex_logs_retention_days";
+/// The tiers that are searched, each by itself: a search sees one alone.
+const STANDARD_TIER: &str = "indexes";
+const FLEX_TIER: &str = "flex";
+/// 2018, before Datadog took its first log, in milliseconds: a search reaches back to here.
+const BEGINNING: &str = "1514764800000";
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Settings {
@@ -82,39 +87,54 @@ impl Datadog {
         Ok((told.json, told.now))
     }
 
-    async fn oldest(&self, name: &str) -> Result<Oldest, Unknown> {
-        let body = json!({ "filter": { "indexes": [name], "query": "*", "from": "now-730d", "to": "now" },
-            "sort": "timestamp", "page": { "limit": 1 } });
-        let request = Request::post("/api/v2/logs/events/search", "application/json", body.to_string());
-        let told = self.ask.ask(self.with_key(request)).await?;
-        let found = told.json["data"]
-            .as_array()
-            .ok_or_else(|| Unknown::new("it does not answer a search for its oldest record"))?;
-        match found.first().map(|record| record["attributes"]["timestamp"].as_str()) {
-            None => Ok(Oldest::Nothing),
-            Some(at) => at
-                .and_then(|at| at.parse().ok())
-                .map(Oldest::At)
-                .ok_or_else(|| Unknown::new("its oldest record has no moment")),
+    /// Events of a tier, oldest first, and behind which cursor there are more.
+    async fn search(
+        &self,
+        name: &str,
+        tier: &str,
+        cursor: Option<&str>,
+        most: usize,
+    ) -> Result<(Vec<Value>, Option<String>), Unknown> {
+        let mut body = json!({
+            "filter": { "indexes": [name], "query": "*", "from": BEGINNING, "to": "now", "storage_tier": tier },
+            "sort": "timestamp", "page": { "limit": most } });
+        if let Some(cursor) = cursor {
+            body["page"]["cursor"] = json!(cursor);
         }
+        let request = Request::post("/api/v2/logs/events/search", "application/json", body.to_string());
+        let mut told = self.ask.ask_up_to(self.with_key(request), STORE_PAGE_BYTES_MAX).await?;
+        found(&mut told.json)
     }
 
-    async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
-        let mut body = json!({ "filter": { "indexes": [target.name], "query": "*", "from": "now-730d", "to": "now" },
-            "sort": "timestamp", "page": { "limit": STORE_PAGE_RECORDS } });
-        if let Some(from) = from {
-            body["page"]["cursor"] = json!(from);
+    async fn oldest(&self, name: &str, index: &Value) -> Result<Oldest, Unknown> {
+        let mut oldest = None;
+        for tier in [STANDARD_TIER, FLEX_TIER].into_iter().take(if has_flex(index) { 2 } else { 1 }) {
+            let (found, _) = self.search(name, tier, None, 1).await?;
+            if let Some(event) = found.first() {
+                let at = moment(event).ok_or_else(|| Unknown::new("its oldest record has no moment"))?;
+                oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
+            }
         }
-        let request = Request::post("/api/v2/logs/events/search", "application/json", body.to_string());
-        let told = self.ask.ask_up_to(self.with_key(request), STORE_PAGE_BYTES_MAX).await?;
-        let found = told.json["data"].as_array().filter(|_| told.json["meta"]["status"] != "timeout");
-        let found = found.ok_or_else(|| Unknown::new("its search was not whole"))?;
+        Ok(oldest.map_or(Oldest::Nothing, Oldest::At))
+    }
+
+    /// Where a page ends is `TIER CURSOR`; without a cursor it is where the tier begins.
+    async fn page_now(&self, target: &Target, from: Option<&str>) -> Result<Page, Unknown> {
+        let (tier, cursor) = from.unwrap_or(STANDARD_TIER).split_once(' ').unzip();
+        let tier = tier.or(from).unwrap_or(STANDARD_TIER);
+        let (found, after) = self.search(&target.name, tier, cursor, STORE_PAGE_RECORDS).await?;
         let stored = |event: &Value| Stored {
             mark: event["id"].as_str().unwrap_or_default().to_owned(),
             text: event["attributes"].to_string().into_bytes(),
-            received: event["attributes"]["timestamp"].as_str().and_then(|at| at.parse().ok()),
+            received: moment(event),
         };
-        let next = told.json["meta"]["page"]["after"].as_str().map(str::to_owned);
+        let next = match after {
+            Some(after) => Some(format!("{tier} {after}")),
+            None if tier == STANDARD_TIER && has_flex(&self.index(&target.name).await?.0) => {
+                Some(FLEX_TIER.to_owned())
+            }
+            None => None,
+        };
         Ok(Page { records: found.iter().map(stored).collect(), next, total: None })
     }
 
@@ -126,7 +146,7 @@ impl Datadog {
             Kept::Forever(_) => Vec::new(),
         };
         let notes = vec!["archives and what is rehydrated from them are not seen".to_owned()];
-        let oldest = self.oldest(&target.name).await?;
+        let oldest = self.oldest(&target.name, &index).await?;
         Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
     }
 }
@@ -145,7 +165,7 @@ impl Driver for Datadog {
                 // Not part of what it takes.
                 index.remove("name");
                 index.remove("is_rate_limited");
-                if index.contains_key(FLEX) {
+                if index.get(FLEX).is_some_and(|flex| flex.as_u64() > Some(0)) {
                     index.insert(FLEX.to_owned(), json!(value));
                 }
             }
@@ -159,6 +179,27 @@ impl Driver for Datadog {
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
         Box::pin(self.page_now(target, from))
     }
+}
+
+/// The events of an answer that is whole, and behind which cursor there are more.
+fn found(answer: &mut Value) -> Result<(Vec<Value>, Option<String>), Unknown> {
+    let meta = &answer["meta"];
+    let warned = meta["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty());
+    let whole = meta["status"] != "timeout" && !warned;
+    let after = meta["page"]["after"].as_str().map(str::to_owned);
+    match answer.get_mut("data").map(Value::take) {
+        Some(Value::Array(events)) if whole => Ok((events, after)),
+        _ => Err(Unknown::new("its search was not whole")),
+    }
+}
+
+fn moment(event: &Value) -> Option<Timestamp> {
+    event["attributes"]["timestamp"].as_str()?.parse().ok()
+}
+
+/// Whether records go on into the flex tier.
+fn has_flex(index: &Value) -> bool {
+    index[FLEX].as_u64() > Some(0)
 }
 
 /// The longer of the two tiers.
@@ -175,6 +216,22 @@ fn of_index(index: &Value) -> Effective {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_is_not_whole_tells_nothing() {
+        let whole = json!({ "data": [], "meta": { "status": "done", "page": { "after": "x" } } });
+        assert_eq!(found(&mut whole.clone()), Ok((Vec::new(), Some("x".to_owned()))));
+        assert_eq!(found(&mut json!({ "data": [] })), Ok((Vec::new(), None)));
+        for mut other in [
+            json!(null),
+            json!([]),
+            json!({ "errors": ["no"] }),
+            json!({ "data": [], "meta": { "status": "timeout" } }),
+            json!({ "data": [], "meta": { "status": "done", "warnings": [{ "code": "unknown_index" }] } }),
+        ] {
+            assert!(found(&mut other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn the_flex_tier_counts() {

@@ -273,11 +273,20 @@ fn what_a_store_cannot_is_told_with_the_end_of_its_retention_and_one_that_is_dow
     let shared = Arc::clone(&events);
     let stand_in = StandIn::start(move |method, path, body| match (method, path) {
         ("GET", "/api/v1/logs/config/indexes/main") => {
-            (200, json!({ "name": "main", "num_retention_days": 30 }))
+            (200, json!({ "name": "main", "num_retention_days": 30, "num_flex_logs_retention_days": 60 }))
         }
         ("POST", "/api/v2/logs/events/search") if body["page"]["limit"] == 1 => (200, json!({ "data": [] })),
         ("POST", "/api/v2/logs/events/search") => {
-            (200, json!({ "data": *shared.lock().unwrap(), "meta": { "status": "done" } }))
+            // Each tier has some of them, and the standard one gives them out in two pages.
+            let events = shared.lock().unwrap();
+            let (from, until, after) =
+                match (body["filter"]["storage_tier"].as_str(), &body["page"]["cursor"]) {
+                    (Some("indexes"), Value::Null) => (0, 4, json!({ "after": "four" })),
+                    (Some("indexes"), Value::String(cursor)) if cursor == "four" => (4, 7, json!({})),
+                    (Some("flex"), Value::Null) => (7, events.len(), json!({})),
+                    _ => return (400, json!({})),
+                };
+            (200, json!({ "data": events[from..until], "meta": { "status": "done", "page": after } }))
         }
         _ => (400, json!({})),
     });
@@ -292,11 +301,11 @@ fn what_a_store_cannot_is_told_with_the_end_of_its_retention_and_one_that_is_dow
     let event = |line: &String| json!({ "id": "x", "attributes": { "timestamp": "2026-11-22T10:00:00Z", "message": line } });
     *events.lock().unwrap() = case.clean.iter().map(event).collect();
     assert_eq!(case.found("dd (datadog)"), (4, 10));
-    // 30 days and one of rounding after the last of hers.
+    // 60 days and one of rounding after the last of hers.
     case.subject(&["erase", "--yes"]).is(
         1,
         &[
-            "cannot: Datadog deletes no single records; the last of them falls out by retention at 2026-12-23T10:00:00Z",
+            "cannot: Datadog deletes no single records; the last of them falls out by retention at 2027-01-22T10:00:00Z",
             "a search afterwards found 4 records",
             "stays open",
         ],
