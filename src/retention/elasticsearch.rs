@@ -147,7 +147,7 @@ impl Elasticsearch {
     }
 
     async fn read_ilm(&self, target: &Target) -> Result<Reading, Unknown> {
-        let found = indices::list(&self.ask, &target.name).await?;
+        let found = indices::list(&self.ask, target).await?;
         let status = self.ask.ask(Request::get("/_ilm/status")).await?;
         let policy = self.ask.ask(Request::get(format!("/_ilm/policy/{}", policy_id(target)))).await?;
         let explain = self
@@ -170,7 +170,7 @@ impl Elasticsearch {
         let mut settings = Vec::new();
         settings.extend(age(&phases["delete"]["min_age"]).map(|age| days(MIN_AGE, age)));
         settings.extend(age(&phases["hot"]["actions"]["rollover"]["max_age"]).map(|age| days(ROLL, age)));
-        let oldest = indices::oldest(&self.ask, &target.name, &self.settings.time_field, &found).await?;
+        let oldest = indices::oldest(&self.ask, target, &self.settings.time_field, &found).await?;
         let notes = vec!["snapshots are not seen, and have a retention of their own".to_owned()];
         Ok(Reading { effective, oldest, store_now: status.now, settings, stalled: None, notes })
     }
@@ -198,7 +198,8 @@ impl Elasticsearch {
         let mut answers = vec![format!("it answered {}", put.status)];
         if self.settings.lifecycle == Lifecycle::Ilm {
             let body = json!({ "index": { "lifecycle": { "name": policy_id(target) } } });
-            let path = format!("/{name}*/_settings?expand_wildcards=all&allow_no_indices=true");
+            let pattern = target.pattern();
+            let path = format!("/{pattern}/_settings?expand_wildcards=all&allow_no_indices=true");
             let put = self.ask.ask(Request::put(path, "application/json", body.to_string())).await?;
             answers.push(format!("indices: it answered {}", put.status));
         }
@@ -228,14 +229,14 @@ impl Driver for Elasticsearch {
         _now: Timestamp,
         deleted: &'a mut Deleted,
     ) -> Doing<'a, ()> {
-        Box::pin(indices::delete_before(&self.ask, &target.name, before, deleted))
+        Box::pin(indices::delete_before(&self.ask, target, before, deleted))
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
         Box::pin(async move {
             let pattern = match self.settings.lifecycle {
                 Lifecycle::DataStream => target.name.clone(),
-                Lifecycle::Ilm | Lifecycle::Own => format!("{}*", target.name),
+                Lifecycle::Ilm | Lifecycle::Own => target.pattern(),
             };
             if from.is_none() {
                 documents::refresh(&self.ask, &pattern).await?;

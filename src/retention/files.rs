@@ -256,7 +256,11 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn target() -> Target {
-        Target { name: "access.log".into(), classes: vec![("access".into(), Ttl::days(90))] }
+        Target {
+            name: "access.log".into(),
+            classes: vec![("access".into(), Ttl::days(90))],
+            others: Vec::new(),
+        }
     }
 
     fn files(folder: &Path) -> Files {

@@ -33,9 +33,10 @@ pub struct Index {
 const AGE: &str = "deleted by logveil after";
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// All indices whose names begin with `name`. The answer is whole or none is told.
-pub async fn list(ask: &Ask, name: &str) -> Result<Vec<Index>, Unknown> {
-    let path = format!("/_cat/indices/{name}*?format=json&h=index,creation.date&expand_wildcards=all");
+/// All indices of a target. The answer is whole or none is told.
+pub async fn list(ask: &Ask, target: &Target) -> Result<Vec<Index>, Unknown> {
+    let pattern = target.pattern();
+    let path = format!("/_cat/indices/{pattern}?format=json&h=index,creation.date&expand_wildcards=all");
     let told = ask.ask(Request::get(path)).await?;
     // A pattern that matches nothing is answered with an empty list: this is something else.
     if !told.is_there() {
@@ -52,8 +53,8 @@ pub async fn list(ask: &Ask, name: &str) -> Result<Vec<Index>, Unknown> {
 }
 
 /// The oldest record in these indices, by a field with its moment of receive.
-pub async fn oldest(ask: &Ask, name: &str, field: &str, found: &[Index]) -> Result<Oldest, Unknown> {
-    oldest_of(ask, &format!("{name}*"), field, found.is_empty()).await
+pub async fn oldest(ask: &Ask, target: &Target, field: &str, found: &[Index]) -> Result<Oldest, Unknown> {
+    oldest_of(ask, &target.pattern(), field, found.is_empty()).await
 }
 
 /// The same of a data stream, or of a pattern; nothing is asked if there is none.
@@ -81,7 +82,7 @@ pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
 
 /// What dated indices amount to. One that is not dated is deleted by nobody.
 pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Result<Reading, Unknown> {
-    let found = list(ask, &target.name).await?;
+    let found = list(ask, target).await?;
     let value = wants(target.limit()).ok().map(|wanted| wanted.value);
     let undated = found.iter().find(|index| day(&index.name, &target.name).is_none());
     let effective = match (undated, value) {
@@ -98,7 +99,7 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
         .find(|index| day(&index.name, &target.name).zip(due).is_some_and(|(day, due)| day < due));
     Ok(Reading {
         effective,
-        oldest: oldest(ask, &target.name, field, &found).await?,
+        oldest: oldest(ask, target, field, &found).await?,
         store_now: None,
         settings: value.map(|value| seconds(AGE, value)).into_iter().collect(),
         stalled: late
@@ -110,12 +111,12 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
 /// Deletes the dated indices of which the first record came before `before`; by their exact names.
 pub async fn delete_before(
     ask: &Ask,
-    name: &str,
+    target: &Target,
     before: Timestamp,
     deleted: &mut Deleted,
 ) -> Result<(), Unknown> {
-    for index in list(ask, name).await? {
-        if day(&index.name, name).is_some_and(|day| day < before) {
+    for index in list(ask, target).await? {
+        if day(&index.name, &target.name).is_some_and(|day| day < before) {
             let gone = ask.ask(Request::delete(format!("/{}", index.name))).await;
             let gone = gone.map_err(|why| Unknown(format!("index {}: {why}", index.name)));
             deleted.note(index.name, gone.map(|_| ()));

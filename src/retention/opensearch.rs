@@ -84,7 +84,7 @@ impl OpenSearch {
     }
 
     async fn read_ism(&self, target: &Target) -> Result<Reading, Unknown> {
-        let found = indices::list(&self.ask, &target.name).await?;
+        let found = indices::list(&self.ask, target).await?;
         let path = format!("/_plugins/_ism/explain/{}*?show_policy=true", target.name);
         let told = self.ask.ask(Request::get(path)).await?;
         if !told.is_there() && !found.is_empty() {
@@ -109,7 +109,7 @@ impl OpenSearch {
         };
         Ok(Reading {
             effective,
-            oldest: indices::oldest(&self.ask, &target.name, &self.settings.time_field, &found).await?,
+            oldest: indices::oldest(&self.ask, target, &self.settings.time_field, &found).await?,
             store_now: told.now,
             settings: value.map(|value| days(AGE, value)).into_iter().collect(),
             stalled: None,
@@ -145,7 +145,7 @@ impl OpenSearch {
         for (verb, body) in
             [("add", json!({ "policy_id": id })), ("change_policy", json!({ "policy_id": id }))]
         {
-            let path = format!("/_plugins/_ism/{verb}/{}*", target.name);
+            let path = format!("/_plugins/_ism/{verb}/{}", target.pattern());
             let told = self.ask.ask(Request::post(path, "application/json", body.to_string())).await?;
             let updated = told.json["updated_indices"].as_u64().unwrap_or(0);
             answers.push(format!("{verb}: {updated} indices"));
@@ -180,12 +180,12 @@ impl Driver for OpenSearch {
         _now: Timestamp,
         deleted: &'a mut Deleted,
     ) -> Doing<'a, ()> {
-        Box::pin(indices::delete_before(&self.ask, &target.name, before, deleted))
+        Box::pin(indices::delete_before(&self.ask, target, before, deleted))
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
         Box::pin(async move {
-            let pattern = format!("{}*", target.name);
+            let pattern = target.pattern();
             if from.is_none() {
                 documents::refresh(&self.ask, &pattern).await?;
             }
@@ -214,7 +214,8 @@ fn policy(name: &str, age: Duration) -> Value {
               "transitions": [{ "state_name": "delete", "conditions": { "min_index_age": age } }] },
             { "name": "delete", "actions": [{ "delete": {} }], "transitions": [] },
         ],
-        "ism_template": [{ "index_patterns": [format!("{name}*")], "priority": 100 }],
+        // Of two patterns that an index has the longer one is meant.
+        "ism_template": [{ "index_patterns": [format!("{name}*")], "priority": 100 + name.len() }],
     }})
 }
 

@@ -178,19 +178,30 @@ pub struct Target {
     pub name: String,
     /// The classes in it with their limits, at least one.
     pub classes: Vec<(String, Ttl)>,
+    /// Names of the store's other targets that begin with its own: what bears one of these belongs there.
+    pub others: Vec<String>,
 }
 
 impl Target {
     /// The targets that a name stands for: one for each class where it holds `{class}`, else one for all.
     pub fn from_name(name: &str, classes: &[(String, Ttl)]) -> Vec<Target> {
         if !name.contains("{class}") {
-            return vec![Target { name: name.to_owned(), classes: classes.to_vec() }];
+            return vec![Target { name: name.to_owned(), classes: classes.to_vec(), others: Vec::new() }];
         }
-        let each = |class: &(String, Ttl)| Target {
-            name: name.replace("{class}", &class.0),
-            classes: vec![class.clone()],
+        let named = |(class, _): &(String, Ttl)| name.replace("{class}", class);
+        let each = |class: &(String, Ttl)| {
+            let name = named(class);
+            let longer = |other: &String| *other != name && other.starts_with(&name);
+            let others = classes.iter().map(named).filter(longer).collect();
+            Target { name, classes: vec![class.clone()], others }
         };
         classes.iter().map(each).collect()
+    }
+
+    /// All names that begin with its own and are no other target's, as search engines write that.
+    pub fn pattern(&self) -> String {
+        let others: String = self.others.iter().map(|other| format!(",-{other}*")).collect();
+        format!("{}*{others}", self.name)
     }
 
     /// The limit that all its classes keep: the shortest.
@@ -293,6 +304,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_begins_another_does_not_take_what_is_the_others() {
+        let class = |name: &str| (name.to_owned(), Ttl::days(90));
+        let targets = Target::from_name("logs-{class}", &[class("app"), class("app-audit"), class("access")]);
+        let patterns: Vec<String> = targets.iter().map(Target::pattern).collect();
+        assert_eq!(patterns, ["logs-app*,-logs-app-audit*", "logs-app-audit*", "logs-access*"]);
     }
 
     /// A kind as the table of `docs/retention.md` calls it.

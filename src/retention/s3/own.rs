@@ -147,7 +147,11 @@ mod tests {
 
     #[test]
     fn what_is_not_named_so_is_found() {
-        let target = Target { name: "logs/".into(), classes: vec![("access".into(), Ttl::days(90))] };
+        let target = Target {
+            name: "logs/".into(),
+            classes: vec![("access".into(), Ttl::days(90))],
+            others: Vec::new(),
+        };
         let now: Timestamp = "2026-11-22T10:30:00Z".parse().unwrap();
         let version = |key: &str| Version {
             key: key.into(),
