@@ -8,10 +8,13 @@ read from `/config`, not from a file, and the oldest record is asked for.
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::ask::Ask;
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use super::by_time;
 use super::driver::{Can, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
+use super::span::Span;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -38,8 +41,10 @@ pub struct Loki {
 const PERIOD: &str = "limits_config.retention_period";
 const ENABLED: &str = "compactor.retention_enabled";
 const HOUR: Duration = Duration::from_secs(3_600);
-/// How far back it is asked: none of our limits that Loki may keep is longer.
+/// How far back its oldest record is looked for, or a window beyond the limit if that is longer.
 const REACH: Duration = Duration::from_secs(2 * 365 * 86_400);
+/// November 2018, before Loki's first release: records are read from here on.
+const BEGINNING: Timestamp = Timestamp::constant(1_541_030_400, 0);
 /// How much of that at once: Loki's `max_query_length` is a little more.
 const WINDOW: Duration = Duration::from_secs(30 * 86_400);
 
@@ -97,7 +102,10 @@ impl Loki {
             store_now,
             settings,
             stalled: None,
-            notes: vec!["versions and copies that the object store keeps are not seen".to_owned()],
+            notes: vec![
+                "versions and copies that the object store keeps are not seen".to_owned(),
+                format!("records of more than {} are not looked for", Span(reach(target))),
+            ],
         })
     }
 
@@ -116,23 +124,14 @@ impl Loki {
         if told.json["status"] != "success" {
             return Err(Unknown::new("it does not answer a query for its records"));
         }
-        let mut records = Vec::new();
-        for stream in told.json["data"]["result"].as_array().map_or(&[][..], Vec::as_slice) {
-            for value in stream["values"].as_array().map_or(&[][..], Vec::as_slice) {
-                let at = value[0].as_str().and_then(|at| at.parse().ok());
-                let received = at.and_then(|at| Timestamp::from_nanosecond(at).ok());
-                received.ok_or_else(|| Unknown::new("it has a record without a moment"))?;
-                let text = value[1].as_str().unwrap_or_default().as_bytes().to_vec();
-                records.push(Stored { mark: String::new(), text, received });
-            }
-        }
+        let mut records = of_result(&told.json["data"]["result"])?;
         records.sort_by_key(|stored| stored.received);
         Ok(records)
     }
 
-    /// The oldest record of the last two years.
+    /// The oldest record as far back as it is looked for.
     async fn oldest(&self, target: &Target, now: Timestamp) -> Result<Oldest, Unknown> {
-        let mut from = subtract(now, REACH);
+        let mut from = subtract(now, reach(target));
         while from < now {
             let until = add(from, WINDOW).min(now);
             if let Some(at) =
@@ -147,7 +146,7 @@ impl Loki {
 
     async fn page_now(&self, target: &Target, from: Option<&str>, now: Timestamp) -> Result<Page, Unknown> {
         let from = from.and_then(|from| Timestamp::from_nanosecond(from.parse().ok()?).ok());
-        let from = from.unwrap_or_else(|| subtract(now, REACH));
+        let from = from.unwrap_or(BEGINNING);
         let until = add(from, WINDOW).min(now);
         let records = self.window(target, from, until, STORE_PAGE_RECORDS).await?;
         let (records, next) = by_time::cut(records, STORE_PAGE_RECORDS)?;
@@ -173,6 +172,26 @@ impl Driver for Loki {
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {
         Box::pin(self.page_now(target, from, now))
     }
+}
+
+fn reach(target: &Target) -> Duration {
+    REACH.max(target.limit().saturating_add(WINDOW))
+}
+
+/// The records of a query's answer.
+fn of_result(result: &Value) -> Result<Vec<Stored>, Unknown> {
+    let unclear = || Unknown::new("its records are not what a query gives");
+    let mut records = Vec::new();
+    for stream in result.as_array().ok_or_else(unclear)? {
+        for value in stream["values"].as_array().ok_or_else(unclear)? {
+            let at = value[0].as_str().and_then(|at| at.parse().ok());
+            let received = at.and_then(|at| Timestamp::from_nanosecond(at).ok());
+            received.ok_or_else(|| Unknown::new("it has a record without a moment"))?;
+            let text = value[1].as_str().ok_or_else(unclear)?.as_bytes().to_vec();
+            records.push(Stored { mark: String::new(), text, received });
+        }
+    }
+    Ok(records)
 }
 
 /// What a configuration amounts to, and its settings. `at` gives the text at a path.
@@ -239,6 +258,7 @@ fn go(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ttl::Ttl;
 
     fn worst(text: &str) -> Option<Duration> {
         let config = yaml::parse(text).unwrap();
@@ -260,6 +280,32 @@ mod tests {
             assert_eq!(worst(&good.replace(from, to)), None, "{to}");
         }
         assert!(worst(&good.replace("12w\n", "12w\n  retention_stream: []\n")).is_some());
+    }
+
+    #[test]
+    fn an_answer_without_records_is_no_answer_of_none() {
+        use serde_json::json;
+        let given = of_result(&json!([{ "values": [["1763769600000000000", "line"]] }])).unwrap();
+        assert_eq!((given.len(), given[0].text.as_slice()), (1, &b"line"[..]));
+        assert_eq!(of_result(&json!([])).unwrap().len(), 0);
+        for other in [
+            json!(null),
+            json!({}),
+            json!([{}]),
+            json!([{ "values": [["1"]] }]),
+            json!([{ "values": [[1, "x"]] }]),
+        ] {
+            assert!(of_result(&other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn it_is_looked_for_records_beyond_the_limit() {
+        let of = |ttl| {
+            reach(&Target { name: "app".into(), classes: vec![("app".into(), ttl)], others: Vec::new() })
+        };
+        assert_eq!(of(Ttl::days(90)), REACH);
+        assert_eq!(of(Ttl::days(1_825)), 1_855 * 24 * HOUR);
     }
 
     #[test]
