@@ -582,6 +582,14 @@ pub const STORE_PAGES_MAX: usize = 1000;
 /// Records of a store that are read at once, to look for a subject or for what should not be there.
 pub const STORE_PAGE_RECORDS: usize = 1000;
 
+/// Pages of records that are read of one target: 10¹⁰ records in pages of a thousand. A store with more, or without an
+/// end, is told as failed.
+pub const STORE_PAGES_READ_MAX: u64 = 10_000_000;
+
+/// Records of one person that are taken out of one target in one go, by marks of a hundred bytes or so each. More are
+/// told as failed.
+pub const STORE_THEIRS_MAX: usize = 1_000_000;
+
 /// Bytes of a page of records: a page of records of 64 KiB each.
 pub const STORE_PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::stores::in_time;
 use crate::clock::{Clock, Timestamp};
 use crate::keys::belief::add;
-use crate::limit::STORE_WAIT;
+use crate::limit::{STORE_PAGES_READ_MAX, STORE_THEIRS_MAX};
 use crate::retention::{Driver, Gone, Store, Stored, Target, Unknown};
 use crate::subject::{self, Erased, Error, Hit, Record, Searched, Sought};
 
@@ -83,7 +84,7 @@ impl Remote {
             [(class, _)] => Some(class.as_str()),
             _ => None,
         };
-        let (mut from, mut total) = (None::<String>, None);
+        let (mut from, mut total, mut way) = (None::<String>, None, Way::default());
         loop {
             let page = self.driver.page(target, from.as_deref(), self.clock.now());
             let page = self.runtime.block_on(in_time(page))?;
@@ -98,14 +99,9 @@ impl Remote {
                     return Ok(());
                 }
             }
-            match page.next {
-                // A store that answers the same again would be asked for ever.
-                Some(next) if from.as_ref() == Some(&next) && page.records.is_empty() => {
-                    return Err(Unknown::new("it gives out the same page again"));
-                }
-                Some(next) => from = Some(next),
-                None => return Ok(()),
-            }
+            let Some(next) = page.next else { return Ok(()) };
+            way.goes_on(&next)?;
+            from = Some(next);
         }
     }
 
@@ -129,15 +125,20 @@ impl Remote {
 
     fn theirs(&self, sought: &Sought) -> Result<BTreeMap<String, Theirs>, Error> {
         let mut theirs: BTreeMap<String, Theirs> = BTreeMap::new();
+        let mut too_many = false;
         self.each(&mut |given| {
             if sought.hit_given(&given.stored.text) == Some(Hit::Certain) {
                 let of = theirs.entry(given.target.name.clone()).or_default();
                 of.marks.push(given.stored.mark.clone());
                 of.last = of.last.max(given.record.received());
+                too_many |= of.marks.len() > STORE_THEIRS_MAX;
             }
-            true
+            !too_many
         })?;
-        Ok(theirs)
+        match too_many {
+            true => Err(self.failed(&Unknown(format!("more than {STORE_THEIRS_MAX} records are theirs")))),
+            false => Ok(theirs),
+        }
     }
 
     fn cannot(&self, why: String) -> Error {
@@ -194,12 +195,69 @@ impl subject::Store for Remote {
     }
 }
 
+/// The way through a target's pages. A store that leads round in a circle, or on without an end, would be asked for ever.
+#[derive(Debug, Default)]
+struct Way {
+    pages: u64,
+    /// Where one of the pages ended: of every circle such a one is met again (Brent's algorithm).
+    was_at: Option<String>,
+}
+
+impl Way {
+    /// Notes where the page that was read ended.
+    fn goes_on(&mut self, next: &str) -> Result<(), Unknown> {
+        self.pages += 1;
+        if self.was_at.as_deref() == Some(next) {
+            return Err(Unknown::new("it gives out the same pages again"));
+        }
+        if self.pages > STORE_PAGES_READ_MAX {
+            return Err(Unknown(format!("it gives out more than {STORE_PAGES_READ_MAX} pages")));
+        }
+        if self.pages.is_power_of_two() {
+            self.was_at = Some(next.to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// A store's name in answers, with what it is.
 pub fn named(store: &Store) -> String {
     format!("{} ({})", store.name, store.kind.name())
 }
 
-async fn in_time<T>(doing: impl Future<Output = Result<T, Unknown>>) -> Result<T, Unknown> {
-    let late = || Unknown(format!("no answer within {} s", STORE_WAIT.as_secs()));
-    tokio::time::timeout(STORE_WAIT, doing).await.unwrap_or_else(|_elapsed| Err(late()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ends of pages: some that are met once, and a circle behind them.
+    fn met(before: usize, circle: usize) -> usize {
+        let (mut way, mut asked) = (Way::default(), 0);
+        loop {
+            let at = if asked < before { asked } else { before + (asked - before) % circle };
+            asked += 1;
+            if way.goes_on(&at.to_string()).is_err() {
+                return asked;
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_that_leads_round_in_a_circle_is_left() {
+        for before in [0, 1, 5, 100] {
+            for circle in [1, 2, 3, 50] {
+                let asked = met(before, circle);
+                assert!(
+                    asked > before + circle && asked <= 3 * (before + circle) + 1,
+                    "{before} {circle} {asked}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_without_an_end_is_left() {
+        let mut way = Way { pages: STORE_PAGES_READ_MAX - 1, was_at: None };
+        assert_eq!(way.goes_on("a"), Ok(()));
+        assert!(way.goes_on("b").is_err());
+    }
 }

@@ -245,7 +245,8 @@ async fn read(
     }
 }
 
-async fn in_time<T>(doing: impl Future<Output = Result<T, Unknown>>) -> Result<T, Unknown> {
+/// What a store is asked for, given up after [`STORE_WAIT`].
+pub async fn in_time<T>(doing: impl Future<Output = Result<T, Unknown>>) -> Result<T, Unknown> {
     let late = || Unknown(format!("no answer within {} s", STORE_WAIT.as_secs()));
     tokio::time::timeout(STORE_WAIT, doing).await.unwrap_or_else(|_elapsed| Err(late()))
 }

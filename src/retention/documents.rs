@@ -19,9 +19,16 @@ use crate::store::{Request, push_percent};
 /// How long a scroll is kept between two pages.
 const KEPT: &str = "2m";
 
-/// A page of what is in `pattern`. `under` is what stands before the interface's paths.
+/// A page of what is in `pattern`. `under` is what stands before the interface's paths. Where a page ends is
+/// `LEFT SCROLL`: how many records there are still to come, and the scroll that gives them.
 pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> Result<Page, Unknown> {
-    let request = match from {
+    let (left, scroll) = match from {
+        None => (None, None),
+        Some(from) => {
+            from.split_once(' ').map(|(left, scroll)| (left.parse().ok(), Some(scroll))).unwrap_or_default()
+        }
+    };
+    let request = match scroll {
         None => {
             let body = json!({ "size": STORE_PAGE_RECORDS, "sort": ["_doc"], "track_total_hits": true });
             let path = format!("{under}/{pattern}/_search?scroll={KEPT}&expand_wildcards=all");
@@ -33,7 +40,7 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
         }
     };
     let told = ask.ask_up_to(request, STORE_PAGE_BYTES_MAX).await?;
-    if !told.is_there() && from.is_some() {
+    if !told.is_there() && scroll.is_some() {
         return Err(Unknown::new("it let go of a search that had not ended; say the same again"));
     }
     if is_absent(&told)? {
@@ -46,8 +53,15 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
     let hits = json["hits"]["hits"].as_array().filter(|_| whole);
     let hits = hits.ok_or_else(|| Unknown::new("its search was not whole"))?;
     let records: Result<Vec<Stored>, Unknown> = hits.iter().map(stored).collect();
-    let scroll = json["_scroll_id"].as_str().map(str::to_owned);
-    let next = match (hits.is_empty(), scroll) {
+    let next = json["_scroll_id"].as_str();
+    // What a scroll has is settled when it begins.
+    let total = json["hits"]["total"]["value"].as_u64().filter(|_| scroll.is_none());
+    let left: Option<u64> = left.or(total);
+    let left = left.ok_or_else(|| Unknown::new("it does not say how many records there are"))?;
+    let left = left
+        .checked_sub(hits.len() as u64)
+        .ok_or_else(|| Unknown::new("it gives out more records than it says there are"))?;
+    let next = match (hits.is_empty(), next) {
         (true, Some(scroll)) => {
             let body = json!({ "scroll_id": scroll }).to_string();
             let end = Request::delete(format!("{under}/_search/scroll")).body("application/json", body);
@@ -56,10 +70,9 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
             None
         }
         (true, None) => None,
-        (false, Some(scroll)) => Some(scroll),
+        (false, Some(scroll)) => Some(format!("{left} {scroll}")),
         (false, None) => return Err(Unknown::new("its search cannot be gone on with")),
     };
-    let total = json["hits"]["total"]["value"].as_u64().filter(|_| from.is_none());
     Ok(Page { records: records?, next, total })
 }
 
