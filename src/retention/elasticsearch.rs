@@ -275,17 +275,37 @@ fn of_stream(lifecycle: &Value, cluster: &Value) -> Effective {
     };
     let key = "cluster.lifecycle.default.rollover";
     let set = ["persistent", "transient", "defaults"].iter().find_map(|part| cluster[*part][key].as_str());
-    let roll_over = match set
-        .map(|conditions| conditions.split(',').find_map(|one| one.trim().strip_prefix("max_age=")))
-    {
-        None | Some(Some("auto")) => Some(auto(kept)),
-        Some(Some(age)) => span(age),
-        Some(None) => None,
-    };
-    match roll_over {
+    let conditions = set.unwrap_or("max_age=auto").split(',').filter_map(|one| one.trim().split_once('='));
+    let conditions = conditions.map(|(condition, value)| {
+        let of = if value == "auto" { Some(auto(kept)) } else { span(value) };
+        (condition, of, value.parse().ok())
+    });
+    match roll_over(conditions) {
         Some(roll_over) => Effective::new(kept, lags(roll_over, AUTO)),
-        None => Effective::forever("retention counts from a roll-over that no age brings about"),
+        None => Effective::forever(NO_ROLL_OVER),
     }
+}
+
+const NO_ROLL_OVER: &str =
+    "it counts from a roll-over that no age brings about, or that other conditions put off";
+
+/// The age by which an index is rolled over for certain; nothing if there is none. A condition is its name with its value
+/// as a span and as a number. One `max_` is enough for a roll-over, and every `min_` has to be met.
+fn roll_over<'a>(
+    conditions: impl Iterator<Item = (&'a str, Option<Duration>, Option<u64>)>,
+) -> Option<Duration> {
+    let (mut most, mut least) = (None::<Duration>, Duration::ZERO);
+    for (condition, span, number) in conditions {
+        match condition {
+            "max_age" => most = span,
+            "min_age" => least = span?,
+            // An index without a document holds no record that could wait.
+            "min_docs" if number <= Some(1) && number.is_some() => {}
+            _ if condition.starts_with("min_") => return None,
+            _ => {}
+        }
+    }
+    most.map(|most| most.max(least))
 }
 
 /// What the phases of a policy amount to.
@@ -298,15 +318,20 @@ fn of_phases(phases: &Value) -> Effective {
     let Some(min_age) = age(&delete["min_age"]) else {
         return Effective::forever("its phase that deletes has no min_age that can be read");
     };
+    if delete["actions"].get("wait_for_snapshot").is_some() {
+        return Effective::forever("its phase that deletes waits for a snapshot, however long that takes");
+    }
     let rollover = &phases["hot"]["actions"]["rollover"];
     if rollover.is_null() {
         return Effective::new(min_age, lags(Duration::ZERO, "no roll-over: min_age counts from creation"));
     }
-    match age(&rollover["max_age"]) {
-        Some(max) => {
-            Effective::new(min_age, lags(max, "rollover.max_age: min_age counts from the roll-over"))
+    let conditions = rollover.as_object().into_iter().flatten();
+    let conditions = conditions.map(|(condition, value)| (condition.as_str(), age(value), value.as_u64()));
+    match roll_over(conditions) {
+        Some(age) => {
+            Effective::new(min_age, lags(age, "rollover.max_age: min_age counts from the roll-over"))
         }
-        None => Effective::forever("min_age counts from a roll-over that no age brings about"),
+        None => Effective::forever(NO_ROLL_OVER),
     }
 }
 
@@ -328,17 +353,19 @@ mod tests {
 
     #[test]
     fn retention_counts_from_the_roll_over() {
-        let cluster = json!({ "defaults": { "cluster.lifecycle.default.rollover": "max_age=auto,max_primary_shard_size=50gb" } });
+        let cluster = json!({ "defaults": { "cluster.lifecycle.default.rollover": "max_age=auto,max_primary_shard_size=50gb,min_docs=1" } });
         let lifecycle = json!({ "enabled": true, "data_retention": "90d" });
         assert_eq!(of_stream(&lifecycle, &cluster).worst_case(), Some(97 * DAY + SWEEP));
         let capped = json!({ "enabled": true, "data_retention": "90d", "effective_retention": "30d" });
         assert_eq!(of_stream(&capped, &cluster).worst_case(), Some(37 * DAY + SWEEP));
-        let sized =
-            json!({ "persistent": { "cluster.lifecycle.default.rollover": "max_primary_shard_size=50gb" } });
+        let set =
+            |rollover: &str| json!({ "persistent": { "cluster.lifecycle.default.rollover": rollover } });
+        let (sized, put_off) = (set("max_primary_shard_size=50gb"), set("max_age=auto,min_docs=2"));
         for (lifecycle, cluster) in [
             (json!(null), &cluster),
             (json!({ "enabled": false, "data_retention": "90d" }), &cluster),
             (json!({ "enabled": true }), &cluster),
+            (lifecycle.clone(), &put_off),
             (lifecycle, &sized),
         ] {
             assert_eq!(of_stream(&lifecycle, cluster).worst_case(), None, "{lifecycle}");
@@ -353,7 +380,18 @@ mod tests {
             Some(120 * DAY + SWEEP)
         );
         assert_eq!(of_phases(&phases(json!({}))).worst_case(), Some(90 * DAY + SWEEP));
-        assert_eq!(of_phases(&phases(json!({ "rollover": { "max_size": "50gb" } }))).worst_case(), None);
+        let later = json!({ "rollover": { "max_age": "1d", "min_age": "7d", "min_docs": 1 } });
+        assert_eq!(of_phases(&phases(later)).worst_case(), Some(97 * DAY + SWEEP));
+        for put_off in [
+            json!({ "max_size": "50gb" }),
+            json!({ "max_age": "1d", "min_docs": 1_000 }),
+            json!({ "max_age": "1d", "min_size": "50gb" }),
+            json!({ "max_age": "1d", "min_age": "soon" }),
+        ] {
+            assert_eq!(of_phases(&phases(json!({ "rollover": put_off }))).worst_case(), None, "{put_off}");
+        }
+        let waits = json!({ "delete": { "min_age": "90d", "actions": { "delete": {}, "wait_for_snapshot": { "policy": "p" } } } });
+        assert_eq!(of_phases(&waits).worst_case(), None);
         assert_eq!(of_phases(&json!({ "delete": { "min_age": "90d", "actions": {} } })).worst_case(), None);
     }
 
