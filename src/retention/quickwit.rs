@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Follow, days, span};
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::documents;
-use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Setting, Unknown, Wanted};
+use super::span::Span;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -33,9 +34,11 @@ pub struct Quickwit {
 }
 
 const PERIOD: &str = "retention.period";
+const MERGES: &str = "indexing_settings.merge_policy";
 const DAY: Duration = Duration::from_secs(86_400);
-/// Splits are merged until they are this old (`merge_policy.maturation_period`).
-const SPLIT: Duration = Duration::from_secs(2 * 86_400);
+/// The merges that are set: so many of a split, each within so many hours of the one before.
+const OPS_SET: u32 = 4;
+const MATURATION_SET_HOURS: u32 = 12;
 
 impl Settings {
     /// What can be done.
@@ -46,15 +49,52 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let lags = lags(DAY / 24);
+        let merges = Merges { ops: OPS_SET, maturation: DAY / 24 * MATURATION_SET_HOURS };
+        let lags = lags(merges.span(), DAY / 24);
         let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings: vec![days(PERIOD, value)] })
+        let settings = vec![days(PERIOD, value), Setting::new(MERGES, merges.words())];
+        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
     }
 }
 
-fn lags(schedule: Duration) -> Vec<Lag> {
+/// How often a split is merged at most, and how long after the merge before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Merges {
+    ops: u32,
+    maturation: Duration,
+}
+
+impl Merges {
+    /// Those of an index. Where the number of merges has no bound there is none: `stable_log`, which is Quickwit's own,
+    /// merges a small split again and again, and each time it is as young as its newest record.
+    fn of(policy: &Value) -> Option<Merges> {
+        match policy["type"].as_str()? {
+            "no_merge" => Some(Merges { ops: 0, maturation: Duration::ZERO }),
+            "limit_merge" => Some(Merges {
+                ops: u32::try_from(policy["max_merge_ops"].as_u64()?).ok()?,
+                maturation: span(policy["maturation_period"].as_str()?)?,
+            }),
+            _ => None,
+        }
+    }
+
+    /// How much older a split's first record can be than its last.
+    fn span(self) -> Duration {
+        self.maturation.saturating_mul(self.ops)
+    }
+
+    fn words(self) -> String {
+        format!("limit_merge, {} merges within {} each", self.ops, Span(self.maturation))
+    }
+}
+
+fn lags(split: Duration, schedule: Duration) -> Vec<Lag> {
     vec![
-        Lag::new(What::RollOver, SPLIT, "a split leaves with its newest record, and is merged for two days"),
+        Lag::new(
+            What::RollOver,
+            split,
+            "a split leaves with its newest record, and is merged with newer ones",
+        ),
         Lag::new(What::Sweep, schedule, "retention.schedule of the janitor"),
         Lag::new(What::Grace, DAY / 24, "what is marked is deleted by the next garbage collection"),
     ]
@@ -78,11 +118,11 @@ impl Quickwit {
         let (config, store_now) = self.index(&target.name).await?;
         let described =
             self.ask.ask(Request::get(format!("/api/v1/indexes/{}/describe", target.name))).await?;
-        let effective = of_config(&config["retention"]);
-        let settings = match &effective.kept {
-            Kept::For(kept) => vec![days(PERIOD, *kept)],
-            Kept::Forever(_) => Vec::new(),
-        };
+        let merges = Merges::of(&config["indexing_settings"]["merge_policy"]);
+        let effective = of_config(&config["retention"], merges);
+        let mut settings = Vec::new();
+        settings.extend(config["retention"]["period"].as_str().and_then(span).map(|kept| days(PERIOD, kept)));
+        settings.extend(merges.map(|merges| Setting::new(MERGES, merges.words())));
         let notes = vec!["copies that the object store keeps are not seen".to_owned()];
         Ok(Reading { effective, oldest: oldest(&described.json)?, store_now, settings, stalled: None, notes })
     }
@@ -137,6 +177,14 @@ impl Driver for Quickwit {
             let (mut config, _) = self.index(&target.name).await?;
             let period = format!("{} days", wanted.value.as_secs() / 86_400);
             config["retention"] = json!({ "period": period, "schedule": "hourly" });
+            if !config["indexing_settings"].is_object() {
+                config["indexing_settings"] = json!({});
+            }
+            config["indexing_settings"]["merge_policy"] = json!({
+                "type": "limit_merge",
+                "max_merge_ops": OPS_SET,
+                "maturation_period": format!("{MATURATION_SET_HOURS} hours"),
+            });
             let path = format!("/api/v1/indexes/{}", target.name);
             let told = self.ask.ask(Request::put(path, "application/json", config.to_string())).await?;
             if !told.is_there() {
@@ -155,7 +203,7 @@ impl Driver for Quickwit {
     }
 }
 
-fn of_config(retention: &Value) -> Effective {
+fn of_config(retention: &Value, merges: Option<Merges>) -> Effective {
     let Some(period) = retention["period"].as_str().and_then(span) else {
         return Effective::forever("the index has no retention: records are kept for good");
     };
@@ -167,7 +215,12 @@ fn of_config(retention: &Value) -> Effective {
         "yearly" => 366 * DAY,
         _ => return Effective::forever("its retention.schedule is one that cannot be judged"),
     };
-    Effective::new(period, lags(schedule))
+    match merges {
+        Some(merges) => Effective::new(period, lags(merges.span(), schedule)),
+        None => Effective::forever(
+            "a split leaves with its newest record, and its merge_policy merges it with newer ones without a bound",
+        ),
+    }
 }
 
 fn oldest(described: &Value) -> Result<Oldest, Unknown> {
@@ -185,15 +238,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_split_is_as_long_as_its_merges_may_follow_one_another() {
+        let kept = json!({ "period": "90 days", "schedule": "hourly" });
+        let worst = |policy: Value| of_config(&kept, Merges::of(&policy)).worst_case();
+        let none = Some(90 * DAY + DAY / 12);
+        assert_eq!(worst(json!({ "type": "no_merge" })), none);
+        let limited = |ops: u64, period: &str| {
+            worst(json!({ "type": "limit_merge", "max_merge_ops": ops, "maturation_period": period }))
+        };
+        assert_eq!(limited(4, "2days"), none.map(|none| none + 8 * DAY));
+        for unbounded in [
+            json!(null),
+            json!({ "type": "stable_log", "maturation_period": "2days" }),
+            json!({ "type": "limit_merge", "maturation_period": "2days" }),
+            json!({ "type": "limit_merge", "max_merge_ops": 4, "maturation_period": "soon" }),
+        ] {
+            assert_eq!(worst(unbounded.clone()), None, "{unbounded}");
+        }
+    }
+
+    #[test]
     fn a_split_leaves_with_its_newest_record() {
-        let daily = of_config(&json!({ "period": "90 days", "schedule": "daily" }));
+        let merges =
+            Merges::of(&json!({ "type": "limit_merge", "max_merge_ops": 4, "maturation_period": "12h" }));
+        let daily = of_config(&json!({ "period": "90 days", "schedule": "daily" }), merges);
         assert_eq!(daily.worst_case(), Some(93 * DAY + DAY / 24));
         for other in [
             json!(null),
             json!({ "period": "soon" }),
             json!({ "period": "90 days", "schedule": "0 0 * * *" }),
         ] {
-            assert_eq!(of_config(&other).worst_case(), None, "{other}");
+            assert_eq!(of_config(&other, merges).worst_case(), None, "{other}");
         }
         assert!(oldest(&json!({ "num_published_docs": 3, "min_timestamp": null })).is_err());
     }
