@@ -45,8 +45,12 @@ fn a_file_that_rsyslog_writes_is_read_through_its_rotation() {
         let lines = || fs::read_to_string(&log).unwrap_or_default().lines().count();
         wait_until("rsyslog has written all", || lines() == RECORDS / 2);
         if number == 0 {
-            fs::rename(&log, logs.join("app.log.1")).unwrap();
+            let old = logs.join("app.log.1");
+            fs::rename(&log, &old).unwrap();
             rsyslog.process.signal(Signal::HUP);
+            let files = format!("/proc/{}/fd", rsyslog.process.id());
+            let holds = |file: fs::DirEntry| fs::read_link(file.path()).is_ok_and(|path| path == old);
+            wait_until("rsyslog has let go of it", || !fs::read_dir(&files).unwrap().flatten().any(holds));
         }
     }
     rsyslog.process.stop();
