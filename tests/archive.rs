@@ -8,10 +8,17 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 
 use crate::support::logveil::{Logveil, binary};
-use crate::support::{free_port, http, wait_until};
+use crate::support::process::run;
+use crate::support::{free_port, http};
 
 fn verb(arguments: &[&str], config: &Path) -> Output {
     Command::new(binary()).args(arguments).arg("--config").arg(config).output().unwrap()
+}
+
+/// What a verb prints that ends well.
+#[track_caller]
+fn told(arguments: &[&str], config: &Path) -> String {
+    text(&run(Command::new(binary()).args(arguments).arg("--config").arg(config)).stdout)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -47,32 +54,25 @@ fn what_was_acknowledged_is_listed_read_and_sound_while_the_program_runs() {
     let logveil = Logveil::start();
     post(&logveil, &["GET /first from 203.0.113.77", "GET /second"]);
     let config = logveil.config();
-    let cat = verb(&["archive", "cat"], &config);
-    let out = text(&cat.stdout);
-    assert!(
-        cat.status.success() && out.contains("/first from 203.0.113.0") && out.contains("/second"),
-        "{out}"
-    );
+    let out = told(&["archive", "cat"], &config);
+    assert!(out.contains("/first from 203.0.113.0") && out.contains("/second"), "{out}");
 
-    let json = text(&verb(&["archive", "cat", "--format", "json", "--since", "1h"], &config).stdout);
+    let json = told(&["archive", "cat", "--format", "json", "--since", "1h"], &config);
     let object: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
     assert!(object["message"].as_str().unwrap().contains("203.0.113.0"));
     assert_eq!(object["policy"].as_str().unwrap().split('@').next(), Some("default"));
     assert!(object.get("msgid").is_none(), "what is empty is left out");
 
-    let listed = text(&verb(&["archive", "ls", "--format", "json"], &config).stdout);
+    let listed = told(&["archive", "ls", "--format", "json"], &config);
     let records: u64 = listed
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["records"].as_u64().unwrap())
         .sum();
     assert_eq!(records, 2);
-    let none = verb(&["archive", "cat", "--until", "1h"], &config);
-    assert!(none.status.success() && none.stdout.is_empty());
+    assert_eq!(told(&["archive", "cat", "--until", "1h"], &config), "");
 
-    let verified = verb(&["archive", "verify"], &config);
-    assert_eq!(verified.status.code(), Some(0), "{}", text(&verified.stderr));
-    assert!(text(&verified.stdout).contains("2 records"));
-    let keys = text(&verb(&["keys", "list"], &config).stdout);
+    assert!(told(&["archive", "verify"], &config).contains("2 records"));
+    let keys = told(&["keys", "list"], &config);
     assert!(keys.lines().count() >= 14, "two days, seven classes");
     logveil.stop();
 }
@@ -98,7 +98,7 @@ fn a_second_program_on_the_same_data_is_refused() {
 fn a_purge_by_hand_leaves_the_running_program_its_partitions() {
     let logveil = Logveil::start();
     post(&logveil, &["GET /first"]);
-    let class = text(&verb(&["archive", "cat", "--format", "json"], &logveil.config()).stdout);
+    let class = told(&["archive", "cat", "--format", "json"], &logveil.config());
     let class: serde_json::Value = serde_json::from_str(class.lines().next().unwrap()).unwrap();
     let class = class["class"].as_str().unwrap();
     let purge = verb(&["archive", "purge", "--class", class, "--before", "2999-01-01"], &logveil.config());
@@ -111,13 +111,11 @@ fn a_purge_by_hand_leaves_the_running_program_its_partitions() {
 
 #[test]
 fn keys_that_cannot_be_trusted_stop_the_start() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     post(&logveil, &["GET /first"]);
     let (config, data) = (logveil.config(), logveil.dir().join("data"));
     logveil.signal(Signal::TERM);
-    wait_until("it ended", || {
-        !verb(&["keys", "destroy", "knone", "--confirm"], &config).stderr.ends_with(b"data_dir\n")
-    });
+    logveil.ends_well();
     let refused = |why: &str| {
         let run = verb(&["run"], &config);
         assert_eq!(run.status.code(), Some(2), "{why}: {}", text(&run.stderr));
@@ -151,7 +149,7 @@ fn damage_is_stepped_over_and_found_by_verify() {
     content[110] ^= 1;
     fs::write(&path, content).unwrap();
     let cat = verb(&["archive", "cat"], &config);
-    assert_eq!(text(&cat.stdout).lines().count(), 1);
+    assert_eq!((cat.status.code(), text(&cat.stdout).lines().count()), (Some(0), 1));
     assert!(text(&cat.stderr).contains("1 block not what was written"), "{}", text(&cat.stderr));
     assert_eq!(verb(&["archive", "verify"], &config).status.code(), Some(1));
     logveil.stop();
@@ -168,17 +166,15 @@ fn a_moment_that_is_none_is_wrong_usage() {
 
 #[test]
 fn a_word_about_the_clock_is_left_for_a_running_program_alone() {
-    let logveil = Logveil::start();
+    let mut logveil = Logveil::start();
     post(&logveil, &["GET /first"]);
     let (config, data) = (logveil.config(), logveil.dir().join("data"));
     let arguments = ["archive", "purge", "--class", "access", "--before", "30d", "--confirm"];
-    assert_eq!(verb(&arguments, &config).status.code(), Some(0));
+    told(&arguments, &config);
     assert!(data.join("clock-confirmed").exists(), "it is taken in with the next round");
     fs::remove_file(data.join("clock-confirmed")).unwrap();
     logveil.signal(Signal::TERM);
-    wait_until("it ended", || {
-        !verb(&["keys", "destroy", "knone", "--confirm"], &config).stderr.ends_with(b"data_dir\n")
-    });
-    assert_eq!(verb(&arguments, &config).status.code(), Some(0));
+    logveil.ends_well();
+    told(&arguments, &config);
     assert!(!data.join("clock-confirmed").exists());
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::corpus;
+use crate::support::process::run;
 
 /// Must not appear in what is measured on it.
 const CANARY: &str = "canary.jane@example.com";
@@ -140,7 +141,7 @@ fn corpora_hold_what_they_are_said_to_hold() {
         let path = dir.path().join(kind);
         fs::write(&path, corpus::make(kind, 1_000_000)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_logveil"));
-        let output = command.args(["scan", "--format", "json", "--quiet"]).arg(&path).output().unwrap();
+        let output = run(command.args(["scan", "--format", "json", "--quiet"]).arg(&path));
         let said = String::from_utf8(output.stdout).unwrap();
         let of =
             |line: &&str| entities.iter().any(|entity| line.contains(&format!("\"entity\":\"{entity}\"")));

@@ -84,6 +84,7 @@ fn one_person_is_found_exported_and_erased_while_the_program_runs() {
     assert_eq!(numbers, ["rec-0", "rec-3", "rec-6", "rec-9"]);
 
     let asked = subject(&config, &["erase", "--value-from", "-"], JANE);
+    told(&asked, 0);
     assert!(text(&asked.stderr).contains("nothing is erased yet"));
     assert_eq!(logveil.archived().lines().count(), 10);
     let erased =
@@ -151,6 +152,7 @@ fn rotated_files_are_searched_and_erased_and_what_is_being_written_is_told() {
         "its writer would go on with the old one"
     );
     let other = subject(&config, &["find", "--value-from", "-", "--request", "r5"], JANE);
+    told(&other, 2);
     assert!(text(&other.stderr).contains("r5: asks to erase, not to find"), "{}", text(&other.stderr));
     let open = told(&subject(&config, &["requests", "list"], ""), 0);
     assert_eq!(open.lines().count(), 1, "{open}");
@@ -249,6 +251,7 @@ fn arguments_are_warned_about_and_registers_that_were_changed_are_refused() {
     let logveil = Logveil::start();
     let config = logveil.config();
     let warned = subject(&config, &["find", "--email", "jane.zqplanted@example.com"], "");
+    told(&warned, 0);
     assert!(text(&warned.stderr).contains("show in the process list"));
     let path = logveil.dir().join("data/requests");
     let register = fs::read_to_string(&path).unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::logveil::{ARCHIVE, Logveil, binary};
+use crate::support::process::run;
 use crate::support::{http, wait_until};
 
 /// A token of the form that GitHub gives out, and nobody's.
@@ -45,11 +46,7 @@ rec-3 done
     ] {
         assert!(metrics.lines().any(|known| known == line), "{line} is not in\n{metrics}");
     }
-    let listed = Command::new(binary())
-        .args(["incident", "list", "--config"])
-        .arg(logveil.config())
-        .output()
-        .expect("the program starts");
+    let listed = run(Command::new(binary()).args(["incident", "list", "--config"]).arg(logveil.config()));
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.contains("(egress) app github_token"), "{listed}");
     assert_eq!(listed.lines().count(), 1, "{listed}");
