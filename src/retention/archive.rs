@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::bound::{Effective, Lag, TooShort, What, value_for};
 use super::driver::{Can, Reading, Setting, Wanted};
 use super::span::Span;
-use super::verdict::Oldest;
 use super::{Grain, Kept};
 use crate::clock::Timestamp;
 use crate::keys::schedule::margin;
@@ -26,8 +25,7 @@ pub struct Partition {
 }
 
 /// What the program does with it.
-pub const CAN: Can =
-    Can { set: Ok(()), delete_before: Ok(()), own_deletion: true, find: Ok(()), erase: Ok(()) };
+pub const CAN: Can = Can { set: Ok(()), own_deletion: true, find: Ok(()), erase: Ok(()) };
 
 /// The name that the archive's one setting has in a plan.
 pub const SETTING: &str = "limit in force";
@@ -45,7 +43,7 @@ pub fn reading(in_force: Option<Duration>, partitions: &[Partition], now: Timest
     let settings = in_force.map(|limit| Setting::new(SETTING, format!("{} s", limit.as_secs())));
     Reading {
         effective: longest(in_force, partitions),
-        oldest: partitions.iter().map(|p| p.from).min().map_or(Oldest::Nothing, Oldest::At),
+        oldest: partitions.iter().map(|p| p.from).min().into(),
         store_now: None,
         settings: settings.into_iter().collect(),
         stalled: stalled(partitions, now),
@@ -100,9 +98,8 @@ fn stalled(partitions: &[Partition], now: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retention::span::DAY;
     use crate::retention::{Verdict, judge};
-
-    const DAY: Duration = Duration::from_secs(86_400);
 
     fn now() -> Timestamp {
         "2026-11-22T10:00:00Z".parse().unwrap()

@@ -143,6 +143,16 @@ pub fn millis(at: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond(at as i64).ok()
 }
 
+/// A number, also where it is written as text.
+pub fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Whether an id needs no quotes in a query, of whatever language.
+pub fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// `90d`, `12h`, `30m`, `15s`, `500ms` and the like, as Elasticsearch and its kin write spans.
 pub fn span(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

@@ -12,7 +12,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::span::Span;
-use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
 
 /// What a store does to its records, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +29,16 @@ pub enum Kept {
     For(Duration),
     /// Nothing ends it, and why.
     Forever(String),
+}
+
+impl Kept {
+    /// How long, if that ends.
+    pub fn span(&self) -> Option<Duration> {
+        match self {
+            Kept::For(kept) => Some(*kept),
+            Kept::Forever(_) => None,
+        }
+    }
 }
 
 /// What lengthens a record's life beyond what is configured.
@@ -88,10 +97,7 @@ impl Effective {
 
     /// The longest that a record can stay; `None` if nothing ends its stay.
     pub fn worst_case(&self) -> Option<Duration> {
-        match &self.kept {
-            Kept::For(kept) => Some(kept.saturating_add(total(&self.lags))),
-            Kept::Forever(_) => None,
-        }
+        self.kept.span().map(|kept| kept.saturating_add(total(&self.lags)))
     }
 
     /// The sum in one line: `configured 90 d + roll-over 7 d + sweep 5 min = 97 d 5 min`.
@@ -115,14 +121,6 @@ impl Effective {
         let lag = |lag: &Lag| format!("{} {}: {}", lag.what.words(), Span(lag.span), lag.why);
         self.lags.iter().map(lag).collect::<Vec<_>>().join("; ")
     }
-}
-
-/// Of what logveil deletes by itself.
-pub fn own_deletion() -> Vec<Lag> {
-    vec![
-        Lag::new(What::Sweep, 2 * STORE_SWEEP_EVERY, "logveil looks every ten minutes, and may start anew"),
-        Lag::new(What::Grace, BELIEF_WAIT, "after a start the clock is believed once it ran for an hour"),
-    ]
 }
 
 /// All lags together.
@@ -192,9 +190,8 @@ pub fn value_for(limit: Duration, lags: &[Lag], grain: Grain) -> Result<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retention::span::DAY;
     use proptest::prelude::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
 
     fn grains() -> impl Strategy<Value = Grain> {
         let steps = (1..100_000u64, 0..1_000_000u64).prop_map(|(step, least)| Grain::Steps {

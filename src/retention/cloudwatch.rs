@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::ask::{Ask, Told, days};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
+use super::span::DAY;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -54,7 +55,6 @@ pub struct CloudWatch {
 }
 
 const RETENTION: &str = "retentionInDays";
-const DAY: Duration = Duration::from_secs(86_400);
 /// What `PutRetentionPolicy` takes.
 const DAYS: [u64; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
@@ -62,10 +62,8 @@ const DAYS: [u64; 22] =
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time =
-            Err("CloudWatch Logs deletes by its retention, and else whole streams and groups alone");
         let erase = Err("CloudWatch Logs deletes no single events");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase }
+        Can { set: Ok(()), own_deletion: false, find: Ok(()), erase }
     }
 
     /// What a limit needs.

@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, days};
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
+use super::span::DAY;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -44,14 +45,12 @@ const STANDARD_TIER: &str = "indexes";
 const FLEX_TIER: &str = "flex";
 /// 2018, before Datadog took its first log, in milliseconds: a search reaches back to here.
 const BEGINNING: &str = "1514764800000";
-const DAY: Duration = Duration::from_secs(86_400);
 
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time = Err("Datadog deletes by its indices' retention alone; set num_retention_days");
         let erase = Err("Datadog deletes no single records");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase }
+        Can { set: Ok(()), own_deletion: false, find: Ok(()), erase }
     }
 
     /// What a limit needs.
@@ -115,7 +114,7 @@ impl Datadog {
                 oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
             }
         }
-        Ok(oldest.map_or(Oldest::Nothing, Oldest::At))
+        Ok(oldest.into())
     }
 
     /// Where a page ends is `TIER CURSOR`; without a cursor it is where the tier begins.
@@ -141,10 +140,7 @@ impl Datadog {
     async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
         let (index, store_now) = self.index(&target.name).await?;
         let effective = of_index(&index);
-        let settings = match &effective.kept {
-            Kept::For(kept) => vec![days(RETENTION, *kept)],
-            Kept::Forever(_) => Vec::new(),
-        };
+        let settings = effective.kept.span().map(|kept| days(RETENTION, kept)).into_iter().collect();
         let notes = vec!["archives and what is rehydrated from them are not seen".to_owned()];
         let oldest = self.oldest(&target.name, &index).await?;
         Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })

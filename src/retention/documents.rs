@@ -96,11 +96,14 @@ fn stored(hit: &Value) -> Result<Stored, Unknown> {
     Ok(Stored { mark: format!("{index}/{id}"), text: source.to_string().into_bytes(), received: None })
 }
 
-/// So that a search sees all that was written before it.
-pub async fn refresh(ask: &Ask, pattern: &str) -> Result<(), Unknown> {
-    let path = format!("/{pattern}/_refresh?expand_wildcards=all");
-    // What is not there is told by the search that comes next.
-    is_absent(&ask.ask(Request::post(path, "application/json", "")).await?).map(|_| ())
+/// The same where a search sees all that was written before it once the indices are refreshed.
+pub async fn fresh_page(ask: &Ask, pattern: &str, from: Option<&str>) -> Result<Page, Unknown> {
+    if from.is_none() {
+        let path = format!("/{pattern}/_refresh?expand_wildcards=all");
+        // What is not there is told by the search that comes next.
+        is_absent(&ask.ask(Request::post(path, "application/json", "")).await?)?;
+    }
+    page(ask, "", pattern, from).await
 }
 
 /// Deletes documents by `_delete_by_query`, whose tasks are followed where the store tells of them.

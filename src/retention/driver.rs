@@ -21,7 +21,14 @@ pub trait Driver: Send + Sync + fmt::Debug {
     fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading>;
 
     /// Configures the target as wanted; done twice it is done once. Gives what the store answered.
-    fn set<'a>(&'a self, target: &'a Target, wanted: &'a Wanted, now: Timestamp) -> Doing<'a, Vec<String>>;
+    fn set<'a>(
+        &'a self,
+        _target: &'a Target,
+        _wanted: &'a Wanted,
+        _now: Timestamp,
+    ) -> Doing<'a, Vec<String>> {
+        Box::pin(async { Err(Unknown::new("nothing is set there by others than its operator")) })
+    }
 
     /// Deletes what was received before `before`, and nothing that is not the target's own. What cannot be deleted keeps
     /// nothing else from it: `deleted` has what is gone, also where this fails or is given up half way.
@@ -103,8 +110,6 @@ impl Unknown {
 pub struct Can {
     /// Set the retention.
     pub set: Result<(), &'static str>,
-    /// Delete by time.
-    pub delete_before: Result<(), &'static str>,
     /// Whether logveil deletes by itself, because the store has no lifecycle.
     pub own_deletion: bool,
     /// Read its records, to look for a subject and for what should not be there.

@@ -13,8 +13,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, days, span};
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use super::own::NOTHING_TO_SET;
+use super::span::{DAY, HOUR};
 use super::store::Target;
 use super::{documents, indices};
 use crate::clock::Timestamp;
@@ -54,7 +56,6 @@ pub struct Elasticsearch {
 const RETENTION: &str = "data_retention";
 const MIN_AGE: &str = "phases.delete.min_age";
 const ROLL: &str = "phases.hot.actions.rollover.max_age";
-const DAY: Duration = Duration::from_secs(86_400);
 /// The poll of a lifecycle, 5 or 10 minutes, once a step.
 const SWEEP: Duration = Duration::from_secs(3_600);
 
@@ -62,7 +63,7 @@ impl Settings {
     /// What can be done.
     pub fn can(&self) -> Can {
         let own_deletion = self.lifecycle == Lifecycle::Own;
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion, find: Ok(()), erase: Ok(()) }
+        Can { set: Ok(()), own_deletion, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -83,11 +84,11 @@ impl Settings {
                     let value = value_for(limit, &lags, grain).ok()?;
                     (auto(value) <= *roll_over).then_some((value, lags))
                 };
-                let (value, lags) = [DAY / 24, DAY, 7 * DAY, 30 * DAY]
+                let (value, lags) = [HOUR, DAY, 7 * DAY, 30 * DAY]
                     .iter()
                     .filter_map(fits)
                     .max_by_key(|(value, _)| *value)
-                    .ok_or(TooShort { limit, least: DAY + DAY / 24 + SWEEP })?;
+                    .ok_or(TooShort { limit, least: DAY + HOUR + SWEEP })?;
                 let settings = vec![days(RETENTION, value)];
                 Ok(Wanted { value, effective: Effective::new(value, lags), settings })
             }
@@ -107,7 +108,7 @@ fn lags(roll_over: Duration, why: &str) -> Vec<Lag> {
 /// What `max_age=auto` means for a retention.
 fn auto(retention: Duration) -> Duration {
     match retention.as_secs() / 86_400 {
-        0 | 1 => DAY / 24,
+        0 | 1 => HOUR,
         2..=14 => DAY,
         15..=90 => 7 * DAY,
         _ => 30 * DAY,
@@ -137,10 +138,7 @@ impl Elasticsearch {
             None => of_stream(&lifecycle.json["data_streams"][0]["lifecycle"], &cluster.json),
         };
         let found = backing(stream);
-        let settings = match &effective.kept {
-            Kept::For(kept) => vec![days(RETENTION, *kept)],
-            Kept::Forever(_) => Vec::new(),
-        };
+        let settings = effective.kept.span().map(|kept| days(RETENTION, kept)).into_iter().collect();
         let oldest = indices::oldest_of(&self.ask, name, &self.settings.time_field, found.is_empty()).await?;
         let notes = vec!["snapshots are not seen, and have a retention of their own".to_owned()];
         Ok(Reading { effective, oldest, store_now: told.now, settings, stalled: None, notes })
@@ -149,19 +147,19 @@ impl Elasticsearch {
     async fn read_ilm(&self, target: &Target) -> Result<Reading, Unknown> {
         let found = indices::list(&self.ask, target).await?;
         let status = self.ask.ask(Request::get("/_ilm/status")).await?;
-        let policy = self.ask.ask(Request::get(format!("/_ilm/policy/{}", policy_id(target)))).await?;
+        let policy = self.ask.ask(Request::get(format!("/_ilm/policy/{}", target.policy_id()))).await?;
         let explain = self
             .ask
             .ask(Request::get(format!("/{}*/_ilm/explain?expand_wildcards=all", target.name)))
             .await?;
-        let phases = &policy.json[policy_id(target)]["policy"]["phases"];
+        let phases = &policy.json[target.policy_id()]["policy"]["phases"];
         let unmanaged = found
             .iter()
             .find_map(|index| carried(&index.name, &explain.json["indices"][&index.name], target));
         let effective = match (status.json["operation_mode"].as_str(), unmanaged) {
             (Some("RUNNING"), None) if policy.is_there() => of_phases(phases),
             (Some("RUNNING"), None) => {
-                Effective::forever(format!("there is no policy {}", policy_id(target)))
+                Effective::forever(format!("there is no policy {}", target.policy_id()))
             }
             (Some("RUNNING"), Some(why)) => Effective::forever(why),
             _ => Effective::forever("index lifecycle management is not running (POST _ilm/start)"),
@@ -179,12 +177,12 @@ impl Elasticsearch {
         let name = &target.name;
         let value = format!("{}d", wanted.value.as_secs() / 86_400);
         let (path, body) = match self.settings.lifecycle {
-            Lifecycle::Own => return Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]),
+            Lifecycle::Own => return Ok(vec![NOTHING_TO_SET.to_owned()]),
             Lifecycle::DataStream => {
                 (format!("/_data_stream/{name}/_lifecycle"), json!({ "data_retention": value }))
             }
             Lifecycle::Ilm => (
-                format!("/_ilm/policy/{}", policy_id(target)),
+                format!("/_ilm/policy/{}", target.policy_id()),
                 json!({ "policy": { "phases": {
                     "hot": { "actions": { "rollover": { "max_age": "1d" } } },
                     "delete": { "min_age": value, "actions": { "delete": {} } },
@@ -197,7 +195,7 @@ impl Elasticsearch {
         }
         let mut answers = vec![format!("it answered {}", put.status)];
         if self.settings.lifecycle == Lifecycle::Ilm {
-            let body = json!({ "index": { "lifecycle": { "name": policy_id(target) } } });
+            let body = json!({ "index": { "lifecycle": { "name": target.policy_id() } } });
             let pattern = target.pattern();
             let path = format!("/{pattern}/_settings?expand_wildcards=all&allow_no_indices=true");
             let put = self.ask.ask(Request::put(path, "application/json", body.to_string())).await?;
@@ -238,20 +236,13 @@ impl Driver for Elasticsearch {
                 Lifecycle::DataStream => target.name.clone(),
                 Lifecycle::Ilm | Lifecycle::Own => target.pattern(),
             };
-            if from.is_none() {
-                documents::refresh(&self.ask, &pattern).await?;
-            }
-            documents::page(&self.ask, "", &pattern, from).await
+            documents::fresh_page(&self.ask, &pattern, from).await
         })
     }
 
     fn erase<'a>(&'a self, _target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
         Box::pin(documents::erase(&self.ask, marks))
     }
-}
-
-fn policy_id(target: &Target) -> String {
-    format!("logveil-{}", target.name)
 }
 
 fn backing(stream: &Value) -> &[Value] {
@@ -340,8 +331,8 @@ fn carried(index: &str, told: &Value, target: &Target) -> Option<String> {
     if told["managed"] != Value::Bool(true) {
         return Some(format!("index {index} has no policy"));
     }
-    if told["policy"] != policy_id(target) {
-        return Some(format!("index {index} has another policy than {}", policy_id(target)));
+    if told["policy"] != target.policy_id() {
+        return Some(format!("index {index} has another policy than {}", target.policy_id()));
     }
     let failed = told["step"] == "ERROR" || told.get("failed_step").is_some();
     failed.then(|| format!("the policy of index {index} has failed at a step and waits for a retry"))

@@ -19,11 +19,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::bound::{Effective, Grain, Kept, TooShort, own_deletion, value_for};
-use super::driver::{Can, Deleted, Doing, Driver, Reading, Setting, Unknown, Wanted};
+use super::bound::{Effective, Kept, TooShort};
+use super::driver::{Can, Deleted, Doing, Driver, Reading, Unknown, Wanted};
+use super::own;
 use super::span::Span;
 use super::store::Target;
-use super::verdict::Oldest;
 use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
 use crate::limit::ROTATION_SLACK;
@@ -63,9 +63,6 @@ struct Found {
     /// Whether it is the one that is written.
     live: bool,
 }
-
-/// The name of the one setting in a plan.
-const SETTING: &str = "deleted by logveil after";
 
 impl Files {
     /// For these files.
@@ -121,16 +118,14 @@ impl Files {
             (Some(file), _) => {
                 Some(format!("{} is not rotated every {}", name(file), Span(self.settings.every)))
             }
-            (None, Some(file)) => {
-                Some(format!("{} should be deleted and is there; start `logveil run`", name(file)))
-            }
+            (None, Some(file)) => Some(own::stalled(&name(file))),
             (None, None) => None,
         };
         Ok(Reading {
             effective,
-            oldest: found.iter().map(|file| file.begun).min().map_or(Oldest::Nothing, Oldest::At),
+            oldest: found.iter().map(|file| file.begun).min().into(),
             store_now: None,
-            settings: value.iter().map(|value| setting(*value)).collect(),
+            settings: own::settings(value),
             stalled,
             notes: vec!["copies of the files elsewhere are not seen".to_owned()],
         })
@@ -157,7 +152,7 @@ impl Settings {
         let logveil = self.deletes == Deletes::Logveil;
         let set =
             if logveil { Ok(()) } else { Err("the sink that writes the files deletes them; set its rotate") };
-        Can { set, delete_before: Ok(()), own_deletion: logveil, find: Ok(()), erase: Ok(()) }
+        Can { set, own_deletion: logveil, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -166,16 +161,13 @@ impl Settings {
             let wanted = Wanted { value: keeps, effective: self.effective(None), settings: Vec::new() };
             return (keeps <= limit).then_some(wanted).ok_or(TooShort { limit, least: keeps });
         }
-        let grain = Grain::Steps { step: Duration::from_secs(60), least: self.rotated_after() };
-        let value = value_for(limit, &own_deletion(), grain)?;
-        Ok(Wanted { value, effective: self.effective(Some(value)), settings: vec![setting(value)] })
+        own::wants(limit, self.rotated_after())
     }
 
     fn effective(&self, value: Option<Duration>) -> Effective {
-        match (self.deletes, value) {
-            (Deletes::Writer(keeps), _) => Effective::new(keeps, Vec::new()),
-            (Deletes::Logveil, Some(value)) => Effective::new(value, own_deletion()),
-            (Deletes::Logveil, None) => Effective::forever("nothing deletes what was rotated"),
+        match self.deletes {
+            Deletes::Writer(keeps) => Effective::new(keeps, Vec::new()),
+            Deletes::Logveil => own::effective(value),
         }
     }
 
@@ -198,7 +190,7 @@ impl Driver for Files {
     ) -> Doing<'a, Vec<String>> {
         Box::pin(async move {
             match self.settings.can().set {
-                Ok(()) => Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]),
+                Ok(()) => Ok(vec![own::NOTHING_TO_SET.to_owned()]),
                 Err(why) => Err(Unknown::new(why)),
             }
         })
@@ -213,10 +205,6 @@ impl Driver for Files {
     ) -> Doing<'a, ()> {
         Box::pin(async move { self.delete_now(before, deleted) })
     }
-}
-
-fn setting(value: Duration) -> Setting {
-    Setting::new(SETTING, Span(value).to_string())
 }
 
 /// Whether a file is what was rotated of `name`: `name.SUFFIX` or `name-SUFFIX`, its suffix plain.
@@ -248,12 +236,10 @@ mod tests {
     use crate::keys::belief::add;
     use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
     use crate::retention::judge;
+    use crate::retention::span::{DAY, HOUR};
     use crate::ttl::Ttl;
     use std::collections::BTreeMap;
     use std::fs::File;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-    const DAY: Duration = Duration::from_secs(86_400);
 
     fn target() -> Target {
         Target {

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, seconds};
-use super::bound::{Effective, Grain, TooShort, own_deletion, value_for};
+use super::ask::{Ask, millis};
+use super::bound::{Effective, TooShort};
 use super::driver::{Deleted, Reading, Unknown, Wanted};
-use super::opensearch::minimum;
+use super::own;
+use super::span::DAY;
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
-use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
 use crate::store::Request;
 
 /// An index.
@@ -29,9 +29,6 @@ pub struct Index {
     /// When it was made.
     pub created: Option<Timestamp>,
 }
-
-const AGE: &str = "deleted by logveil after";
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// All indices of a target. The answer is whole or none is told.
 pub async fn list(ask: &Ask, target: &Target) -> Result<Vec<Index>, Unknown> {
@@ -66,18 +63,26 @@ pub async fn oldest_of(ask: &Ask, pattern: &str, field: &str, none: bool) -> Res
         json!({ "size": 0, "track_total_hits": true, "aggs": { "oldest": { "min": { "field": field } } } });
     let path = format!("/{pattern}/_search?expand_wildcards=all");
     let told = ask.ask(Request::post(path, "application/json", body.to_string())).await?;
-    Ok(minimum(&told.json)?.map_or(Oldest::Nothing, Oldest::At))
+    minimum(&told.json).map(Oldest::from)
+}
+
+/// The minimum of a field, as an aggregation gives it: `None` if there is no record.
+fn minimum(told: &Value) -> Result<Option<Timestamp>, Unknown> {
+    let whole = told["timed_out"] == Value::Bool(false) && told["_shards"]["failed"].as_u64() == Some(0);
+    if !whole {
+        return Err(Unknown::new("its search for the oldest record was not whole"));
+    }
+    let value = &told["aggregations"]["oldest"]["value"];
+    if value.is_null() && told["hits"]["total"]["value"].as_u64() == Some(0) {
+        return Ok(None);
+    }
+    let at = value.as_f64().and_then(millis);
+    at.map(Some).ok_or_else(|| Unknown::new("its records have no moment of receive to be aged by"))
 }
 
 /// What a limit needs where logveil deletes: a day is deleted whole, once it is over.
 pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-    let grain = Grain::Steps { step: Duration::from_secs(60), least: DAY };
-    let value = value_for(limit, &own_deletion(), grain)?;
-    Ok(Wanted {
-        value,
-        effective: Effective::new(value, own_deletion()),
-        settings: vec![seconds(AGE, value)],
-    })
+    own::wants(limit, DAY)
 }
 
 /// What dated indices amount to. One that is not dated is deleted by nobody.
@@ -85,15 +90,14 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
     let found = list(ask, target).await?;
     let value = wants(target.limit()).ok().map(|wanted| wanted.value);
     let undated = found.iter().find(|index| day(&index.name, &target.name).is_none());
-    let effective = match (undated, value) {
-        (Some(index), _) => Effective::forever(format!(
+    let effective = match undated {
+        Some(index) => Effective::forever(format!(
             "index {} is not named {}-YYYY.MM.DD, and only such are deleted",
             index.name, target.name
         )),
-        (None, Some(value)) => Effective::new(value, own_deletion()),
-        (None, None) => Effective::forever("its limit is shorter than a day"),
+        None => own::effective(value),
     };
-    let due = value.and_then(|value| now.checked_sub(value + 2 * STORE_SWEEP_EVERY + BELIEF_WAIT).ok());
+    let due = own::gone_before(value, now);
     let late = found
         .iter()
         .find(|index| day(&index.name, &target.name).zip(due).is_some_and(|(day, due)| day < due));
@@ -101,9 +105,8 @@ pub async fn read(ask: &Ask, target: &Target, field: &str, now: Timestamp) -> Re
         effective,
         oldest: oldest(ask, target, field, &found).await?,
         store_now: None,
-        settings: value.map(|value| seconds(AGE, value)).into_iter().collect(),
-        stalled: late
-            .map(|index| format!("index {} should be deleted and is there; start `logveil run`", index.name)),
+        settings: own::settings(value),
+        stalled: late.map(|index| own::stalled(&format!("index {}", index.name))),
         notes: vec!["snapshots are not seen".to_owned()],
     })
 }
@@ -156,6 +159,23 @@ mod tests {
             "logs-access-keep-2026.11.22",
         ] {
             assert_eq!(day(other, "logs-access"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_is_not_whole_tells_no_age() {
+        let whole = json!({ "timed_out": false, "_shards": { "failed": 0 }, "hits": { "total": { "value": 1 } },
+            "aggregations": { "oldest": { "value": 1_767_225_600_000_f64 } } });
+        assert_eq!(minimum(&whole), Ok("2026-01-01T00:00:00Z".parse().ok()));
+        for (key, value) in [
+            ("timed_out", json!(true)),
+            ("_shards", json!({ "failed": 1 })),
+            ("aggregations", json!({})),
+            ("aggregations", json!({ "oldest": { "value": 1e300 } })),
+        ] {
+            let mut other = whole.clone();
+            other[key] = value;
+            assert!(minimum(&other).is_err(), "{other}");
         }
     }
 }

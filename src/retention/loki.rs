@@ -14,7 +14,7 @@ use super::ask::Ask;
 use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use super::by_time;
 use super::driver::{Can, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
-use super::span::Span;
+use super::span::{HOUR, Span};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -40,7 +40,6 @@ pub struct Loki {
 
 const PERIOD: &str = "limits_config.retention_period";
 const ENABLED: &str = "compactor.retention_enabled";
-const HOUR: Duration = Duration::from_secs(3_600);
 /// How far back its oldest record is looked for, or a window beyond the limit if that is longer.
 const REACH: Duration = Duration::from_secs(2 * 365 * 86_400);
 /// November 2018, before Loki's first release: records are read from here on.
@@ -53,13 +52,10 @@ impl Settings {
     pub fn can() -> Can {
         let set =
             Err("Loki takes its retention from its own file: set what the plan says there, and restart it");
-        let by_time = Err(
-            "Loki deletes by its delete requests, which take a day before they begin; set retention_period",
-        );
         let erase = Err(
             "Loki tells one line from others by its text alone: a delete request would write that text into its log",
         );
-        Can { set, delete_before: by_time, own_deletion: false, find: Ok(()), erase }
+        Can { set, own_deletion: false, find: Ok(()), erase }
     }
 
     /// What a limit needs.
@@ -158,15 +154,6 @@ impl Loki {
 impl Driver for Loki {
     fn read<'a>(&'a self, target: &'a Target, now: Timestamp) -> Doing<'a, Reading> {
         Box::pin(self.read_now(target, now))
-    }
-
-    fn set<'a>(
-        &'a self,
-        _target: &'a Target,
-        _wanted: &'a Wanted,
-        _now: Timestamp,
-    ) -> Doing<'a, Vec<String>> {
-        Box::pin(async { Settings::can().set.map_err(Unknown::new).map(|()| Vec::new()) })
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, now: Timestamp) -> Doing<'a, Page> {

@@ -31,6 +31,7 @@ pub mod kafka;
 pub mod loki;
 pub mod nats;
 pub mod opensearch;
+pub mod own;
 pub mod quickwit;
 pub mod s3;
 pub mod span;

@@ -61,8 +61,7 @@ const MAX_AGE: &str = "max_age";
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time = Err("JetStream deletes by age, number or subject, and by no given moment; set max_age");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
+        Can { set: Ok(()), own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.

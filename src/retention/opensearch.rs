@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, days, millis, span};
+use super::ask::{Ask, days, span};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use super::own::NOTHING_TO_SET;
+use super::span::DAY;
 use super::store::Target;
 use super::{documents, indices};
 use crate::clock::Timestamp;
@@ -51,7 +53,6 @@ pub struct OpenSearch {
 }
 
 const AGE: &str = "min_index_age of the delete state, in every index";
-const DAY: Duration = Duration::from_secs(86_400);
 /// The job looks every 5 minutes, with a jitter, and each state takes a round.
 const SWEEP: Duration = Duration::from_secs(3_600);
 
@@ -59,7 +60,7 @@ impl Settings {
     /// What can be done.
     pub fn can(&self) -> Can {
         let own_deletion = self.lifecycle == Lifecycle::Own;
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion, find: Ok(()), erase: Ok(()) }
+        Can { set: Ok(()), own_deletion, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -96,10 +97,7 @@ impl OpenSearch {
             let (worst, longest) = (this.worst_case(), effective.as_ref().map(Effective::worst_case));
             if longest.is_none_or(|longest| longest.is_some_and(|longest| worst.is_none_or(|w| w > longest)))
             {
-                value = match &this.kept {
-                    super::Kept::For(kept) => Some(*kept),
-                    super::Kept::Forever(_) => None,
-                };
+                value = this.kept.span();
                 effective = Some(this);
             }
         }
@@ -120,19 +118,17 @@ impl OpenSearch {
     /// What the next index will carry, where there is none yet.
     async fn template(&self, target: &Target, value: &mut Option<Duration>) -> Result<Effective, Unknown> {
         let told =
-            self.ask.ask(Request::get(format!("/_plugins/_ism/policies/{}", policy_id(target)))).await?;
+            self.ask.ask(Request::get(format!("/_plugins/_ism/policies/{}", target.policy_id()))).await?;
         if !told.is_there() {
             return Ok(Effective::forever("no policy is set for its indices"));
         }
         let effective = of_policy(&told.json["policy"]);
-        if let super::Kept::For(kept) = effective.kept {
-            *value = Some(kept);
-        }
+        *value = effective.kept.span();
         Ok(effective)
     }
 
     async fn set_ism(&self, target: &Target, wanted: &Wanted) -> Result<Vec<String>, Unknown> {
-        let id = policy_id(target);
+        let id = target.policy_id();
         let path = format!("/_plugins/_ism/policies/{id}");
         let told = self.ask.ask(Request::get(path.clone())).await?;
         let version = match (told.json["_seq_no"].as_u64(), told.json["_primary_term"].as_u64()) {
@@ -168,7 +164,7 @@ impl Driver for OpenSearch {
         Box::pin(async move {
             match self.settings.lifecycle {
                 Lifecycle::Ism => self.set_ism(target, wanted).await,
-                Lifecycle::Own => Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]),
+                Lifecycle::Own => Ok(vec![NOTHING_TO_SET.to_owned()]),
             }
         })
     }
@@ -184,23 +180,12 @@ impl Driver for OpenSearch {
     }
 
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
-        Box::pin(async move {
-            let pattern = target.pattern();
-            if from.is_none() {
-                documents::refresh(&self.ask, &pattern).await?;
-            }
-            documents::page(&self.ask, "", &pattern, from).await
-        })
+        Box::pin(async move { documents::fresh_page(&self.ask, &target.pattern(), from).await })
     }
 
     fn erase<'a>(&'a self, _target: &'a Target, marks: &'a [String], _now: Timestamp) -> Doing<'a, Gone> {
         Box::pin(documents::erase(&self.ask, marks))
     }
-}
-
-/// The policy's name for a target.
-fn policy_id(target: &Target) -> String {
-    format!("logveil-{}", target.name)
 }
 
 /// What deletes the indices of this name at an age.
@@ -270,19 +255,6 @@ fn of_policy(policy: &Value) -> Effective {
     }
 }
 
-/// The minimum of a field, as an aggregation gives it: `None` if there is no record.
-pub(super) fn minimum(told: &Value) -> Result<Option<Timestamp>, Unknown> {
-    let whole = told["timed_out"] == Value::Bool(false) && told["_shards"]["failed"].as_u64() == Some(0);
-    if !whole {
-        return Err(Unknown::new("its search for the oldest record was not whole"));
-    }
-    match &told["aggregations"]["oldest"]["value"] {
-        Value::Null if told["hits"]["total"]["value"].as_u64() == Some(0) => Ok(None),
-        Value::Number(at) => Ok(at.as_f64().and_then(millis)),
-        _ => Err(Unknown::new("its records have no moment of receive to be aged by")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,19 +304,5 @@ mod tests {
                 .worst_case()
                 .is_some()
         );
-    }
-
-    #[test]
-    fn a_search_that_is_not_whole_tells_no_age() {
-        let whole = json!({ "timed_out": false, "_shards": { "failed": 0 }, "hits": { "total": { "value": 1 } },
-            "aggregations": { "oldest": { "value": 1_767_225_600_000_f64 } } });
-        assert_eq!(minimum(&whole), Ok("2026-01-01T00:00:00Z".parse().ok()));
-        for (key, value) in
-            [("timed_out", json!(true)), ("_shards", json!({ "failed": 1 })), ("aggregations", json!({}))]
-        {
-            let mut other = whole.clone();
-            other[key] = value;
-            assert!(minimum(&other).is_err(), "{other}");
-        }
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Follow, days, span};
+use super::ask::{Ask, Follow, days, is_plain, span};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::documents;
 use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Setting, Unknown, Wanted};
-use super::span::Span;
+use super::span::{DAY, HOUR, Span};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -35,7 +35,6 @@ pub struct Quickwit {
 
 const PERIOD: &str = "retention.period";
 const MERGES: &str = "indexing_settings.merge_policy";
-const DAY: Duration = Duration::from_secs(86_400);
 /// The merges that are set: so many of a split, each within so many hours of the one before.
 const OPS_SET: u32 = 4;
 const MATURATION_SET_HOURS: u32 = 12;
@@ -43,14 +42,13 @@ const MATURATION_SET_HOURS: u32 = 12;
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time = Err("Quickwit deletes by tasks that run when they run; set retention.period");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
+        Can { set: Ok(()), own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let merges = Merges { ops: OPS_SET, maturation: DAY / 24 * MATURATION_SET_HOURS };
-        let lags = lags(merges.span(), DAY / 24);
+        let merges = Merges { ops: OPS_SET, maturation: HOUR * MATURATION_SET_HOURS };
+        let lags = lags(merges.span(), HOUR);
         let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
         let settings = vec![days(PERIOD, value), Setting::new(MERGES, merges.words())];
         Ok(Wanted { value, effective: Effective::new(value, lags), settings })
@@ -96,7 +94,7 @@ fn lags(split: Duration, schedule: Duration) -> Vec<Lag> {
             "a split leaves with its newest record, and is merged with newer ones",
         ),
         Lag::new(What::Sweep, schedule, "retention.schedule of the janitor"),
-        Lag::new(What::Grace, DAY / 24, "what is marked is deleted by the next garbage collection"),
+        Lag::new(What::Grace, HOUR, "what is marked is deleted by the next garbage collection"),
     ]
 }
 
@@ -133,7 +131,7 @@ impl Quickwit {
         for marks in marks.chunks(STORE_MARKS_MAX) {
             let ids: Option<Vec<&str>> =
                 marks.iter().map(|mark| mark.split_once('/').map(|(_, id)| id)).collect();
-            let ids = ids.filter(|ids| ids.iter().all(|id| plain(id)));
+            let ids = ids.filter(|ids| ids.iter().all(|id| is_plain(id)));
             let ids =
                 ids.ok_or_else(|| Unknown::new("its records have no field id by which they could be told"))?;
             let query = format!("id:IN [{}]", ids.join(" "));
@@ -160,11 +158,6 @@ impl Quickwit {
         let splits = splits.ok_or_else(|| Unknown::new("it does not list its splits"))?;
         Ok(splits.iter().all(|split| split["delete_opstamp"].as_u64() >= Some(task)))
     }
-}
-
-/// Whether an id needs no quotes in a query.
-fn plain(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 impl Driver for Quickwit {
@@ -208,7 +201,7 @@ fn of_config(retention: &Value, merges: Option<Merges>) -> Effective {
         return Effective::forever("the index has no retention: records are kept for good");
     };
     let schedule = match retention["schedule"].as_str().unwrap_or("hourly").trim_start_matches('@') {
-        "hourly" => DAY / 24,
+        "hourly" => HOUR,
         "daily" => DAY,
         "weekly" => 7 * DAY,
         "monthly" => 31 * DAY,
@@ -241,7 +234,7 @@ mod tests {
     fn a_split_is_as_long_as_its_merges_may_follow_one_another() {
         let kept = json!({ "period": "90 days", "schedule": "hourly" });
         let worst = |policy: Value| of_config(&kept, Merges::of(&policy)).worst_case();
-        let none = Some(90 * DAY + DAY / 12);
+        let none = Some(90 * DAY + 2 * HOUR);
         assert_eq!(worst(json!({ "type": "no_merge" })), none);
         let limited = |ops: u64, period: &str| {
             worst(json!({ "type": "limit_merge", "max_merge_ops": ops, "maturation_period": period }))
@@ -262,7 +255,7 @@ mod tests {
         let merges =
             Merges::of(&json!({ "type": "limit_merge", "max_merge_ops": 4, "maturation_period": "12h" }));
         let daily = of_config(&json!({ "period": "90 days", "schedule": "daily" }), merges);
-        assert_eq!(daily.worst_case(), Some(93 * DAY + DAY / 24));
+        assert_eq!(daily.worst_case(), Some(93 * DAY + HOUR));
         for other in [
             json!(null),
             json!({ "period": "soon" }),

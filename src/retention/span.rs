@@ -5,6 +5,11 @@ Spans of time in words: `90 d`, `97 d 4 h`, `5 min`.
 use std::fmt;
 use std::time::Duration;
 
+/// An hour.
+pub const HOUR: Duration = Duration::from_secs(3_600);
+/// A day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
 /// A span that prints with its three largest units, rounded up: a bound is never told too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);

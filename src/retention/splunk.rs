@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::ask::{Ask, seconds};
+use super::ask::{Ask, number, seconds};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::driver::{Can, Doing, Driver, Reading, Unknown, Wanted};
 use super::store::Target;
@@ -45,10 +45,9 @@ const SWEEP: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time = Err("Splunk's `delete` only hides events; set frozenTimePeriodInSecs");
         let erase = Err("Splunk's `delete` only hides events, and its buckets are never written anew");
         let find = Err("Splunk gives out events by searches that it keeps; search there");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find, erase }
+        Can { set: Ok(()), own_deletion: false, find, erase }
     }
 
     /// What a limit needs.
@@ -82,7 +81,7 @@ impl Splunk {
         if !told.is_there() || !content.is_object() {
             return Err(Unknown(format!("there is no index {}", target.name)));
         }
-        let (frozen, hot) = (number(&content[FROZEN]), number(&content[HOT]));
+        let (frozen, hot) = (span(&content[FROZEN]), span(&content[HOT]));
         let mut settings = Vec::new();
         settings.extend(frozen.map(|frozen| seconds(FROZEN, frozen)));
         settings.extend(hot.map(|hot| seconds(HOT, hot)));
@@ -128,7 +127,7 @@ fn of_index(content: &Value) -> Effective {
             return Effective::forever(format!("{key} is set: what is frozen is kept there, not deleted"));
         }
     }
-    match (number(&content[FROZEN]), number(&content[HOT])) {
+    match (span(&content[FROZEN]), span(&content[HOT])) {
         (Some(frozen), Some(hot)) if !frozen.is_zero() => Effective::new(frozen, lags(hot)),
         _ => {
             Effective::forever("it does not say after what time buckets are frozen, or how long they are hot")
@@ -137,7 +136,7 @@ fn of_index(content: &Value) -> Effective {
 }
 
 fn oldest(content: &Value) -> Result<Oldest, Unknown> {
-    if number(&content["totalEventCount"]) == Some(Duration::ZERO) {
+    if number(&content["totalEventCount"]) == Some(0) {
         return Ok(Oldest::Nothing);
     }
     // `2026-01-01T00:00:00+0000`.
@@ -151,9 +150,8 @@ fn oldest(content: &Value) -> Result<Oldest, Unknown> {
     text.parse().map(Oldest::At).map_err(|_| Unknown::new("its oldest event has no moment"))
 }
 
-/// Seconds, as a number or as text.
-fn number(value: &Value) -> Option<Duration> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok()).map(Duration::from_secs)
+fn span(value: &Value) -> Option<Duration> {
+    number(value).map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -198,6 +198,11 @@ impl Target {
         classes.iter().map(each).collect()
     }
 
+    /// The name of the rule or policy that logveil sets for it, where the store names them.
+    pub fn policy_id(&self) -> String {
+        format!("logveil-{}", self.name)
+    }
+
     /// All names that begin with its own and are no other target's, as search engines write that.
     pub fn pattern(&self) -> String {
         let others: String = self.others.iter().map(|other| format!(",-{other}*")).collect();

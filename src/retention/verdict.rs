@@ -27,6 +27,13 @@ pub enum Oldest {
     At(Timestamp),
 }
 
+impl From<Option<Timestamp>> for Oldest {
+    /// Of the moment of the oldest record, if there is one.
+    fn from(at: Option<Timestamp>) -> Oldest {
+        at.map_or(Oldest::Nothing, Oldest::At)
+    }
+}
+
 /// What is to be thought of a class in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -135,10 +142,9 @@ fn skewed(what: &str, there: Timestamp, now: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retention::span::DAY;
     use crate::retention::{Effective, Lag, What};
     use proptest::prelude::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
 
     fn now() -> Timestamp {
         "2026-11-22T10:00:00Z".parse().unwrap()

@@ -7,10 +7,11 @@ from `/flags`. A limit by disk space deletes sooner, never later.
 
 use std::time::Duration;
 
-use super::ask::{Ask, Follow, days};
+use super::ask::{Ask, Follow, days, is_plain};
 use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
 use super::by_time;
 use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
+use super::span::{DAY, HOUR};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -33,15 +34,12 @@ pub struct VictoriaLogs {
 }
 
 const PERIOD: &str = "-retentionPeriod";
-const DAY: Duration = Duration::from_secs(86_400);
 
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
         let set = Err("VictoriaLogs takes its retention from a flag: start it with what the plan says");
-        let by_time =
-            Err("VictoriaLogs deletes by its own tasks and only with -delete.enable; set -retentionPeriod");
-        Can { set, delete_before: by_time, own_deletion: false, find: Ok(()), erase: Ok(()) }
+        Can { set, own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -117,7 +115,7 @@ impl VictoriaLogs {
 
     /// By the field `id`, in tasks that are followed.
     async fn erase_now(&self, target: &Target, marks: &[String]) -> Result<Gone, Unknown> {
-        if marks.iter().any(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        if !marks.iter().all(|id| is_plain(id)) {
             return Err(Unknown::new("its records have no field id by which they could be told"));
         }
         let mut gone = Gone::default();
@@ -165,15 +163,6 @@ impl Driver for VictoriaLogs {
         Box::pin(self.read_now(target))
     }
 
-    fn set<'a>(
-        &'a self,
-        _target: &'a Target,
-        _wanted: &'a Wanted,
-        _now: Timestamp,
-    ) -> Doing<'a, Vec<String>> {
-        Box::pin(async { Settings::can().set.map_err(Unknown::new).map(|()| Vec::new()) })
-    }
-
     fn page<'a>(&'a self, target: &'a Target, from: Option<&'a str>, _now: Timestamp) -> Doing<'a, Page> {
         Box::pin(self.page_now(target, from))
     }
@@ -194,7 +183,7 @@ fn period(flags: &str) -> Result<Duration, Unknown> {
         text[..digits].parse().map_err(|_| Unknown::new("its -retentionPeriod cannot be read"))?;
     let unit = match &text[digits..] {
         "" => 31 * DAY,
-        "h" => DAY / 24,
+        "h" => HOUR,
         "d" => DAY,
         "w" => 7 * DAY,
         "y" => 366 * DAY,

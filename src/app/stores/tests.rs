@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use jiff::SignedDuration;
 
 use super::*;
+use crate::retention::span::DAY;
 use crate::retention::{files, opensearch, s3};
 use crate::store as http;
 
-const DAY: Duration = Duration::from_secs(86_400);
 const PREFIX: &str = "logs/access/";
 
 /// What lies in a search engine and in a bucket, by name.

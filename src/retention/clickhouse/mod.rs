@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::limit::{STORE_ANSWER_BYTES_MAX, STORE_PAGE_BYTES_MAX};
-use crate::retention::ask::{Ask, seconds};
+use crate::retention::ask::{Ask, number, seconds};
 use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use crate::retention::driver::{Can, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use crate::retention::store::Target;
@@ -53,7 +53,7 @@ const MERGE: Duration = Duration::from_secs(3_600);
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion: false, find: Ok(()), erase: Ok(()) }
+        Can { set: Ok(()), own_deletion: false, find: Ok(()), erase: Ok(()) }
     }
 
     /// What a limit needs.
@@ -131,9 +131,7 @@ impl ClickHouse {
             definition.timeout.or(number(&row["timeout"])).map_or(TIMEOUT_DEFAULT, Duration::from_secs);
         let store_now = number(&row["now"]).and_then(|at| Timestamp::from_second(at as i64).ok());
         let mut settings = Vec::new();
-        if let Kept::For(kept) = &definition.kept {
-            settings.push(seconds(TTL, *kept));
-        }
+        settings.extend(definition.kept.span().map(|kept| seconds(TTL, kept)));
         settings.push(seconds(TIMEOUT, timeout.max(TIMEOUT_SET)));
         let mut lags = lags(timeout);
         lags.extend(definition.roll_over);
@@ -239,11 +237,6 @@ fn whole(mut answer: Value) -> Result<Vec<Value>, Unknown> {
     }
 }
 
-/// A number, also where it is written as text: ClickHouse quotes those of 64 bits.
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
 /// What a table's `engine_full` says of the life of its rows.
 #[derive(Debug, PartialEq, Eq)]
 struct Definition {
@@ -334,8 +327,7 @@ fn partition(engine: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
+    use crate::retention::span::DAY;
 
     fn told(engine: &str) -> Definition {
         Definition::of(engine, "received")

@@ -9,10 +9,10 @@ query, and none gets into the engine's log of queries.
 
 use serde_json::Value;
 
-use super::{ClickHouse, number};
+use super::ClickHouse;
 use crate::clock::Timestamp;
 use crate::limit::{STORE_MARKS_MAX, STORE_PAGE_RECORDS};
-use crate::retention::ask::Follow;
+use crate::retention::ask::{Follow, number};
 use crate::retention::driver::{Gone, Page, Stored, Unknown};
 use crate::retention::store::Target;
 

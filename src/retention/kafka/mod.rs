@@ -69,12 +69,9 @@ const SET: i8 = 0;
 impl Settings {
     /// What can be done.
     pub fn can() -> Can {
-        let by_time = Err(
-            "Kafka deletes segments by retention.ms and records before an offset, and by no given moment",
-        );
         let erase = Err("a log of Kafka is cut at its beginning alone, and no record is taken out of it");
         let find = Err("this version reads no records of Kafka; consume the topic and search there");
-        Can { set: Ok(()), delete_before: by_time, own_deletion: false, find, erase }
+        Can { set: Ok(()), own_deletion: false, find, erase }
     }
 
     /// What a limit needs.
@@ -197,7 +194,7 @@ impl Kafka {
                 oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
             }
         }
-        Ok(oldest.map_or(Oldest::Nothing, Oldest::At))
+        Ok(oldest.into())
     }
 
     async fn read_now(&self, target: &Target) -> Result<Reading, Unknown> {
@@ -303,8 +300,7 @@ impl Driver for Kafka {
 mod tests {
     use super::*;
     use crate::retention::Kept;
-
-    const DAY: Duration = Duration::from_secs(86_400);
+    use crate::retention::span::DAY;
 
     fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let good = [(RETENTION, "7776000000"), (CLEANUP, "delete"), (TIME, "LogAppendTime")];

@@ -31,8 +31,9 @@ use crate::limit::STORE_WAIT;
 use crate::retention::ask::{Ask, days};
 use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
 use crate::retention::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
+use crate::retention::own::NOTHING_TO_SET;
+use crate::retention::span::DAY;
 use crate::retention::store::Target;
-use crate::retention::verdict::Oldest;
 use crate::store::{self, Request};
 
 use xml::{escaped, of, unescaped};
@@ -87,7 +88,6 @@ pub struct S3 {
 
 const DAYS: &str = "Expiration.Days";
 const NONCURRENT: &str = "NoncurrentVersionExpiration.NoncurrentDays";
-const DAY: Duration = Duration::from_secs(86_400);
 
 impl Settings {
     /// What can be done.
@@ -99,7 +99,7 @@ impl Settings {
                 Err("an object that is written anew would begin a new life under the bucket's rules")
             }
         };
-        Can { set: Ok(()), delete_before: Ok(()), own_deletion: own, find: Ok(()), erase }
+        Can { set: Ok(()), own_deletion: own, find: Ok(()), erase }
     }
 
     /// What a limit needs, whether the bucket keeps versions or not.
@@ -218,7 +218,7 @@ impl S3 {
         let versions = self.versions(&target.name, now).await?;
         let oldest =
             versions.into_iter().filter(|version| !version.marker).map(|version| version.written).min();
-        let oldest = oldest.map_or(Oldest::Nothing, |at| Oldest::At(subtract(at, self.settings.spans)));
+        let oldest = oldest.map(|at| subtract(at, self.settings.spans)).into();
         Ok(Reading { effective, oldest, store_now, settings, stalled: None, notes })
     }
 
@@ -261,11 +261,10 @@ impl S3 {
         now: Timestamp,
     ) -> Result<Vec<String>, Unknown> {
         if self.settings.lifecycle == Lifecycle::Own {
-            return Ok(vec!["kept by `logveil run`, nothing to set".to_owned()]);
+            return Ok(vec![NOTHING_TO_SET.to_owned()]);
         }
         let (rules, _) = self.part("lifecycle", now).await?;
-        let id = format!("logveil-{}", target.name);
-        let own = format!("<ID>{}</ID>", escaped(&id));
+        let own = format!("<ID>{}</ID>", escaped(&target.policy_id()));
         let others: Vec<&str> = rules
             .as_deref()
             .map_or(Vec::new(), |text| of(text, "Rule"))

@@ -13,26 +13,17 @@ use super::S3;
 use super::versions::Version;
 use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
-use crate::limit::{BELIEF_WAIT, STORE_SWEEP_EVERY};
-use crate::retention::ask::seconds;
-use crate::retention::bound::{Effective, Grain, TooShort, own_deletion, value_for};
+use crate::retention::bound::{Effective, TooShort};
 use crate::retention::driver::{Deleted, Unknown, Wanted};
+use crate::retention::own;
+use crate::retention::span::HOUR;
 use crate::retention::store::Target;
 use crate::retention::verdict::Oldest;
 use crate::store::Request;
 
-const AGE: &str = "deleted by logveil after";
-const HOUR: Duration = Duration::from_secs(3_600);
-
 /// What a limit needs: an hour's objects go once their first record is this old.
 pub(super) fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-    let grain = Grain::Steps { step: Duration::from_secs(60), least: HOUR };
-    let value = value_for(limit, &own_deletion(), grain)?;
-    Ok(Wanted {
-        value,
-        effective: Effective::new(value, own_deletion()),
-        settings: vec![seconds(AGE, value)],
-    })
+    own::wants(limit, HOUR)
 }
 
 impl S3 {
@@ -83,22 +74,20 @@ fn reading(
     let value = wants(target.limit()).ok().map(|wanted| wanted.value);
     let of = |version: &Version| hour(&version.key, &target.name);
     let undated = versions.iter().filter(|version| of(version).is_none()).count();
-    let effective = match (undated, value) {
-        (1.., _) => Effective::forever(format!(
+    let effective = match undated {
+        0 => own::effective(value),
+        1.. => Effective::forever(format!(
             "{undated} objects are not named {}YYYY-MM-DD/HH/NAME, and only such are deleted",
             target.name
         )),
-        (0, Some(value)) => Effective::new(value, own_deletion()),
-        (0, None) => Effective::forever("its limit is shorter than can be kept"),
     };
     // A marker holds no record.
     let kept = versions.iter().filter(|version| !version.marker);
     let begun = kept.map(|version| of(version).unwrap_or_else(|| subtract(version.written, spans)));
-    let oldest = begun.min().map_or(Oldest::Nothing, Oldest::At);
-    let due = value.map(|value| subtract(now, value + 2 * STORE_SWEEP_EVERY + BELIEF_WAIT));
+    let oldest = begun.min().into();
+    let due = own::gone_before(value, now);
     let late = versions.iter().find(|version| of(version).zip(due).is_some_and(|(hour, due)| hour < due));
-    let stalled =
-        late.map(|version| format!("{} should be deleted and is there; start `logveil run`", version.key));
+    let stalled = late.map(|version| own::stalled(&version.key));
     (effective, oldest, stalled)
 }
 
