@@ -8,7 +8,8 @@ A finding that the same policy would change again is a leak. Pseudonyms of other
 are recognised where they can be. An address or number that one was shaped into looks like
 a raw one; under the keys that served at its record's receipt it stands for some value, as
 any does. Where that value is one that the policy would have found in that place, nobody can
-tell, and it is counted as unclear; where it is not, it was never a pseudonym: a leak.
+tell, and it is counted as unclear; where it is not, it was never a pseudonym: a leak. Where the key that served may be gone,
+or another version of the policy handled the record, nobody can tell either.
 
 [`Incidents`] is the register of what was found, with 72 hours for each.
 */
@@ -25,7 +26,9 @@ use crate::action::{Action, Shape};
 use crate::clock::Timestamp;
 use crate::detect::{Finding, Scratch, Wanted};
 use crate::entity::Entity;
+use crate::keys::belief::add;
 use crate::keys::{EpochKey, KeyId};
+use crate::limit::TEND_EVERY;
 use crate::mark;
 use crate::policy::Policy;
 use crate::record::ClassId;
@@ -176,13 +179,19 @@ impl<'a> Audit<'a> {
         text: &[u8],
         finding: &Finding,
     ) -> Verdict {
+        let handled_by = &*self.policy.names().policy;
+        let name = handled_by.split('@').next().unwrap_or(handled_by);
         let served = |key: &&LiveKey| {
-            key.class == envelope.class && key.from <= envelope.received && envelope.received < key.until
+            // One that took the place of another serves from the next batch on.
+            let since = if key.created < key.from { key.from } else { add(key.created, TEND_EVERY) };
+            let of = (&*key.policy, &*key.class);
+            of == (name, envelope.class) && since <= envelope.received && envelope.received < key.until
         };
         let (live, action) = (self.live, self.policy.action(class, finding.entity));
         let mut keys = live.iter().filter(served).peekable();
         // A value with escapes in it has more spellings than can be tried.
-        if keys.peek().is_none() || finding.form.percent > 0 || finding.form.json > 1 {
+        let is_spelled = finding.form.percent > 0 || finding.form.json > 1;
+        if keys.peek().is_none() || envelope.policy != handled_by || is_spelled {
             return Verdict::Unclear;
         }
         let value = &text[finding.span.range()];

@@ -28,6 +28,7 @@ fn live() -> Vec<LiveKey> {
     let of = |id, from: Timestamp| LiveKey {
         class: "app".into(),
         policy: "p".into(),
+        created: from - DAY,
         from,
         until: from + DAY,
         key: key(id),

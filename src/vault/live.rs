@@ -17,6 +17,8 @@ pub struct LiveKey {
     pub class: String,
     /// The policy's name, without its version.
     pub policy: String,
+    /// When it was made: where an operator destroyed the one before it, behind the receipt of records that it never served.
+    pub created: Timestamp,
     /// Receive time of the oldest record it serves.
     pub from: Timestamp,
     /// Receive time after its newest record.
@@ -47,6 +49,7 @@ fn read(state: &State, kek: &Kek, path: &Path, unreadable: Timestamp) -> Result<
         return Ok(None);
     }
     let secret = Secret::new(file.unwrap(kek, path)?.to_vec());
-    let KeyFile { class, policy, from, until, .. } = file;
-    Ok(Some(LiveKey { class, policy, from, until, key: EpochKey::new(KeyId(id), &secret) }))
+    let KeyFile { class, policy, created, from, until, .. } = file;
+    let key = EpochKey::new(KeyId(id), &secret);
+    Ok(Some(LiveKey { class, policy, created, from, until, key }))
 }
