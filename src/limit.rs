@@ -523,6 +523,10 @@ pub const SUBJECT_VALUES_MAX: usize = 64;
 /// How long after it was found an incident must be told (GDPR, article 33).
 pub const INCIDENT_TIME: Duration = Duration::from_secs(72 * 3600);
 
+/// Values of one record that may be pseudonyms and are looked at more closely by a leak audit, each of which takes a search
+/// of the record; of the others nobody can tell.
+pub const TOLD_APART_MAX: usize = 64;
+
 /// Records of each class that a leak audit looks through unless told otherwise, spread over all there are.
 pub const AUDIT_RECORDS: u64 = 10_000;
 

@@ -20,15 +20,16 @@ pub use incidents::{Incident, Incidents, Seen};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::act::{Envelope, Orders, Part, State, Tally, original, splice};
 use crate::action::{Action, Shape};
 use crate::clock::Timestamp;
-use crate::detect::{Finding, Scratch, Wanted};
+use crate::detect::{Finding, RuleId, Scratch, Wanted};
 use crate::entity::Entity;
 use crate::keys::belief::add;
 use crate::keys::{EpochKey, KeyId};
-use crate::limit::TEND_EVERY;
+use crate::limit::{TEND_EVERY, TOLD_APART_MAX};
 use crate::mark;
 use crate::policy::Policy;
 use crate::record::ClassId;
@@ -56,7 +57,7 @@ pub type Kind = (String, String);
 pub struct Audit<'a> {
     policy: &'a Policy,
     /// What no log should hold.
-    never: Wanted,
+    never: Arc<Wanted>,
     /// The keys whose pseudonyms may stand in records, where they are there.
     live: &'a [LiveKey],
     /// Nothing that it makes is kept: it shows what a policy would still change.
@@ -64,11 +65,17 @@ pub struct Audit<'a> {
     scratch: Scratch,
     state: State,
     findings: Vec<Finding>,
+    /// Of a text, those that the policy is to say of whether it would change them.
+    open: Vec<Finding>,
     /// Findings in a text with another value in it.
     others: Vec<Finding>,
     again: Vec<u8>,
     /// What the record in hand holds.
-    here: Vec<(Entity, String)>,
+    here: Vec<(Entity, RuleId)>,
+    /// Of its values that may be pseudonyms, how many were looked at more closely.
+    told_apart: usize,
+    /// Nobody asks what it counts.
+    tally: Tally,
     leaks: BTreeMap<Kind, Leak>,
     unclear: u64,
     records: u64,
@@ -80,6 +87,8 @@ enum Verdict {
     Clean,
     Unclear,
     Leak,
+    /// Clean if the policy leaves it as it is.
+    Open,
 }
 
 impl<'a> Audit<'a> {
@@ -89,15 +98,18 @@ impl<'a> Audit<'a> {
         let strength = entities.iter().map(|entity| u8::from(is_never_logged(entities.name(entity))));
         Audit {
             policy,
-            never: Wanted::new(strength.collect()),
+            never: Arc::new(Wanted::new(strength.collect())),
             live: &[],
             key: EpochKey::new(KeyId(*b"kaaaa"), &Secret::new(vec![0; 32])),
             scratch: Scratch::default(),
             state: State::default(),
             findings: Vec::new(),
+            open: Vec::new(),
             others: Vec::new(),
             again: Vec::new(),
             here: Vec::new(),
+            told_apart: 0,
+            tally: Tally::default(),
             leaks: BTreeMap::new(),
             unclear: 0,
             records: 0,
@@ -113,6 +125,7 @@ impl<'a> Audit<'a> {
     pub fn look(&mut self, envelope: &Envelope<'_>) {
         self.records += 1;
         self.here.clear();
+        self.told_apart = 0;
         let class = self.policy.class_named(envelope.class).unwrap_or(ClassId(0));
         for (part, text) in [
             (Part::Header, envelope.host),
@@ -126,9 +139,10 @@ impl<'a> Audit<'a> {
                 self.look_in(envelope, class, part, text);
             }
         }
-        let received = envelope.received;
-        for (entity, rule) in std::mem::take(&mut self.here) {
-            let entity = self.policy.rules().entities().name(entity).to_owned();
+        let (received, rules) = (envelope.received, self.policy.rules());
+        for (entity, rule) in &self.here {
+            let (entity, rule) =
+                (rules.entities().name(*entity).to_owned(), rules.rule_name(*rule).to_owned());
             let first = Leak { rule, records: 0, first: received, last: received };
             let leak = self.leaks.entry((envelope.class.to_owned(), entity)).or_insert(first);
             leak.records += 1;
@@ -152,22 +166,55 @@ impl<'a> Audit<'a> {
     }
 
     fn look_in(&mut self, envelope: &Envelope<'_>, class: ClassId, part: Part, text: &[u8]) {
-        let policy = self.policy;
-        for wanted in [policy.wanted(class), &self.never.clone()] {
+        let (policy, never) = (self.policy, Arc::clone(&self.never));
+        for wanted in [policy.wanted(class), &never] {
             let mut findings = std::mem::take(&mut self.findings);
             findings.clear();
             policy.rules().find(wanted, &mut self.scratch, text, &mut findings);
             for finding in &findings {
-                let verdict = match self.verdict(class, part, text, finding) {
-                    Verdict::Unclear => self.tell_apart(envelope, class, text, finding),
-                    verdict => verdict,
-                };
-                self.unclear += u64::from(verdict == Verdict::Unclear);
-                if verdict == Verdict::Leak && self.here.iter().all(|(entity, _)| *entity != finding.entity) {
-                    self.here.push((finding.entity, policy.rules().rule_name(finding.rule).to_owned()));
+                match self.verdict(class, text, finding) {
+                    Verdict::Clean => {}
+                    Verdict::Open => self.open.push(*finding),
+                    Verdict::Leak => self.note(finding),
+                    Verdict::Unclear => match self.tell_apart(envelope, class, text, finding) {
+                        Verdict::Leak => self.note(finding),
+                        _ => self.unclear += 1,
+                    },
                 }
             }
             self.findings = findings;
+            self.close(class, part, text);
+        }
+    }
+
+    /// Asks the policy of what is open: of all values of an entity together, for it nearly always leaves them alone, and a
+    /// text that is full of them is not to be gone through once for each.
+    fn close(&mut self, class: ClassId, part: Part, text: &[u8]) {
+        let mut open = std::mem::take(&mut self.open);
+        open.sort_by_key(|finding| finding.entity.index());
+        for of_one in open.chunk_by(|a, b| a.entity == b.entity) {
+            if self.holds(of_one[0].entity) || !self.changes(class, part, text, of_one) {
+                continue;
+            }
+            // The first of those that it changes.
+            let mut some = of_one;
+            while some.len() > 1 {
+                let (one, other) = some.split_at(some.len() / 2);
+                some = if self.changes(class, part, text, one) { one } else { other };
+            }
+            self.note(&some[0]);
+        }
+        open.clear();
+        self.open = open;
+    }
+
+    fn holds(&self, entity: Entity) -> bool {
+        self.here.iter().any(|(known, _)| *known == entity)
+    }
+
+    fn note(&mut self, leak: &Finding) {
+        if !self.holds(leak.entity) {
+            self.here.push((leak.entity, leak.rule));
         }
     }
 
@@ -191,7 +238,9 @@ impl<'a> Audit<'a> {
         let mut keys = live.iter().filter(served).peekable();
         // A value with escapes in it has more spellings than can be tried.
         let is_spelled = finding.form.percent > 0 || finding.form.json > 1;
-        if keys.peek().is_none() || envelope.policy != handled_by || is_spelled {
+        self.told_apart += 1;
+        let is_one_too_many = self.told_apart > TOLD_APART_MAX;
+        if keys.peek().is_none() || envelope.policy != handled_by || is_spelled || is_one_too_many {
             return Verdict::Unclear;
         }
         let value = &text[finding.span.range()];
@@ -223,20 +272,24 @@ impl<'a> Audit<'a> {
         self.others.iter().any(|other| other.span.start < there.end && there.start < other.span.end)
     }
 
-    fn verdict(&mut self, class: ClassId, part: Part, text: &[u8], finding: &Finding) -> Verdict {
+    fn verdict(&mut self, class: ClassId, text: &[u8], finding: &Finding) -> Verdict {
         let entities = self.policy.rules().entities();
         let value = &text[finding.span.range()];
         decode(value, finding.form, &mut self.again);
         if mark::is_ours(entities, text, finding.span) || mark::is_own(entities, &self.again) {
             return Verdict::Clean;
         }
-        let action = self.policy.action(class, finding.entity);
-        match action {
-            Action::Keep if is_never_logged(entities.name(finding.entity)) => return Verdict::Leak,
-            Action::Keep => return Verdict::Clean,
-            Action::Pseudonymize { shape: Shape::Ip | Shape::Digits } => return Verdict::Unclear,
-            _ => {}
+        match self.policy.action(class, finding.entity) {
+            Action::Keep if is_never_logged(entities.name(finding.entity)) => Verdict::Leak,
+            Action::Keep => Verdict::Clean,
+            Action::Pseudonymize { shape: Shape::Ip | Shape::Digits } => Verdict::Unclear,
+            _ if value.is_empty() => Verdict::Leak,
+            _ => Verdict::Open,
         }
+    }
+
+    /// Whether the policy would change these values, or one of them.
+    fn changes(&mut self, class: ClassId, part: Part, text: &[u8], findings: &[Finding]) -> bool {
         let orders = Orders {
             class,
             rules: self.policy.rules(),
@@ -247,10 +300,8 @@ impl<'a> Audit<'a> {
             table: None,
         };
         self.again.clear();
-        let one = std::slice::from_ref(finding);
-        splice(&orders, &mut self.state, part, text, one, &mut self.again, &mut Tally::default());
-        let stays = self.again == text;
-        if stays && !value.is_empty() { Verdict::Clean } else { Verdict::Leak }
+        splice(&orders, &mut self.state, part, text, findings, &mut self.again, &mut self.tally);
+        self.again != text
     }
 }
 

@@ -160,6 +160,24 @@ fn under_its_keys_a_pseudonym_is_no_leak_and_many_raw_values_are() {
     assert!(leaks["ipv4"] > 20 && leaks["ipv6"] > 200 && leaks["imei"] > 600, "{leaks:?}, {unclear} unclear");
 }
 
+/// One raw value among many that the policy left is found, wherever it stands; and each takes no search of all of them.
+#[test]
+fn one_raw_value_among_many_clean_ones_is_found() {
+    let (right, faulty) = (policy("ipv4: truncate"), policy("ipv4: truncate, email: keep"));
+    for place in [0, 1, 499, 500, 998, 999] {
+        let addresses = (0..1000).map(|nth| match nth == place {
+            true => "192.0.2.7 ".to_owned(),
+            false => format!("10.1.{}.0 ", nth % 250),
+        });
+        let text: String = addresses.collect();
+        let batch = stored(&Policy::parse("p", "policy: p\ndefault: keep\n").expect("it is right"), &[&text]);
+        let mut audit = Audit::new(&right);
+        batch.iter().for_each(|envelope| audit.look(&envelope));
+        assert_eq!(audit.leaks()[&("app".to_owned(), "ipv4".to_owned())].records, 1);
+        assert_eq!(leaks(&right, &faulty, &[&text, "to jane@example.com"]), ["email"]);
+    }
+}
+
 fn register() -> (tempfile::TempDir, Incidents) {
     let root = tempfile::tempdir().expect("a folder");
     let dir = DataDir::open_to_read(root.path()).expect("it is there");
