@@ -263,28 +263,22 @@ impl Intake {
         })
     }
 
-    /// Says what the second look found: in the log, and in the register of incidents.
+    /// Says what the second look found, in the register of incidents and in the log.
     async fn alarm(&self, policy: &Arc<Policy>, batch: &Redacted, hits: &Hits) {
         if hits.records == 0 {
             return;
         }
-        let (received, entities) = (batch.received(), policy.rules().entities());
-        let mut leaks: BTreeMap<Kind, Leak> = BTreeMap::new();
+        let (received, rules) = (batch.received(), policy.rules());
+        let mut kinds = BTreeMap::new();
         for hit in &hits.all {
-            let kind = (policy.class_name(hit.class).to_owned(), entities.name(hit.entity).to_owned());
-            let rule = policy.rules().rule_name(hit.rule).to_owned();
-            let none = Leak { rule, records: 0, first: received, last: received };
-            leaks.entry(kind).or_insert(none).records += 1;
+            kinds.entry((hit.class, hit.entity)).or_insert((hit.rule, 0)).1 += 1;
         }
-        for ((class, entity), Leak { rule, records: values, .. }) in &leaks {
-            tracing::error!(
-                class,
-                entity,
-                rule,
-                values,
-                "the second look withheld records: values were left in them"
-            );
-        }
+        let named = |((class, entity), (rule, records))| {
+            let kind: Kind = (policy.class_name(class).to_owned(), rules.entities().name(entity).to_owned());
+            let rule = rules.rule_name(rule).to_owned();
+            (kind, Leak { rule, records, first: received, last: received })
+        };
+        let leaks: BTreeMap<Kind, Leak> = kinds.into_iter().map(named).collect();
         if let Some(keeper) = self.alarm.clone() {
             let written = tokio::task::spawn_blocking(move || keeper.withheld(&leaks)).await;
             if written.is_err() {

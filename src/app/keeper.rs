@@ -19,6 +19,7 @@ use crate::config::{Queue, Settings, SinkKind};
 use crate::keys::sessions::Sessions;
 use crate::keys::{Keyring, Suppressed};
 use crate::leak::{Incidents, Kind, Leak};
+use crate::limit::TEND_EVERY;
 use crate::policy::Policy;
 use crate::queue::dead::DeadLetters;
 use crate::queue::durable::{self, Log, Place};
@@ -43,8 +44,8 @@ pub struct Keeper {
     audit: AuditLog,
     requests: Register,
     incidents: Incidents,
-    /// When the register was told last of what the second look withheld, by kind.
-    told: Mutex<BTreeMap<Kind, Timestamp>>,
+    /// When the register was told last of what the second look withheld, by kind, and how long it is not told again.
+    told: Mutex<BTreeMap<Kind, (Timestamp, Duration)>>,
     suppressions: Suppressions,
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
@@ -243,23 +244,36 @@ impl Keeper {
     }
 
     /// Opens an incident for each kind of value that the second look withheld, or says of an open one that it was found
-    /// again, once an hour at most. Blocks.
+    /// again, and says so in the log: once an hour at most, for a value that is left in one record is left in many. Blocks.
     pub fn withheld(&self, leaks: &BTreeMap<Kind, Leak>) {
         let now = self.time.now();
         for (kind, leak) in leaks {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.get(kind).is_some_and(|at| *at <= now && now < *at + ALARM_PAUSE) {
+            if told.get(kind).is_some_and(|(at, pause)| *at <= now && now < *at + *pause) {
                 continue;
             }
-            match self.incidents.found(EGRESS, kind, leak, now) {
+            let ((class, entity), Leak { rule, records: values, .. }) = (kind, leak);
+            tracing::error!(
+                class,
+                entity,
+                rule,
+                values,
+                "the second look withheld records: values were left in them; told once an hour"
+            );
+            let pause = match self.incidents.found(EGRESS, kind, leak, now) {
                 Ok(seen) => {
-                    told.insert(kind.clone(), now);
                     tracing::error!(incident = seen.id(), "see `logveil incident list`");
+                    ALARM_PAUSE
                 }
-                Err(error) => tracing::error!(%error, "cannot write to the register of incidents"),
-            }
+                Err(error) => {
+                    tracing::error!(%error, "cannot write to the register of incidents");
+                    TEND_EVERY
+                }
+            };
+            told.insert(kind.clone(), (now, pause));
+            drop(told);
+            self.count_registers();
         }
-        self.count_registers();
     }
 
     /// Reads who is suppressed, if the file changed since; says whether it did. What cannot be read changes nothing.
