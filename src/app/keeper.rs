@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::counts;
 use super::dead::count_left;
+use super::refusals::Refusals;
 use crate::act::Redacted;
 use crate::aggregate::{self, Book};
 use crate::archive::{self, Archive};
@@ -26,7 +27,7 @@ use crate::queue::durable::{self, Log, Place};
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::subject::Register;
 use crate::telemetry::{Metrics, SinkError};
-use crate::vault::{self, Act, AuditLog, DataDir, Kek, Suppressions, Tended, Timekeeper, Vault};
+use crate::vault::{self, Act, AuditLog, DataDir, Kek, Outcome, Suppressions, Tended, Timekeeper, Vault};
 
 /// The place of what the second look withheld, where incidents name stores: no store can have its name.
 const EGRESS: &str = "(egress)";
@@ -46,6 +47,7 @@ pub struct Keeper {
     incidents: Incidents,
     /// When the register was told last of what the second look withheld, by kind, and how long it is not told again.
     told: Mutex<BTreeMap<Kind, (Timestamp, Duration)>>,
+    refusals: Refusals,
     suppressions: Suppressions,
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
@@ -108,6 +110,7 @@ impl Keeper {
             requests,
             incidents,
             told: Mutex::default(),
+            refusals: Refusals::default(),
             suppressions,
             suppressed,
             metrics,
@@ -214,7 +217,12 @@ impl Keeper {
     }
 
     /// Says in the audit log what was done. A log that cannot be written hinders nobody from mending a running program.
+    /// Of many refusals some are told.
     pub fn audited(&self, act: Act) {
+        if act.outcome == Outcome::Refused {
+            self.metrics.acts_refused.with_label_values(&[&*act.act]).inc();
+        }
+        let Some(act) = self.refusals.told(act) else { return };
         if let Err(error) = self.audit.say(act) {
             tracing::error!(%error, "cannot write to the audit log");
         }

@@ -24,6 +24,7 @@ mod intake;
 mod keeper;
 mod live;
 mod orders;
+mod refusals;
 mod reload;
 pub mod remote;
 mod start;

@@ -81,6 +81,7 @@ metrics! {
     sent_bytes: IntCounterVec "logveil_sent_bytes_total" [sink] "Clean bytes that a sink confirmed.";
     records_refused: IntCounterVec "logveil_records_refused_total" [sink] "Records that a sink refused for good.";
     dead_letters: IntCounterVec "logveil_dead_letters_total" [sink] "Records that a sink refused for good and that were kept as dead letters.";
+    acts_refused: IntCounterVec "logveil_acts_refused_total" [act] "What was asked of the running program and refused.";
     dead_letters_lost: IntCounterVec "logveil_dead_letters_lost_total" [sink reason] "Dead letters that are gone and were not sent again: `full` (the oldest, given up at the bound), `damaged` (each file of which that is not known counts as one), `expired` (their class's limit passed).";
     dead_letter_bytes: IntGaugeVec "logveil_dead_letters_waiting_bytes" [sink] "Bytes of dead letters on disk that were not sent again.";
     dead_letter_errors: IntCounter "logveil_dead_letter_errors_total" [] "Attempts to write or read dead letters that failed; the sink waits.";
