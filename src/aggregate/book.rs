@@ -4,6 +4,7 @@ Counts on disk: hours that are open, exact, and days of hours that are closed, a
 ```text
 aggregates/open            header frame*        the hours that are not over: what was counted, a frame a group of batches
 aggregates/2026-11-28      header nonce sealed  the closed hours of a day (UTC)
+aggregates/2026-11-28.damaged, 2026-11-28.open.damaged   what was no day, or no file of open hours, when it was met then
 aggregates/key/counts.key                       what both are sealed under, wrapped by the key-encryption key
 frame = length(4) nonce(24) sealed
 ```
@@ -13,10 +14,13 @@ fails nothing is counted, and the next one writes all open hours anew into a fil
 putting its day in place whole; an hour that stands in its day is not open any more, whatever the other file holds. So
 a crash at any step counts nothing twice and loses nothing that was acknowledged. A record that comes for an hour that
 is closed counts in the oldest hour that is not: what is published once does not change.
+
+Once an hour stands in its day, what was exact of it is destroyed with the file that held it, before any day is: a day that
+is gone tells of no hour any more that it was closed. What cannot be read is set aside and told, and destroyed by its date.
 */
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,7 +107,7 @@ pub struct Tended {
     pub closed: usize,
     /// Days that were due and are destroyed.
     pub destroyed: usize,
-    /// Days that could not be read, and were set aside.
+    /// Days, and files of open hours, that could not be read and were set aside.
     pub damaged: usize,
 }
 
@@ -121,6 +125,12 @@ struct Inner {
     open: BTreeMap<Hour, Open>,
     /// The open hours' file; none where it is to be written anew.
     file: Option<Appended>,
+    /// Whether the file holds hours that are over.
+    stale: bool,
+    /// Whether it holds what was not written.
+    spoiled: bool,
+    /// Files that were set aside, until it is told.
+    damaged: usize,
     /// No hour before it is open.
     floor: Hour,
     /// Shortest limit of the hours in a day, by the day's start.
@@ -144,9 +154,17 @@ impl Book {
     /// Reads what is open. Nothing is made before something is counted.
     pub fn open(dir: Arc<DataDir>, kek: Arc<Kek>) -> Result<Book, Error> {
         vault::destroy_leftovers(&dir, ROOT)?;
-        let seal = Seal::read(&dir, &kek)?;
-        let mut inner =
-            Inner { seal, open: BTreeMap::new(), file: None, floor: Hour(i64::MIN), days: BTreeMap::new() };
+        vault::destroy_temporary(&dir, &dir.join(OPEN))?;
+        let mut inner = Inner {
+            seal: Seal::read(&dir, &kek)?,
+            open: BTreeMap::new(),
+            file: None,
+            stale: false,
+            spoiled: false,
+            damaged: 0,
+            floor: Hour(i64::MIN),
+            days: BTreeMap::new(),
+        };
         if let Some(seal) = &inner.seal {
             for (start, path) in days(&dir)? {
                 let Some(day) = seal.day(&path)? else { continue };
@@ -156,9 +174,10 @@ impl Book {
                     inner.floor = inner.floor.max(Hour(hour.hour).next());
                 }
             }
-            inner.open = seal.frames(&dir.join(OPEN))?;
-            let floor = inner.floor;
+            (inner.open, inner.spoiled) = seal.frames(&dir.join(OPEN))?;
+            let (floor, read) = (inner.floor, inner.open.len());
             inner.open.retain(|hour, _| *hour >= floor);
+            inner.stale = inner.open.len() < read;
         }
         Ok(Book { dir, kek, inner: Mutex::new(inner) })
     }
@@ -174,7 +193,7 @@ impl Book {
             inner.seal = Some(Seal::make(&self.dir, &self.kek, now)?);
         }
         let more = inner.fitted(counts, by, now);
-        self.write(inner, &more)?;
+        self.write(inner, &more, now)?;
         merge(&mut inner.open, &more);
         Ok(())
     }
@@ -187,39 +206,53 @@ impl Book {
         let floor = inner.floor(moments.now);
         let over: Vec<Hour> = inner.open.range(..floor).map(|(hour, _)| *hour).collect();
         for hour in over {
-            tended.damaged += usize::from(self.close(inner, hour)?);
+            self.close(inner, hour)?;
             tended.closed += 1;
         }
-        if tended.closed > 0 {
-            self.write(inner, &BTreeMap::new())?;
+        if inner.stale || inner.spoiled {
+            self.write(inner, &BTreeMap::new(), moments.now)?;
         }
-        let Some(believed) = moments.destroyable else { return Ok(tended) };
-        let due = |(start, own): (&Timestamp, &Duration)| {
-            let limit = ttl.map_or(*own, |ttl| ttl.duration().min(*own));
-            (ends(*start, limit) <= believed).then_some(*start)
-        };
-        let due: Vec<Timestamp> = inner.days.iter().filter_map(due).collect();
-        for start in due {
-            let path = self.dir.join(&day_name(start));
-            self.dir.disk().destroy(&path).map_err(vault::Error::io(&path))?;
-            inner.days.remove(&start);
-            tended.destroyed += 1;
+        tended.damaged = std::mem::take(&mut inner.damaged);
+        if let Some(believed) = moments.destroyable {
+            tended.destroyed = self.destroy_due(inner, ttl, believed)?;
         }
         Ok(tended)
     }
 
-    /// Puts an hour into its day, and forgets what is not shown. True if the day could not be read and was set aside.
-    fn close(&self, inner: &mut Inner, hour: Hour) -> Result<bool, Error> {
-        let (Some(seal), Some(open)) = (&inner.seal, inner.open.get(&hour)) else { return Ok(false) };
+    /// Destroys what is due of days, readable or not, and of what was set aside; says how many files. To be called when
+    /// the open hours' file has none that are over: of one that a destroyed day had nobody would know.
+    fn destroy_due(&self, inner: &mut Inner, ttl: Option<Ttl>, believed: Timestamp) -> Result<usize, Error> {
+        let mut destroyed = 0;
+        for Lying { start, path, what } in lying(&self.dir)? {
+            let own = match what {
+                What::Day => inner.days.get(&start).copied().or(ttl.map(Ttl::duration)),
+                What::DamagedDay => ttl.map(Ttl::duration),
+                What::DamagedOpen => None,
+            };
+            let own = own.unwrap_or(UNREAD_LIFE);
+            let limit = ttl.map_or(own, |ttl| ttl.duration().min(own));
+            if ends(start, limit) <= believed {
+                self.dir.disk().destroy(&path).map_err(vault::Error::io(&path))?;
+                if what == What::Day {
+                    inner.days.remove(&start);
+                }
+                destroyed += 1;
+            }
+        }
+        Ok(destroyed)
+    }
+
+    /// Puts an hour into its day, and forgets what is not shown. A day that cannot be read is set aside.
+    fn close(&self, inner: &mut Inner, hour: Hour) -> Result<(), Error> {
+        let (Some(seal), Some(open)) = (&inner.seal, inner.open.get(&hour)) else { return Ok(()) };
         let start = day_of(hour.start());
         let path = self.dir.join(&day_name(start));
-        let mut damaged = false;
         let mut day = match seal.day(&path)? {
             Some(day) => day,
             None if path.exists() => {
                 let aside = path.with_extension("damaged");
                 self.dir.disk().rename(&path, &aside).map_err(vault::Error::io(&path))?;
-                damaged = true;
+                inner.damaged += 1;
                 Vec::new()
             }
             None => Vec::new(),
@@ -235,13 +268,14 @@ impl Book {
         *limit = (*limit).min(Duration::from_secs(open.ttl_s));
         inner.floor = inner.floor.max(hour.next());
         inner.open.remove(&hour);
-        // The other file still has it, which means nothing any more.
-        inner.file = None;
-        Ok(damaged)
+        // The other file still has it, which means nothing any more, and is to be gone.
+        (inner.file, inner.stale) = (None, true);
+        Ok(())
     }
 
-    /// Appends `more`, or writes all that is open and `more` anew.
-    fn write(&self, inner: &mut Inner, more: &BTreeMap<Hour, Open>) -> Result<(), Error> {
+    /// Appends `more`, or writes all that is open and `more` anew. What is no count of ours is set aside first, and what is
+    /// over is destroyed.
+    fn write(&self, inner: &mut Inner, more: &BTreeMap<Hour, Open>, now: Timestamp) -> Result<(), Error> {
         let Some(seal) = &inner.seal else { return Ok(()) };
         let path = self.dir.join(OPEN);
         let disk = self.dir.disk();
@@ -255,10 +289,23 @@ impl Book {
             return Ok(());
         }
         inner.file = None;
+        if inner.spoiled {
+            let aside = self.dir.join(&format!("{}.open.damaged", day_name(day_of(now))));
+            // Read whole before, or not: then it is longer than any of ours.
+            let content = read_bounded(&path, AGGREGATE_FILE_BYTES_MAX).unwrap_or_default();
+            disk.replace(&aside, &content).map_err(vault::Error::io(&aside))?;
+            (inner.spoiled, inner.damaged) = (false, inner.damaged + 1);
+        }
         let mut all = inner.open.clone();
         merge(&mut all, more);
         let frame = if all.is_empty() { Vec::new() } else { seal.frame(0, &all)? };
-        disk.replace(&path, &[HEADER, &frame].concat()).map_err(vault::Error::io(&path))?;
+        let content = [HEADER, &frame].concat();
+        let written = match inner.stale && path.exists() {
+            true => disk.replace_secret(&path, &content),
+            false => disk.replace(&path, &content),
+        };
+        written.map_err(vault::Error::io(&path))?;
+        inner.stale = false;
         let file = OpenOptions::new().append(true).open(&path).map_err(vault::Error::io(&path))?;
         inner.file = Some(Appended { file, frames: u64::from(!frame.is_empty()), bytes: 0 });
         Ok(())
@@ -318,8 +365,8 @@ pub fn read(dir: &DataDir, kek: &Kek, now: Timestamp) -> Result<(Vec<Published>,
     let (mut hours, mut damaged) = (Vec::new(), 0);
     let Some(seal) = Seal::read(dir, kek)? else { return Ok((hours, 0)) };
     for (start, path) in days(dir)? {
-        let Some(day) = seal.day(&path)? else {
-            // One that is gone was due.
+        // One that cannot be read, for whatever reason, hides no other; one that is gone was due.
+        let Ok(Some(day)) = seal.day(&path) else {
             damaged += usize::from(path.exists());
             continue;
         };
@@ -342,25 +389,45 @@ fn ends(start: Timestamp, limit: Duration) -> Timestamp {
     add(start, limit.saturating_sub(Duration::from_secs(HOUR_S as u64)))
 }
 
+/// How long what cannot be read is kept where no limit of it is known: somebody may ask what became of it.
+const UNREAD_LIFE: Duration = Duration::from_secs(2 * 86_400);
+
+/// A file with a date in its name.
+struct Lying {
+    start: Timestamp,
+    path: PathBuf,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Day,
+    DamagedDay,
+    DamagedOpen,
+}
+
 /// The days that there are, in order.
 fn days(dir: &DataDir) -> Result<Vec<(Timestamp, PathBuf)>, Error> {
-    let root = dir.join(ROOT);
-    let mut days = Vec::new();
-    let entries = match fs::read_dir(&root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(days),
-        entries => entries.map_err(vault::Error::io(&root))?,
-    };
-    for entry in entries {
-        let path = entry.map_err(vault::Error::io(&root))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        if name.len() == 10
-            && let Ok(start) = format!("{name}T00:00:00Z").parse()
-        {
-            days.push((start, path));
-        }
-    }
+    let days = lying(dir)?.into_iter().filter(|lying| lying.what == What::Day);
+    let mut days: Vec<_> = days.map(|day| (day.start, day.path)).collect();
     days.sort();
     Ok(days)
+}
+
+/// Everything that has a date.
+fn lying(dir: &DataDir) -> Result<Vec<Lying>, Error> {
+    let dated = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
+        let what = match name.get(10..)? {
+            "" => What::Day,
+            ".damaged" => What::DamagedDay,
+            ".open.damaged" => What::DamagedOpen,
+            _ => return None,
+        };
+        let start = format!("{}T00:00:00Z", name.get(..10)?).parse().ok()?;
+        Some(Lying { start, path, what })
+    };
+    Ok(vault::entries(&dir.join(ROOT))?.into_iter().filter_map(dated).collect())
 }
 
 fn day_of(at: Timestamp) -> Timestamp {
@@ -453,15 +520,25 @@ impl Seal {
         Ok([length.to_le_bytes().as_slice(), &sealed].concat())
     }
 
-    /// The open hours. What a crash left of a last frame was never acknowledged, and ends the file.
-    fn frames(&self, path: &Path) -> Result<BTreeMap<Hour, Open>, Error> {
+    /// The open hours, and whether something in the file is not what was written. What a crash left of a last frame was never
+    /// acknowledged, and ends the file.
+    fn frames(&self, path: &Path) -> Result<(BTreeMap<Hour, Open>, bool), Error> {
         let mut open = BTreeMap::new();
-        let Some(Some(content)) = content(path)? else { return Ok(open) };
+        let content = match content(path)? {
+            None => return Ok((open, false)),
+            Some(None) => return Ok((open, true)),
+            Some(Some(content)) => content,
+        };
         let (mut rest, mut number) = (content.as_slice(), 0);
         while let Some((length, behind)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_le_bytes(*length) as usize;
-            let Some((sealed, behind)) = behind.split_at_checked(length) else { break };
-            let Some(hours) = self.unseal(&frame_bound(number), sealed) else { break };
+            let length = u32::from_le_bytes(*length);
+            let Some((sealed, behind)) = behind.split_at_checked(length as usize) else {
+                return Ok((open, u64::from(length) > AGGREGATE_FILE_BYTES_MAX));
+            };
+            let Some(hours) = self.unseal(&frame_bound(number), sealed) else {
+                // A crash may leave the length of a file, and zeros in it.
+                return Ok((open, rest.iter().any(|byte| *byte != 0)));
+            };
             for hour in hours {
                 let cells = hour.rows.into_iter();
                 let cells =
@@ -471,7 +548,7 @@ impl Seal {
             }
             (rest, number) = (behind, number + 1);
         }
-        Ok(open)
+        Ok((open, false))
     }
 }
 

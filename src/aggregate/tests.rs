@@ -226,8 +226,87 @@ fn a_closing_that_fails_counts_nothing_twice() {
         book.tend(None, &moments(after)).unwrap();
         let shown = [shown(START, &[("/cart", 7)])];
         assert_eq!(shelf.read(after), shown, "after {operations} operations, crash: {crash}");
+        // Nothing exact is left of it, and so nothing comes back when its day is destroyed.
+        let folder = shelf.root.path().join("data/aggregates");
+        assert_eq!(std::fs::metadata(folder.join("open")).unwrap().len(), 21, "a header");
+        let late = after + std::time::Duration::from_secs(400 * 86_400);
+        assert_eq!(book.tend(None, &moments(late)).unwrap().destroyed, 1);
+        drop(book);
+        let book = shelf.book(Disk::real());
+        assert_eq!(book.tend(None, &moments(late)).unwrap(), Tended::default());
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "the key and the open hours");
     }
     assert!(failed > 10, "it failed {failed} times");
+}
+
+/// A day is destroyed after the exact counts of its hours are, wherever the program is stopped.
+#[test]
+fn an_hour_of_a_destroyed_day_does_not_come_back() {
+    let late = at(START) + std::time::Duration::from_secs(500 * 86_400);
+    for operations in 0..40 {
+        let shelf = Shelf::new();
+        shelf.book(Disk::real()).add(counts(at(START), "/cart", 7), &wanted(), at(START)).unwrap();
+        let disk = Disk::stopping_after(0);
+        disk.relieve();
+        let book = shelf.book(disk.clone());
+        disk.break_down_after(operations);
+        // The hour is closed, its file written anew, its day destroyed: all of it is due.
+        let ended = book.tend(None, &moments(late)).is_ok();
+        drop(book);
+        let book = shelf.book(Disk::real());
+        book.tend(None, &moments(late)).unwrap();
+        assert_eq!(shelf.read(at(START)), [], "after {operations} operations");
+        drop(book);
+        assert_eq!(shelf.book(Disk::real()).tend(None, &moments(late)).unwrap(), Tended::default());
+        if ended {
+            assert!(operations > 8, "{operations} operations");
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn what_cannot_be_read_is_set_aside_and_destroyed_by_its_date() {
+    let shelf = Shelf::new();
+    let folder = shelf.root.path().join("data/aggregates");
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let day = |days: u64| at("2026-11-28T00:00:00Z") + std::time::Duration::from_secs(days * 86_400);
+    let book = shelf.book(Disk::real());
+    for hour in 0..2 {
+        let start = at(START) + std::time::Duration::from_secs(hour * 3600);
+        book.add(counts(start, "/cart", 4), &wanted(), start).unwrap();
+    }
+    drop(book);
+    // A bit of the second frame: the first one stands.
+    let mut open = std::fs::read(folder.join("open")).unwrap();
+    *open.last_mut().unwrap() ^= 1;
+    std::fs::write(folder.join("open"), &open).unwrap();
+    let book = shelf.book(Disk::real());
+    assert_eq!(book.tend(None, &moments(at(START))).unwrap().damaged, 1);
+    assert_eq!(names(), ["2026-11-28.open.damaged", "key", "open"]);
+    assert_eq!(std::fs::read(folder.join("2026-11-28.open.damaged")).unwrap(), open);
+    book.tend(None, &moments(day(1))).unwrap();
+    assert_eq!(shelf.read(day(1)), [shown(START, &[("/cart", 4)])]);
+    assert_eq!(book.tend(None, &moments(day(2))).unwrap().destroyed, 1, "exact counts do not stay");
+    drop(book);
+    // A day that is damaged hides no other, and goes with the limit that the policy has by now.
+    std::fs::write(folder.join("2026-11-27"), "logveil-aggregates/1\nnot sealed").unwrap();
+    std::fs::write(folder.join("2026-11-26.damaged"), "x").unwrap();
+    let dir = DataDir::open_to_read(&shelf.root.path().join("data")).unwrap();
+    let (hours, damaged) = read(&dir, &shelf.kek, day(2)).unwrap();
+    assert_eq!((hours.len(), damaged), (1, 1));
+    let book = shelf.book(Disk::real());
+    let tend = |days: u64| book.tend(Some(Ttl::days(30)), &moments(day(days))).unwrap().destroyed;
+    assert_eq!((tend(27), tend(28), tend(29), tend(30)), (0, 1, 1, 1));
+    assert_eq!(names(), ["key", "open"]);
 }
 
 proptest! {

@@ -54,7 +54,10 @@ pub fn tend(keeper: &Keeper, policy: &Policy) {
                 tracing::info!(days = destroyed, "destroyed counts that were due");
             }
             if damaged > 0 {
-                tracing::error!(days = damaged, "counts of a day cannot be read; see aggregates/*.damaged");
+                tracing::error!(
+                    files = damaged,
+                    "counts cannot be read and were set aside; see aggregates/*.damaged"
+                );
             }
         }
         Err(error) => tracing::error!(%error, "cannot look after the counts; trying again"),

@@ -154,8 +154,13 @@ impl Disk {
 
     fn write_over(&self, file: &mut File) -> io::Result<()> {
         self.step(Needs::Nothing)?;
-        let length = file.metadata()?.len().min(VAULT_FILE_BYTES_MAX);
-        file.write_all(&vec![b'-'; length as usize])?;
+        let mut left = file.metadata()?.len();
+        let dashes = vec![b'-'; left.min(VAULT_FILE_BYTES_MAX) as usize];
+        while left > 0 {
+            let some = left.min(dashes.len() as u64);
+            file.write_all(&dashes[..some as usize])?;
+            left -= some;
+        }
         self.step(Needs::Nothing)?;
         flush(file)
     }

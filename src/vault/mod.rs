@@ -549,6 +549,12 @@ pub(crate) fn destroy_leftovers(dir: &DataDir, root: &str) -> Result<(), Error> 
     Ok(())
 }
 
+/// Destroys what a stop in the middle of replacing a file left beside it.
+pub(crate) fn destroy_temporary(dir: &DataDir, path: &Path) -> Result<(), Error> {
+    let left = disk::temporary(path);
+    dir.disk().destroy(&left).map_err(Error::io(&left))
+}
+
 /// The entries of a directory; none if it is not there.
 pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = match fs::read_dir(dir) {
