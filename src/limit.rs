@@ -13,6 +13,9 @@ pub const ROUTE_PARTS_MAX: usize = 8;
 /// Words that a policy may add to those of route templates.
 pub const ROUTE_WORDS_MAX: usize = 1024;
 
+/// Longest of these words, in bytes: longer parts of a path are not looked up.
+pub const ROUTE_WORD_BYTES_MAX: usize = 40;
+
 /// Cells that are counted apart in an hour: a thousand routes with four statuses each. Others count as the rest.
 pub const AGGREGATE_CELLS_MAX: usize = 4096;
 

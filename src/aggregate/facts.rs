@@ -64,7 +64,7 @@ pub(super) fn of<'a>(envelope: &Envelope<'a>) -> Facts<'a> {
         let mut of_line = Facts { rank: ROUTES.len(), ..Facts::default() };
         let all_fields = walk::logfmt(message, |key, value| {
             if let walk::Value::Text(span) = value {
-                of_line.take(&message[key.range()], || Cow::Borrowed(&message[span.range()]));
+                of_line.take("", &message[key.range()], || Cow::Borrowed(&message[span.range()]));
             }
         });
         if all_fields {
@@ -75,7 +75,7 @@ pub(super) fn of<'a>(envelope: &Envelope<'a>) -> Facts<'a> {
         let structured = envelope.structured;
         walk::structured(structured, |key, value| {
             if let walk::Value::Text(span) = value {
-                facts.take(&structured[key.range()], || Cow::Borrowed(&structured[span.range()]));
+                facts.take("", &structured[key.range()], || Cow::Borrowed(&structured[span.range()]));
             }
         });
     }
@@ -98,21 +98,24 @@ impl<'a> Facts<'a> {
                     }
                 }
                 Kind::String | Kind::Number => {
-                    let name: Cow<'_, [u8]> = match above {
-                        "" | ATTRIBUTES => Cow::Borrowed(key),
-                        above => Cow::Owned([above.as_bytes(), b".", key].concat()),
-                    };
-                    self.take(&name, || value.plain());
+                    let above = if above == ATTRIBUTES { "" } else { above };
+                    self.take(above, key, || value.plain());
                 }
                 Kind::Object | Kind::Array | Kind::Boolean | Kind::Null => {}
             }
         }
     }
 
-    /// Takes a field in, if its name is one of ours and better than that of what is known.
-    fn take(&mut self, name: &[u8], value: impl FnOnce() -> Cow<'a, [u8]>) {
-        let place =
-            |names: &[&str]| names.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name));
+    /// Takes a field in, if its name is one of ours and better than that of what is known: `above.key`, or the key alone.
+    fn take(&mut self, above: &str, key: &[u8], value: impl FnOnce() -> Cow<'a, [u8]>) {
+        let is_it = |known: &str| {
+            let below = match above {
+                "" => Some(known),
+                above => known.strip_prefix(above).and_then(|rest| rest.strip_prefix('.')),
+            };
+            below.is_some_and(|below| below.as_bytes().eq_ignore_ascii_case(key))
+        };
+        let place = |names: &[&str]| names.iter().position(|known| is_it(known));
         match place(ROUTES) {
             Some(rank) if rank < self.rank => (self.rank, self.route) = (rank, Some(value())),
             Some(_) => {}

@@ -85,9 +85,12 @@ impl Hour {
 /// How many records of each cell, by hour.
 pub type Counts = BTreeMap<Hour, BTreeMap<Cell, u64>>;
 
-/// Counts the records of the classes that a policy counts.
-pub fn count<'a>(batches: impl IntoIterator<Item = &'a Redacted>, wanted: &Aggregates) -> Counts {
-    let words = Words::new(&wanted.words);
+/// Counts the records of the classes that a policy counts. `words` are made of its own.
+pub fn count<'a>(
+    batches: impl IntoIterator<Item = &'a Redacted>,
+    wanted: &Aggregates,
+    words: &Words,
+) -> Counts {
     let mut counts = Counts::new();
     let mut route = String::new();
     for batch in batches {

@@ -8,7 +8,7 @@ asked what looks like an identifier: what is not on the list does not pass.
 use std::collections::HashMap;
 
 use super::{Cell, NO_ROUTE};
-use crate::limit::ROUTE_PARTS_MAX;
+use crate::limit::{ROUTE_PARTS_MAX, ROUTE_WORD_BYTES_MAX};
 
 /// Parts of paths that name a thing and nobody. A policy adds those of its own service.
 const WORDS: &[&str] = &[
@@ -256,10 +256,13 @@ impl Words {
                 break;
             }
             out.push('/');
-            let known = match part.iter().any(u8::is_ascii_uppercase) {
-                true => self.0.get(part.to_ascii_lowercase().as_slice()),
-                false => self.0.get(part),
-            };
+            // Longer than any word is none.
+            let mut lower = [0; ROUTE_WORD_BYTES_MAX];
+            let known = lower.get_mut(..part.len()).and_then(|lower| {
+                lower.copy_from_slice(part);
+                lower.make_ascii_lowercase();
+                self.0.get(&*lower)
+            });
             out.push_str(known.map_or("{}", |word| word));
         }
         if out.is_empty() {

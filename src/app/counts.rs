@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::keeper::Keeper;
 use super::live::Now;
-use crate::aggregate::{Tended, count};
+use crate::aggregate::{Tended, Words, count};
 use crate::clock::Clock;
 use crate::policy::Policy;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
@@ -19,12 +19,14 @@ pub const NAME: &str = "(aggregates)";
 pub struct CountsSink {
     keeper: Arc<Keeper>,
     now: Now,
+    /// Of the policy that was in force last.
+    words: Option<(Arc<Policy>, Words)>,
 }
 
 impl CountsSink {
     /// Counts as the policy says that `now` has.
     pub fn new(keeper: Arc<Keeper>, now: Now) -> CountsSink {
-        CountsSink { keeper, now }
+        CountsSink { keeper, now, words: None }
     }
 }
 
@@ -33,9 +35,12 @@ impl Sink for CountsSink {
         let policy = Arc::clone(&self.now.look().policy);
         // A reload may have come in between: then there is nothing to count any more.
         let Some(wanted) = policy.aggregates() else { return Verdict::Accept };
+        self.words.take_if(|(of, _)| !Arc::ptr_eq(of, &policy));
+        let fresh = || (Arc::clone(&policy), Words::new(&wanted.words));
+        let (_, words) = self.words.get_or_insert_with(fresh);
         let batches = delivery.batches();
         let added = tokio::task::block_in_place(|| {
-            let counts = count(batches.iter().map(Arc::as_ref), wanted);
+            let counts = count(batches.iter().map(Arc::as_ref), wanted, words);
             self.keeper.counts().add(counts, wanted, self.keeper.time().now())
         });
         match added {

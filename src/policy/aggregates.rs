@@ -13,7 +13,7 @@ aggregates:
 
 use super::read::Reader;
 use super::section;
-use crate::limit::{AGGREGATE_LEAST_MAX, ROUTE_WORDS_MAX};
+use crate::limit::{AGGREGATE_LEAST_MAX, ROUTE_WORD_BYTES_MAX, ROUTE_WORDS_MAX};
 use crate::ttl::Ttl;
 use crate::yaml::Field;
 
@@ -78,7 +78,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'_, 'a>, field: &Field<'a>) -> Option
 fn word(field: &Field<'_>) -> Option<String> {
     let is_word = |text: &str| {
         let sign = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        (1..=40).contains(&text.len())
+        (1..=ROUTE_WORD_BYTES_MAX).contains(&text.len())
             && text.bytes().all(sign)
             && text.bytes().any(|b| b.is_ascii_alphabetic())
     };
