@@ -170,20 +170,31 @@ setTimeout(() => transport.flush().then(() => process.exit(0)), 500)
     ));
 }
 
+/// It sends what it holds once a second, and at its end waits for no answer that is still to come: it is told to end once all
+/// has arrived.
 #[test]
 fn pino_to_loki() {
-    delivers(node(
+    let logveil = Logveil::start();
+    let outside = tempfile::tempdir().unwrap();
+    let mut client = node(
         r#"
 const pino = require("pino")
 const [file, port] = process.argv.slice(-2)
 const transport = pino.transport({ target: require.resolve("pino-loki"), options: { host: "http://127.0.0.1:" + port, batching: { interval: 1 }, labels: { app: "shop" }, silenceErrors: false } })
 const log = pino(transport)
+const running = setInterval(() => {}, 1000)
+process.on("SIGTERM", () => { clearInterval(running); transport.end() })
 transport.on("ready", () => {
   for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
-  setTimeout(() => transport.end(), 3000)
 })
 "#,
-    ));
+    );
+    client.arg(message_file(outside.path())).arg(logveil.http.to_string());
+    let mut process = Process::start(&mut client, outside.path());
+    process.wait_until("all has arrived", || logveil.archived().lines().count() >= RECORDS);
+    let ended = process.stop();
+    assert!(ended.status.success(), "{}: {}", ended.status, ended.err);
+    logveil.archives_each_once(RECORDS);
 }
 
 #[test]
