@@ -16,10 +16,11 @@ fn post(port: u16, number: usize) -> Option<u16> {
     http::post(port, "/v1/logs", &[], message(number).as_bytes()).ok().map(|answer| answer.status)
 }
 
-/// Bytes of the queue on disk.
+/// Bytes of the queue's segments on disk: cursors are written at any time.
 fn queued(logveil: &Logveil) -> u64 {
     let entries = fs::read_dir(logveil.dir().join("data/queue")).into_iter().flatten().flatten();
-    entries.map(|entry| entry.metadata().map_or(0, |found| found.len())).sum()
+    let segments = entries.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "lvq"));
+    segments.map(|entry| entry.metadata().map_or(0, |found| found.len())).sum()
 }
 
 /// F02: killed once the yes is out, killed between write and sync, and killed between sync and yes. Of the second
