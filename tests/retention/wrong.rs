@@ -75,7 +75,9 @@ fn whatever_a_store_answers_it_is_not_compliant_and_nothing_is_set() {
         let (shared, given) = (Arc::clone(&changes), body.clone());
         let stand_in = StandIn::start(move |method, path, asked| {
             let sql = asked.as_str().unwrap_or_default();
-            if matches!(method, "DELETE") || sql.starts_with("ALTER") {
+            let asks_for_change =
+                ["/_ism/add/", "/change_policy/", "/delete"].iter().any(|verb| path.contains(verb));
+            if matches!(method, "DELETE" | "PUT") || asks_for_change || sql.starts_with("ALTER") {
                 shared.lock().unwrap().push(format!("{method} {path}"));
             }
             (status, given.clone())

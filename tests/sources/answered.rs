@@ -72,9 +72,17 @@ async fn a_session_of_relp_is_answered_in_its_order() {
 async fn what_is_not_safe_is_not_answered() {
     for fate in [Fate::Fail, Fate::Refuse] {
         let server = server(Kind::Relp, fate).await;
-        let answer = server.exchange(&[b"1 open 0\n", b"2 syslog 7 <13>one\n"]).await;
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(!answer.contains("2 rsp"), "{answer}");
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        stream.write_all(b"1 open 0\n").await.unwrap();
+        let mut begun = [0; 6];
+        tokio::time::timeout(LONG, stream.read_exact(&mut begun)).await.expect("an answer").unwrap();
+        assert_eq!(&begun, b"1 rsp ");
+        stream.write_all(b"2 syslog 7 <13>one\n").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(LONG, stream.read_to_end(&mut rest)).await.expect("an end");
+        let rest = String::from_utf8(rest).unwrap();
+        assert!(!rest.contains("2 rsp"), "{rest}");
+        assert_eq!(server.scene.messages().len(), usize::from(fate == Fate::Fail));
     }
 }
 
