@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// F21, T30.
+    /// F21: what a store takes of a request is told record by record.
     #[test]
     fn each_item_is_judged_by_itself() {
         let (made, there, busy) = (r#"{"status":201}"#, r#"{"status":409}"#, r#"{"status":429}"#);

@@ -249,7 +249,7 @@ async fn a_fault_says_what_failed() {
     assert!(matches!(fault, Fault::Connect(_)), "{fault}");
 }
 
-/// T33, F24: a pooled connection does not keep an old address for good, and a name without one is a fault like others.
+/// F24: a pooled connection does not keep an old address for good, and a name without one is a fault like others.
 #[tokio::test]
 async fn a_store_that_moved_is_found_within_the_age_of_connections() {
     let (old, new) = (Server::start(OK).await, Server::start(OK).await);
