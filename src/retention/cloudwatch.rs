@@ -196,14 +196,16 @@ impl CloudWatch {
 
     async fn page_now(&self, target: &Target, from: Option<&str>, now: Timestamp) -> Result<Page, Unknown> {
         let told = self.events(target, from, STORE_PAGE_RECORDS, now).await?;
-        let stored = |event: &Value| Stored {
-            mark: event["eventId"].as_str().unwrap_or_default().to_owned(),
-            text: event["message"].as_str().unwrap_or_default().as_bytes().to_vec(),
-            received: moment(event),
+        let stored = |event: &Value| {
+            let text =
+                event["message"].as_str().ok_or_else(|| Unknown::new("it has an event without a message"))?;
+            let mark = event["eventId"].as_str().unwrap_or_default().to_owned();
+            Ok(Stored { mark, text: text.as_bytes().to_vec(), received: moment(event) })
         };
         let events = told.json["events"].as_array().map_or(&[][..], Vec::as_slice);
         let next = told.json["nextToken"].as_str().map(str::to_owned);
-        Ok(Page { records: events.iter().map(stored).collect(), next, total: None })
+        let records: Result<Vec<Stored>, Unknown> = events.iter().map(stored).collect();
+        Ok(Page { records: records?, next, total: None })
     }
 }
 

@@ -48,8 +48,7 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
     }
     let json = &told.json;
     // A shard that is not asked may hold anything.
-    let whole =
-        json["timed_out"] == Value::Bool(false) && json["_shards"]["failed"].as_u64().unwrap_or(0) == 0;
+    let whole = json["timed_out"] == Value::Bool(false) && json["_shards"]["failed"].as_u64() == Some(0);
     let hits = json["hits"]["hits"].as_array().filter(|_| whole);
     let hits = hits.ok_or_else(|| Unknown::new("its search was not whole"))?;
     let records: Result<Vec<Stored>, Unknown> = hits.iter().map(stored).collect();

@@ -61,6 +61,8 @@ fn whatever_a_store_answers_it_is_not_compliant_and_nothing_is_set() {
         (200, text("")),
         (200, text("<html>Welcome</html>")),
         (200, text("{\"data\": [")),
+        // A list of objects that does not say whether it goes on.
+        (200, text("<ListVersionsResult></ListVersionsResult>")),
         (204, text("")),
         (302, json!({})),
         (401, json!({ "error": "who?" })),

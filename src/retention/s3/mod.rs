@@ -193,7 +193,10 @@ impl S3 {
     async fn read_rules(&self, target: &Target, now: Timestamp) -> Result<Reading, Unknown> {
         let (rules, store_now) = self.part("lifecycle", now).await?;
         let (versioning, _) = self.part("versioning", now).await?;
-        let versioned = versioning.as_deref().is_some_and(|text| !of(text, "Status").is_empty());
+        let versioning = versioning.filter(|text| text.contains("Versioning"));
+        let versioning =
+            versioning.ok_or_else(|| Unknown::new("it does not say whether it keeps versions"))?;
+        let versioned = !of(&versioning, "Status").is_empty();
         let rules = rules.as_deref().map_or(Vec::new(), |text| of(text, "Rule"));
         let rules = rules.into_iter().filter_map(|rule| Rule::of(rule, &target.name));
         let rule = rules.reduce(Rule::and);

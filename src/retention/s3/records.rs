@@ -41,10 +41,14 @@ impl S3 {
         let behind =
             behind.map_or_else(Behind::default, |(key, id)| Behind { key: key.into(), id: id.into() });
         let (versions, next) = self.some_versions(&target.name, &behind, "1", now).await?;
-        let mut page = Page::default();
+        let (mut page, mut bytes) = (Page::default(), 0);
         for version in versions.iter().filter(|version| !version.marker) {
             // It expired meanwhile.
             let Some((lines, _)) = self.lines(version, now).await? else { continue };
+            bytes += lines.len();
+            if bytes > STORE_PAGE_BYTES_MAX {
+                return Err(Unknown::new("it lists more versions at once than it was asked for"));
+            }
             for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 let mark = format!("{}\n{}\n{}", version.key, version.id, digest(line));
                 page.records.push(Stored { mark, text: line.to_vec(), received: None });

@@ -69,8 +69,10 @@ impl S3 {
                 versions.push(version.ok_or_else(|| Unknown::new("it lists an object without a moment"))?);
             }
         }
-        if of(&text, "IsTruncated").first() != Some(&"true") {
-            return Ok((versions, None));
+        match of(&text, "IsTruncated").first() {
+            Some(&"false") => return Ok((versions, None)),
+            Some(&"true") => {}
+            _ => return Err(Unknown::new("it does not say whether its list of objects goes on")),
         }
         let next = |tag: &str| of(&text, tag).first().map(|text| unescaped(text)).unwrap_or_default();
         let next = Behind { key: next("NextKeyMarker"), id: next("NextVersionIdMarker") };
