@@ -41,6 +41,20 @@ fn delivers(mut client: Command) {
     logveil.archives_each_once(RECORDS);
 }
 
+/// The same with a client that sends once a second what it holds, and at its end does not wait for every answer: it is told
+/// to end once all has arrived.
+#[track_caller]
+fn delivers_while_it_runs(mut client: Command) {
+    let logveil = Logveil::start();
+    let outside = tempfile::tempdir().unwrap();
+    client.arg(message_file(outside.path())).arg(logveil.http.to_string());
+    let mut process = Process::start(&mut client, outside.path());
+    process.wait_until("all has arrived", || logveil.archived().lines().count() >= RECORDS);
+    let ended = process.stop();
+    assert!(ended.status.success(), "{}: {}", ended.status, ended.err);
+    logveil.archives_each_once(RECORDS);
+}
+
 #[test]
 fn elasticsearchs_helper_for_python() {
     delivers(python(
@@ -155,7 +169,7 @@ for line in open(sys.argv[1]):
 
 #[test]
 fn winston_to_loki() {
-    delivers(node(
+    delivers_while_it_runs(node(
         r#"
 const winston = require("winston"), LokiTransport = require("winston-loki")
 const [file, port] = process.argv.slice(-2)
@@ -164,19 +178,15 @@ const transport = new LokiTransport({
   format: winston.format.printf(info => info.message), onConnectionError: error => { console.error(error); process.exit(1) }
 })
 const log = winston.createLogger({ transports: [transport] })
+process.on("SIGTERM", () => transport.flush().then(() => process.exit(0)))
 for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
-setTimeout(() => transport.flush().then(() => process.exit(0)), 500)
 "#,
     ));
 }
 
-/// It sends what it holds once a second, and at its end waits for no answer that is still to come: it is told to end once all
-/// has arrived.
 #[test]
 fn pino_to_loki() {
-    let logveil = Logveil::start();
-    let outside = tempfile::tempdir().unwrap();
-    let mut client = node(
+    delivers_while_it_runs(node(
         r#"
 const pino = require("pino")
 const [file, port] = process.argv.slice(-2)
@@ -188,13 +198,7 @@ transport.on("ready", () => {
   for (const line of require("fs").readFileSync(file, "utf8").trimEnd().split("\n")) log.info(line)
 })
 "#,
-    );
-    client.arg(message_file(outside.path())).arg(logveil.http.to_string());
-    let mut process = Process::start(&mut client, outside.path());
-    process.wait_until("all has arrived", || logveil.archived().lines().count() >= RECORDS);
-    let ended = process.stop();
-    assert!(ended.status.success(), "{}: {}", ended.status, ended.err);
-    logveil.archives_each_once(RECORDS);
+    ));
 }
 
 #[test]
