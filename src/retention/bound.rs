@@ -11,7 +11,7 @@ and its reverse: the value to configure so that the worst case keeps a limit.
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::span::Span;
+use super::span::{DAY, Span};
 
 /// What a store does to its records, as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +143,11 @@ pub enum Grain {
 }
 
 impl Grain {
+    /// Whole seconds.
+    pub const SECONDS: Grain = Grain::Steps { step: Duration::from_secs(1), least: Duration::from_secs(1) };
+    /// Whole days.
+    pub const WHOLE_DAYS: Grain = Grain::Steps { step: DAY, least: DAY };
+
     /// The largest value that is no longer than `most`.
     pub fn at_most(self, most: Duration) -> Option<Duration> {
         match self {
@@ -190,7 +195,6 @@ pub fn value_for(limit: Duration, lags: &[Lag], grain: Grain) -> Result<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retention::span::DAY;
     use proptest::prelude::*;
 
     fn grains() -> impl Strategy<Value = Grain> {

@@ -16,7 +16,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Told, days};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
 use super::span::DAY;
 use super::store::Target;
@@ -68,8 +68,7 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let value = value_for(limit, &lags(), Grain::Days(&DAYS))?;
-        Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![days(RETENTION, value)] })
+        Wanted::within(limit, lags(), Grain::Days(&DAYS), |value| vec![days(RETENTION, value)])
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, days};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Doing, Driver, Page, Reading, Stored, Unknown, Wanted};
 use super::span::DAY;
 use super::store::Target;
@@ -55,8 +55,8 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let value = value_for(limit, &lags(), Grain::Days(&[1, 3, 7, 15, 30, 45, 60, 90, 180, 360]))?;
-        Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![days(RETENTION, value)] })
+        let grain = Grain::Days(&[1, 3, 7, 15, 30, 45, 60, 90, 180, 360]);
+        Wanted::within(limit, lags(), grain, |value| vec![days(RETENTION, value)])
     }
 }
 

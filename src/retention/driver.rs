@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::bound::Effective;
+use super::bound::{Effective, Grain, Lag, TooShort, value_for};
 use super::store::Target;
 use super::verdict::Oldest;
 use crate::clock::Timestamp;
@@ -160,6 +160,23 @@ pub struct Wanted {
     pub effective: Effective,
     /// What is set, by name.
     pub settings: Vec<Setting>,
+}
+
+impl Wanted {
+    /// The largest value that keeps a limit with these lags on top, and what is set for it.
+    ///
+    /// # Errors
+    ///
+    /// If the store has no value that is small enough.
+    pub fn within(
+        limit: Duration,
+        lags: Vec<Lag>,
+        grain: Grain,
+        settings: impl FnOnce(Duration) -> Vec<Setting>,
+    ) -> Result<Wanted, TooShort> {
+        let value = value_for(limit, &lags, grain)?;
+        Ok(Wanted { value, effective: Effective::new(value, lags), settings: settings(value) })
+    }
 }
 
 /// What a deletion came to.

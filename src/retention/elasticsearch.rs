@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, days, span};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use super::own::NOTHING_TO_SET;
 use super::span::{DAY, HOUR};
@@ -68,29 +68,24 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(&self, limit: Duration) -> Result<Wanted, TooShort> {
-        let grain = Grain::Steps { step: DAY, least: DAY };
         match self.lifecycle {
             Lifecycle::Own => indices::wants(limit),
             Lifecycle::Ilm => {
                 let lags = lags(DAY, "rollover.max_age: min_age counts from the roll-over");
-                let value = value_for(limit, &lags, grain)?;
-                let settings = vec![days(MIN_AGE, value), days(ROLL, DAY)];
-                Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+                let settings = |value| vec![days(MIN_AGE, value), days(ROLL, DAY)];
+                Wanted::within(limit, lags, Grain::WHOLE_DAYS, settings)
             }
             Lifecycle::DataStream => {
                 // The roll-over follows the retention, so the longest value is tried first that the limit has room for.
-                let fits = |roll_over: &Duration| {
-                    let lags = lags(*roll_over, AUTO);
-                    let value = value_for(limit, &lags, grain).ok()?;
-                    (auto(value) <= *roll_over).then_some((value, lags))
+                let fits = |roll_over: Duration| {
+                    let lags = lags(roll_over, AUTO);
+                    let settings = |value| vec![days(RETENTION, value)];
+                    let wanted = Wanted::within(limit, lags, Grain::WHOLE_DAYS, settings).ok()?;
+                    (auto(wanted.value) <= roll_over).then_some(wanted)
                 };
-                let (value, lags) = [HOUR, DAY, 7 * DAY, 30 * DAY]
-                    .iter()
-                    .filter_map(fits)
-                    .max_by_key(|(value, _)| *value)
-                    .ok_or(TooShort { limit, least: DAY + HOUR + SWEEP })?;
-                let settings = vec![days(RETENTION, value)];
-                Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+                let wanted = [HOUR, DAY, 7 * DAY, 30 * DAY].into_iter().filter_map(fits);
+                let longest = wanted.max_by_key(|wanted| wanted.value);
+                longest.ok_or(TooShort { limit, least: DAY + HOUR + SWEEP })
             }
         }
     }

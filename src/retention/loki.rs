@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask::Ask;
-use super::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Kept, Lag, TooShort, What};
 use super::by_time;
 use super::driver::{Can, Doing, Driver, Page, Reading, Setting, Stored, Unknown, Wanted};
 use super::span::{HOUR, Span};
@@ -61,12 +61,10 @@ impl Settings {
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
         let lags = lags(Duration::from_secs(600), 2 * HOUR);
-        let value = value_for(limit, &lags, Grain::Steps { step: HOUR, least: 24 * HOUR })?;
-        let settings = vec![
-            Setting::new(ENABLED, "true"),
-            Setting::new(PERIOD, format!("{} h", value.as_secs() / 3_600)),
-        ];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        Wanted::within(limit, lags, Grain::Steps { step: HOUR, least: 24 * HOUR }, |value| {
+            let period = format!("{} h", value.as_secs() / 3_600);
+            vec![Setting::new(ENABLED, "true"), Setting::new(PERIOD, period)]
+        })
     }
 }
 

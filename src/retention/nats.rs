@@ -11,7 +11,7 @@ use async_nats::jetstream::ErrorCode;
 use tokio::time::Instant;
 
 use super::ask::seconds;
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
@@ -66,10 +66,7 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let second = Duration::from_secs(1);
-        let value = value_for(limit, &lags(), Grain::Steps { step: second, least: second })?;
-        let settings = vec![seconds(MAX_AGE, value)];
-        Ok(Wanted { value, effective: Effective::new(value, lags()), settings })
+        Wanted::within(limit, lags(), Grain::SECONDS, |value| vec![seconds(MAX_AGE, value)])
     }
 }
 

@@ -14,10 +14,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, days, span};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use super::own::NOTHING_TO_SET;
-use super::span::DAY;
 use super::store::Target;
 use super::{documents, indices};
 use crate::clock::Timestamp;
@@ -68,9 +67,7 @@ impl Settings {
         if self.lifecycle == Lifecycle::Own {
             return indices::wants(limit);
         }
-        let grain = Grain::Steps { step: DAY, least: DAY };
-        let value = value_for(limit, &lags(), grain)?;
-        Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![days(AGE, value)] })
+        Wanted::within(limit, lags(), Grain::WHOLE_DAYS, |value| vec![days(AGE, value)])
     }
 }
 
@@ -259,6 +256,7 @@ fn of_policy(policy: &Value) -> Effective {
 mod tests {
     use super::*;
     use crate::retention::Kept;
+    use crate::retention::span::DAY;
 
     fn deleting(conditions: Value, actions: Value) -> Value {
         json!({

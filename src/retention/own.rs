@@ -5,7 +5,7 @@ dated indices, and objects that are named by their hour.
 
 use std::time::Duration;
 
-use super::bound::{Effective, Grain, Lag, TooShort, What, total, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What, total};
 use super::driver::{Setting, Wanted};
 use super::span::Span;
 use crate::clock::Timestamp;
@@ -18,8 +18,7 @@ pub const NOTHING_TO_SET: &str = "kept by `logveil run`, nothing to set";
 /// What a limit needs, where nothing is deleted before it is `least` old.
 pub fn wants(limit: Duration, least: Duration) -> Result<Wanted, TooShort> {
     let grain = Grain::Steps { step: Duration::from_secs(60), least };
-    let value = value_for(limit, &lags(), grain)?;
-    Ok(Wanted { value, effective: effective(Some(value)), settings: settings(Some(value)) })
+    Wanted::within(limit, lags(), grain, |value| settings(Some(value)))
 }
 
 /// What comes on top.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Follow, days, is_plain, span};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::documents;
 use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Setting, Unknown, Wanted};
 use super::span::{DAY, HOUR, Span};
@@ -48,10 +48,8 @@ impl Settings {
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
         let merges = Merges { ops: OPS_SET, maturation: HOUR * MATURATION_SET_HOURS };
-        let lags = lags(merges.span(), HOUR);
-        let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
-        let settings = vec![days(PERIOD, value), Setting::new(MERGES, merges.words())];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        let settings = |value| vec![days(PERIOD, value), Setting::new(MERGES, merges.words())];
+        Wanted::within(limit, lags(merges.span(), HOUR), Grain::WHOLE_DAYS, settings)
     }
 }
 

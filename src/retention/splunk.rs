@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ask::{Ask, number, seconds};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Doing, Driver, Reading, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
@@ -53,11 +53,8 @@ impl Settings {
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
         let hot = Duration::from_secs((limit / 8).as_secs().clamp(HOT_SET.as_secs(), 86_400));
-        let lags = lags(hot);
-        let second = Duration::from_secs(1);
-        let value = value_for(limit, &lags, Grain::Steps { step: second, least: second })?;
-        let settings = vec![seconds(FROZEN, value), seconds(HOT, hot)];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        let settings = |value| vec![seconds(FROZEN, value), seconds(HOT, hot)];
+        Wanted::within(limit, lags(hot), Grain::SECONDS, settings)
     }
 }
 

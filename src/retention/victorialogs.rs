@@ -8,7 +8,7 @@ from `/flags`. A limit by disk space deletes sooner, never later.
 use std::time::Duration;
 
 use super::ask::{Ask, Follow, days, is_plain};
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::by_time;
 use super::driver::{Can, Doing, Driver, Gone, Page, Reading, Stored, Unknown, Wanted};
 use super::span::{DAY, HOUR};
@@ -44,8 +44,7 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let value = value_for(limit, &lags(), Grain::Steps { step: DAY, least: DAY })?;
-        Ok(Wanted { value, effective: Effective::new(value, lags()), settings: vec![days(PERIOD, value)] })
+        Wanted::within(limit, lags(), Grain::WHOLE_DAYS, |value| vec![days(PERIOD, value)])
     }
 }
 

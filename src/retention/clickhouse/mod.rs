@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::limit::{STORE_ANSWER_BYTES_MAX, STORE_PAGE_BYTES_MAX};
 use crate::retention::ask::{Ask, number, seconds};
-use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What};
 use crate::retention::driver::{Can, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use crate::retention::store::Target;
 use crate::retention::verdict::Oldest;
@@ -58,11 +58,9 @@ impl Settings {
 
     /// What a limit needs.
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
-        let lags = lags(TIMEOUT_SET);
-        let second = Duration::from_secs(1);
-        let value = value_for(limit, &lags, Grain::Steps { step: second, least: second })?;
-        let settings = vec![seconds(TTL, value), seconds(TIMEOUT, TIMEOUT_SET)];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        Wanted::within(limit, lags(TIMEOUT_SET), Grain::SECONDS, |value| {
+            vec![seconds(TTL, value), seconds(TIMEOUT, TIMEOUT_SET)]
+        })
     }
 }
 

@@ -28,7 +28,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::bound::{Effective, Grain, Lag, TooShort, What, value_for};
+use super::bound::{Effective, Grain, Lag, TooShort, What};
 use super::driver::{Can, Doing, Driver, Reading, Setting, Unknown, Wanted};
 use super::store::Target;
 use super::verdict::Oldest;
@@ -78,17 +78,15 @@ impl Settings {
     pub fn wants(limit: Duration) -> Result<Wanted, TooShort> {
         let segment = (limit / 4).clamp(SEGMENT_MIN, SEGMENT_MAX);
         let segment = Duration::from_secs(segment.as_secs());
-        let lags = lags(segment);
-        let second = Duration::from_secs(1);
-        let value = value_for(limit, &lags, Grain::Steps { step: second, least: second })?;
         let millis = |span: Duration| span.as_millis().to_string();
-        let settings = vec![
-            Setting::new(RETENTION, millis(value)),
-            Setting::new(SEGMENT, millis(segment)),
-            Setting::new(CLEANUP, "delete"),
-            Setting::new(TIME, "LogAppendTime"),
-        ];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        Wanted::within(limit, lags(segment), Grain::SECONDS, |value| {
+            vec![
+                Setting::new(RETENTION, millis(value)),
+                Setting::new(SEGMENT, millis(segment)),
+                Setting::new(CLEANUP, "delete"),
+                Setting::new(TIME, "LogAppendTime"),
+            ]
+        })
     }
 }
 

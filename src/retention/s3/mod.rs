@@ -29,7 +29,7 @@ use crate::clock::Timestamp;
 use crate::keys::belief::subtract;
 use crate::limit::STORE_WAIT;
 use crate::retention::ask::{Ask, days};
-use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What, value_for};
+use crate::retention::bound::{Effective, Grain, Kept, Lag, TooShort, What};
 use crate::retention::driver::{Can, Deleted, Doing, Driver, Gone, Page, Reading, Unknown, Wanted};
 use crate::retention::own::NOTHING_TO_SET;
 use crate::retention::span::DAY;
@@ -107,10 +107,8 @@ impl Settings {
         if self.lifecycle == Lifecycle::Own {
             return own::wants(limit);
         }
-        let lags = self.lags(Some(DAY));
-        let value = value_for(limit, &lags, Grain::Steps { step: DAY, least: DAY })?;
-        let settings = vec![days(DAYS, value), days(NONCURRENT, DAY)];
-        Ok(Wanted { value, effective: Effective::new(value, lags), settings })
+        let settings = |value| vec![days(DAYS, value), days(NONCURRENT, DAY)];
+        Wanted::within(limit, self.lags(Some(DAY)), Grain::WHOLE_DAYS, settings)
     }
 
     fn lags(&self, noncurrent: Option<Duration>) -> Vec<Lag> {
