@@ -27,6 +27,7 @@ pub struct Remote {
     clock: Arc<dyn Clock>,
     runtime: Handle,
     told: Vec<String>,
+    erased_in: Vec<String>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -65,7 +66,8 @@ impl Remote {
         };
         let (clock, runtime) = (Arc::clone(clock), runtime.clone());
         let name = named(&store);
-        Ok(driver.map(|driver| Remote { name, store, driver, clock, runtime, told: Vec::new() }))
+        let (told, erased_in) = (Vec::new(), Vec::new());
+        Ok(driver.map(|driver| Remote { name, store, driver, clock, runtime, told, erased_in }))
     }
 
     /// Hands every record of every target to `see`, until that has had enough of a target.
@@ -185,9 +187,16 @@ impl subject::Store for Remote {
             let doing = self.driver.erase(target, &theirs[&target.name].marks, self.clock.now());
             let gone: Gone = self.runtime.block_on(doing).map_err(|why| self.failed(&why))?;
             erased.records += gone.records;
+            if gone.records > 0 {
+                self.erased_in.push(target.name.clone());
+            }
             self.told.extend(gone.told);
         }
         Ok(erased)
+    }
+
+    fn erased_in(&self) -> Option<&[String]> {
+        Some(&self.erased_in)
     }
 
     fn answers(&self) -> &[String] {
@@ -221,7 +230,7 @@ impl Way {
 }
 
 /// A store's name in answers, with what it is.
-pub fn named(store: &Store) -> String {
+fn named(store: &Store) -> String {
     format!("{} ({})", store.name, store.kind.name())
 }
 

@@ -43,6 +43,11 @@ pub trait Store {
     /// Takes out every record that certainly is the subject's. May be stopped at any point and begun again.
     fn erase(&mut self, sought: &Sought) -> Result<Erased, Error>;
 
+    /// The targets that records were taken out of, where it has several and knows.
+    fn erased_in(&self) -> Option<&[String]> {
+        None
+    }
+
     /// What it answered to erasures, a line each.
     fn answers(&self) -> &[String] {
         &[]

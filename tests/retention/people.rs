@@ -264,6 +264,13 @@ fn a_store_that_says_it_deleted_and_did_not_is_not_proved() {
     case.subject(&["erase", "--yes", "--request", "r1"])
         .is(0, &["vl (victorialogs): erased 4 records; a search afterwards found none", "r1 is closed"]);
     assert_eq!(victoria.lock().unwrap().records.len(), 6);
+    // The evidence says what was taken out, and nothing of where nothing was.
+    let evidence = fs::read_to_string(case.logveil.dir().join("data/retention-evidence")).unwrap();
+    let deleted = |store: &str| {
+        let store = format!("\"store\":\"{store}\"");
+        evidence.lines().filter(|line| line.contains("\"did\":\"deleted\"") && line.contains(&store)).count()
+    };
+    assert_eq!((deleted("vl"), deleted("local")), (2, 1), "{evidence}");
     case.logveil.stop();
 }
 

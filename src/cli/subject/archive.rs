@@ -1,5 +1,6 @@
 //! The archive as a store that can be searched for a subject.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::act::Envelope;
@@ -12,6 +13,8 @@ pub(super) struct ArchiveStore<'a> {
     pub(super) dir: &'a DataDir,
     pub(super) kek: &'a Arc<Kek>,
     pub(super) time: &'a Timekeeper,
+    /// Classes, which are its targets, that records were taken out of.
+    pub(super) erased_in: Vec<String>,
 }
 
 const NAME: &str = "archive";
@@ -41,9 +44,22 @@ impl Store for ArchiveStore<'_> {
     }
 
     fn erase(&mut self, sought: &Sought) -> Result<Erased, Error> {
-        let is_theirs = |envelope: &Envelope<'_>| sought.hit(envelope) == Some(Hit::Certain);
-        let done = archive::rewrite(self.dir, self.kek, self.time, is_theirs).map_err(refused)?;
+        let mut classes = BTreeSet::new();
+        let is_theirs = |envelope: &Envelope<'_>| {
+            let is_theirs = sought.hit(envelope) == Some(Hit::Certain);
+            if is_theirs && !classes.contains(envelope.class) {
+                classes.insert(envelope.class.to_owned());
+            }
+            is_theirs
+        };
+        let done = archive::rewrite(self.dir, self.kek, self.time, is_theirs);
+        self.erased_in = classes.into_iter().collect();
+        let done = done.map_err(refused)?;
         Ok(Erased { records: done.removed, unreadable: done.damaged + done.unreadable })
+    }
+
+    fn erased_in(&self) -> Option<&[String]> {
+        Some(&self.erased_in)
     }
 }
 

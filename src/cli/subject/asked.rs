@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::super::archive::Place;
+use super::super::archive;
 use super::super::operator::{Permit, Who, audited, clean_reason};
 use super::super::output::counted;
 use super::super::{Error, Exit, complain, reason};
@@ -14,7 +14,7 @@ use super::archive::ArchiveStore;
 use super::failed;
 use super::find::counts;
 use super::unasked::Unasked;
-use crate::app::remote::{Remote, named};
+use crate::app::remote::Remote;
 use crate::app::stores::act;
 use crate::clock::{Clock, Timestamp};
 use crate::config::May;
@@ -22,7 +22,7 @@ use crate::entity::Entities;
 use crate::limit::{SUBJECT_VALUE_BYTES_MAX, SUBJECT_VALUES_MAX};
 use crate::policy::Policy;
 use crate::retention::evidence::{Did, Evidence};
-use crate::retention::{self, files::Files};
+use crate::retention::{self, Target, files::Files};
 use crate::subject::{
     Identifier, Law, Lined, Lines, Register, Request, Searched, Sought, Store, Subject, Verb,
 };
@@ -32,7 +32,7 @@ use crate::vault::{Act, DataDir, Kek, Outcome, Timekeeper, live_keys};
 #[derive(clap::Args)]
 pub(super) struct Asked {
     #[command(flatten)]
-    place: Place,
+    place: archive::Place,
     #[command(flatten)]
     permit: Permit,
     /// A built-in policy's name, or a policy file; that of the configuration, or `default`, without it.
@@ -156,33 +156,48 @@ fn read_values(path: &Path) -> Result<Zeroizing<String>, Error> {
     Ok(text)
 }
 
+/// A store that is asked, and what the configuration says of it.
+pub(super) struct Place<'a> {
+    pub(super) store: Box<dyn Store + 'a>,
+    /// Nothing of an archive that the configuration does not have any more.
+    pub(super) kept: Option<&'a retention::Store>,
+}
+
 impl Case {
     /// The stores that are asked, one after the other: the archive, and those of the configuration.
-    pub(super) fn stores(&self) -> Result<Vec<Box<dyn Store + '_>>, Error> {
-        let archive = ArchiveStore { dir: &self.dir, kek: &self.kek, time: &self.time };
-        let mut stores: Vec<Box<dyn Store + '_>> = vec![Box::new(archive)];
+    pub(super) fn stores(&self) -> Result<Vec<Place<'_>>, Error> {
+        let (dir, kek, time) = (&self.dir, &self.kek, &self.time);
+        let archive = ArchiveStore { dir, kek, time, erased_in: Vec::new() };
+        let kept = self.kept.iter().find(|store| matches!(store.kind, retention::Kind::Archive));
+        let mut stores = vec![Place { store: Box::new(archive), kept }];
         let clock: Arc<dyn Clock> = Arc::clone(&self.time) as Arc<dyn Clock>;
         for store in &self.kept {
             if let retention::Kind::Files(settings) = &store.kind {
                 let files = Files::new(settings.clone()).paths().map_err(Error::failure)?;
                 let files = files.into_iter().map(|(path, is_live)| Lined { path, is_live });
-                stores.push(Box::new(Lines::new(&store.name, files.collect())));
+                let lines = Lines::new(&store.name, files.collect());
+                stores.push(Place { store: Box::new(lines), kept: Some(store) });
             }
             let remote = Remote::new(store, &clock, self.runtime.handle()).map_err(Error::failure)?;
             if let Some(remote) = remote {
-                stores.push(Box::new(remote));
+                stores.push(Place { store: Box::new(remote), kept: Some(store) });
             }
         }
         Ok(stores)
     }
 
-    /// Says in the retention's evidence what was taken out of a store for this request.
-    pub(super) fn prove(&self, name: &str, told: Vec<String>) -> Result<(), Error> {
-        let of_name = |store: &&retention::Store| name == named(store) || name == &*store.name;
-        let Some(store) = self.kept.iter().find(of_name) else { return Ok(()) };
+    /// Says in the retention's evidence what was taken out of a store for this request: of those `targets` alone, or of all
+    /// where it is not known which.
+    pub(super) fn prove(
+        &self,
+        store: &retention::Store,
+        targets: Option<&[String]>,
+        told: &[String],
+    ) -> Result<(), Error> {
         let evidence = Evidence::of(&self.dir);
-        for target in &store.targets {
-            let act = act(store, target, self.time.now(), Did::Deleted, told.clone());
+        let is_touched = |target: &&Target| targets.is_none_or(|names| names.contains(&target.name));
+        for target in store.targets.iter().filter(is_touched) {
+            let act = act(store, target, self.time.now(), Did::Deleted, told.to_vec());
             evidence.append(act).map_err(Error::failure)?;
         }
         Ok(())

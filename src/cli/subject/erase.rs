@@ -4,10 +4,11 @@ use std::io::{self, Write as _};
 
 use super::super::output::counted;
 use super::super::{Error, Exit, complain};
-use super::asked::{Asked, Case};
+use super::asked::{Asked, Case, Place};
 use super::find::{counts, search, sum, summary};
 use super::unasked::{Unasked, of_store};
 use crate::clock::Clock;
+use crate::retention;
 use crate::subject::{CHILD, Hit, Record, Verb};
 use crate::vault::Outcome as Ended;
 
@@ -27,8 +28,11 @@ pub(super) fn run(asked: &Asked, yes: bool) -> Result<Exit, Error> {
 }
 
 /// What came of it in one store.
-struct Outcome {
+struct Outcome<'a> {
     name: String,
+    kept: Option<&'a retention::Store>,
+    /// The targets that records were taken out of, where it is known.
+    erased_in: Option<Vec<String>>,
     /// Records taken out.
     erased: Result<u64, Unasked>,
     /// What the store answered.
@@ -37,9 +41,14 @@ struct Outcome {
     left: Result<(u64, u64), Unasked>,
 }
 
-impl Outcome {
+impl Outcome<'_> {
     fn is_proved(&self) -> bool {
         self.erased.is_ok() && self.left == Ok((0, 0))
+    }
+
+    /// Whether something was taken out: also by one that failed before its end.
+    fn has_erased(&self) -> bool {
+        self.erased_in.as_ref().map_or(self.erased() > 0, |targets| !targets.is_empty())
     }
 
     fn erased(&self) -> u64 {
@@ -51,16 +60,17 @@ fn carry_out(case: &Case) -> Result<Exit, Error> {
     // What comes after this moment is not part of the request: `subject suppress` is for that.
     let asked_at = case.time.now();
     let mut outcomes = Vec::new();
-    for mut store in case.stores()? {
+    for Place { mut store, kept } in case.stores()? {
         let erased = of_store(store.erase(&case.sought)).inspect_err(|_| {
             let erased = outcomes.iter().map(Outcome::erased).sum();
             // The error itself is what is told.
             let _ = case.say("subject erase", Ended::Failed, &[("erased", erased)]);
         })?;
         let (name, answers) = (store.name().to_owned(), store.answers().to_vec());
-        outcomes.push(Outcome { name, erased: erased.map(|gone| gone.records), answers, left: Ok((0, 0)) });
+        let (erased, erased_in) = (erased.map(|gone| gone.records), store.erased_in().map(<[_]>::to_vec));
+        outcomes.push(Outcome { name, kept, erased_in, erased, answers, left: Ok((0, 0)) });
     }
-    for (mut store, outcome) in case.stores()?.into_iter().zip(&mut outcomes) {
+    for (Place { mut store, .. }, outcome) in case.stores()?.into_iter().zip(&mut outcomes) {
         let mut left = 0;
         let mut see = |record: &Record<'_>, hit: Hit| {
             let asked = record.received().is_none_or(|received| received <= asked_at);
@@ -75,7 +85,7 @@ fn carry_out(case: &Case) -> Result<Exit, Error> {
 }
 
 /// In the audit log the sum and each store; in the retention's evidence what stores answered.
-fn say(case: &Case, outcomes: &[Outcome]) -> Result<(), Error> {
+fn say(case: &Case, outcomes: &[Outcome<'_>]) -> Result<(), Error> {
     let proved = outcomes.iter().all(Outcome::is_proved);
     let of = |part: fn(&(u64, u64)) -> u64| {
         outcomes.iter().filter_map(|one| one.left.as_ref().ok()).map(part).sum()
@@ -90,16 +100,18 @@ fn say(case: &Case, outcomes: &[Outcome]) -> Result<(), Error> {
     let counts: Vec<(&str, u64)> = counts.iter().map(|(what, count)| (what.as_str(), *count)).collect();
     let ended = if proved { Ended::Done } else { Ended::Failed };
     case.say("subject erase", ended, &counts)?;
-    for outcome in outcomes {
+    // Where nothing was taken out there is nothing to prove.
+    for outcome in outcomes.iter().filter(|outcome| outcome.has_erased()) {
+        let Some(store) = outcome.kept else { continue };
         let mut told = vec![format!("request {}: {}", case.request.id, line(outcome))];
         told.extend(outcome.answers.iter().cloned());
-        case.prove(&outcome.name, told)?;
+        case.prove(store, outcome.erased_in.as_deref(), &told)?;
     }
     Ok(())
 }
 
 /// What came of it in one store, without its name.
-fn line(outcome: &Outcome) -> String {
+fn line(outcome: &Outcome<'_>) -> String {
     let erased = match &outcome.erased {
         Ok(records) => format!("erased {}", counted(*records, "record")),
         Err(Unasked { why, .. }) => format!("not erased: {why}"),
@@ -119,7 +131,7 @@ fn line(outcome: &Outcome) -> String {
     }
 }
 
-fn tell(case: &Case, outcomes: &[Outcome]) -> Result<(), Error> {
+fn tell(case: &Case, outcomes: &[Outcome<'_>]) -> Result<(), Error> {
     let gone = counted(outcomes.iter().map(Outcome::erased).sum(), "record");
     let mut text = String::new();
     for outcome in outcomes.iter().filter(|one| outcomes.len() > 1 || !one.is_proved()) {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::output::counted;
 use super::super::{Error, Exit, complain, reason};
-use super::asked::{Asked, Case};
+use super::asked::{Asked, Case, Place};
 use super::find::reach_object;
 use super::unasked::{Unasked, of_store};
 use crate::clock::Clock;
@@ -47,7 +47,7 @@ fn document(case: &Case, out: &mut dyn Write) -> Result<(Searched, Vec<Unasked>)
     write!(out, "{},\"records\":[", &head[..head.len() - 1]).map_err(Error::output)?;
     let (mut written, mut first, mut object) = (Ok(()), true, Vec::new());
     let (mut sum, mut names, mut unasked) = (Searched::default(), Vec::new(), Vec::new());
-    for mut store in case.stores()? {
+    for Place { mut store, .. } in case.stores()? {
         let mut see = |record: &Record<'_>, hit: Hit| {
             if hit == Hit::Certain && written.is_ok() {
                 object.clear();

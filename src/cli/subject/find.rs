@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::output::counted;
 use super::super::{Error, Exit};
 use super::Format;
-use super::asked::{Asked, Case};
+use super::asked::{Asked, Case, Place};
 use super::unasked::{Unasked, of_store};
 use crate::clock::Timestamp;
 use crate::subject::{Finds, Hit, Reach, Record, Searched, Verb};
@@ -47,7 +47,7 @@ struct InClass {
 /// Searches all stores.
 pub(super) fn search(case: &Case) -> Result<Vec<Told>, Error> {
     let mut told = Vec::new();
-    for mut store in case.stores()? {
+    for Place { mut store, .. } in case.stores()? {
         let mut classes: BTreeMap<String, InClass> = BTreeMap::new();
         let mut see = |record: &Record<'_>, hit: Hit| {
             if let (Hit::Certain, Some(class), Some(received)) = (hit, record.class(), record.received()) {
