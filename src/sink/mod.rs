@@ -166,7 +166,10 @@ pub async fn deliver(
             Verdict::Defer(fault, _) => {
                 context.metrics.sink_error(&context.name, fault.kind);
                 if fault.kind == SinkError::Unverified {
+                    // Nothing was sent: what comes next is no retry, and takes nothing from the budget of those.
                     own.wait(fault, Duration::ZERO, pace, context).await;
+                    waiting.push((records, again));
+                    continue;
                 }
                 context.metrics.sink_retries.with_label_values(&[&context.name]).inc();
                 waiting.push((records, Try::Again));

@@ -253,3 +253,13 @@ async fn nobody_asks_before_the_store_said() {
     let ((), second) = tokio::join!(first, second);
     assert!(second >= Duration::from_secs(60), "{second:?}");
 }
+
+/// Nothing is sent meanwhile, so what comes then is asked for the first time, and the budget of retries is whole.
+#[tokio::test(start_paused = true)]
+async fn to_wait_until_a_store_is_verified_is_no_retry() {
+    let context = context();
+    let unverified = (0..40).map(|_| Verdict::Defer(fault(SinkError::Unverified), None)).collect();
+    let (taken, _) = delivered(&mut Scripted(unverified), &[1], &context).await;
+    assert_eq!(taken, [0]);
+    assert_eq!(context.metrics.sink_retries.with_label_values(&["s"]).get(), 0);
+}
