@@ -137,11 +137,23 @@ pub struct Names {
 }
 
 impl Names {
+    /// Whether a record of this class and home may be kept in a region, or where none is said.
+    pub fn allows(&self, class: ClassId, home: HomeId, region: Option<&str>) -> bool {
+        let (of_class, of_home) = self.lists(class, home);
+        let has = |list: &[String]| region.is_some_and(|region| list.iter().any(|known| known == region));
+        of_class.is_none_or(has) && of_home.is_none_or(has)
+    }
+
+    /// What binds a record of this class, and of this home.
+    fn lists(&self, class: ClassId, home: HomeId) -> (Option<&[String]>, Option<&[String]>) {
+        let of_class = self.regions.get(usize::from(class.0)).and_then(Option::as_deref);
+        let of_home = usize::from(home.0).checked_sub(1).and_then(|home| self.homes.get(home));
+        (of_class, of_home.map(Vec::as_slice))
+    }
+
     /// The regions that a record of this class and home may be kept in; nothing where no list says so.
     pub fn allowed(&self, class: ClassId, home: HomeId) -> Option<Vec<&str>> {
-        let of_class = self.regions.get(usize::from(class.0)).and_then(Option::as_ref);
-        let of_home = usize::from(home.0).checked_sub(1).and_then(|home| self.homes.get(home));
-        let (first, second) = match (of_class, of_home) {
+        let (first, second) = match self.lists(class, home) {
             (None, None) => return None,
             (Some(list), None) | (None, Some(list)) => (list, list),
             (Some(one), Some(other)) => (one, other),
@@ -242,6 +254,24 @@ mod tests {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&heard);
         (Ack::new(move |safe| ear.lock().unwrap().push(safe)), heard)
+    }
+
+    #[test]
+    fn a_region_is_allowed_if_it_is_among_those_that_are() {
+        let list = |regions: &[&str]| regions.iter().map(|region| (*region).to_owned()).collect::<Vec<_>>();
+        let names = Names {
+            regions: vec![None, Some(list(&["eea", "ch"]))],
+            homes: vec![list(&["ch", "ru"])],
+            ..Names::default()
+        };
+        for (class, home) in [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(c, h)| (ClassId(c), HomeId(h))) {
+            for region in [None, Some("eea"), Some("ch"), Some("ru"), Some("us")] {
+                let allowed = names.allowed(class, home);
+                let expected =
+                    allowed.is_none_or(|allowed| region.is_some_and(|region| allowed.contains(&region)));
+                assert_eq!(names.allows(class, home, region), expected, "{class:?} {home:?} {region:?}");
+            }
+        }
     }
 
     #[test]

@@ -411,9 +411,8 @@ impl<'a> Waited<'a> {
 
     fn may_go(&self, want: &Want, record: &Record) -> bool {
         let region = want.region.as_deref();
-        let allowed = self.batch.names().allowed(record.class, record.home);
         let class = self.classes[usize::from(record.class.0)];
-        allowed.is_none_or(|allowed| region.is_some_and(|region| allowed.contains(&region)))
+        self.batch.names().allows(record.class, record.home, region)
             && class.is_none_or(|class| self.live.policy.may_go(class, HomeId::default(), region))
     }
 }
