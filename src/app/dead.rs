@@ -121,7 +121,7 @@ impl Letters {
             let Gathered { batches, end, .. } = gathered;
             let ack = cursor.then(end);
             for batch in batches {
-                let Some(batch) = wanted(batch, now, place, None).await else { continue };
+                let Some(batch) = wanted(batch, now, place, Some(&self.metrics)).await else { continue };
                 records += batch.len();
                 let slot = match queue.upgrade() {
                     Some(queue) => queue.reserve(cost(&batch), Duration::MAX).await.ok(),

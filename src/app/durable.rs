@@ -234,6 +234,11 @@ pub async fn wanted(
         if let Some(metrics) = metrics.take() {
             count(&batch, stranded.into_iter(), |class, records| {
                 metrics.records_stranded.with_label_values(&[class]).inc_by(records);
+                tracing::warn!(
+                    class,
+                    records,
+                    "records wait for a sink in a region that they may go to, and others behind them"
+                );
             });
         }
         drop(live);
