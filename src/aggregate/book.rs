@@ -358,30 +358,38 @@ fn merge(open: &mut BTreeMap<Hour, Open>, more: &BTreeMap<Hour, Open>) {
     }
 }
 
-/// The hours that are over and were not overdue at `now`, in order; and how many days could not be read.
+/// Hands the hours that are over and were not overdue at `now` to `see`, in order, a day at a time; of days that end before
+/// `since` or begin with `until` none. Says how many days could not be read.
 ///
 /// Also beside a program that counts.
-pub fn read(dir: &DataDir, kek: &Kek, now: Timestamp) -> Result<(Vec<Published>, usize), Error> {
-    let (mut hours, mut damaged) = (Vec::new(), 0);
-    let Some(seal) = Seal::read(dir, kek)? else { return Ok((hours, 0)) };
-    for (start, path) in days(dir)? {
+pub fn each(
+    dir: &DataDir,
+    kek: &Kek,
+    now: Timestamp,
+    (since, until): (Option<Timestamp>, Option<Timestamp>),
+    mut see: impl FnMut(Published),
+) -> Result<usize, Error> {
+    let mut damaged = 0;
+    let Some(seal) = Seal::read(dir, kek)? else { return Ok(0) };
+    let day = Duration::from_secs(24 * HOUR_S as u64);
+    let is_wanted = |start: Timestamp| {
+        since.is_none_or(|since| add(start, day) > since) && until.is_none_or(|until| start < until)
+    };
+    for (start, path) in days(dir)?.into_iter().filter(|(start, _)| is_wanted(*start)) {
         // One that cannot be read, for whatever reason, hides no other; one that is gone was due.
-        let Ok(Some(day)) = seal.day(&path) else {
+        let Ok(Some(mut day)) = seal.day(&path) else {
             damaged += usize::from(path.exists());
             continue;
         };
-        let shown = |hour: Written| {
-            let rows = hour.rows.into_iter().map(|(class, route, status, records)| Shown {
-                cell: Cell { class, route, status },
-                records,
-            });
-            Published { start: Hour(hour.hour).start(), least: hour.least, rows: rows.collect() }
-        };
-        let kept = |hour: &Written| ends(start, Duration::from_secs(hour.ttl_s)) > now;
-        hours.extend(day.into_iter().filter(kept).map(shown));
+        day.retain(|hour| ends(start, Duration::from_secs(hour.ttl_s)) > now);
+        day.sort_by_key(|hour| hour.hour);
+        for Written { hour, least, rows, .. } in day {
+            let shown =
+                |(class, route, status, records): Row| Shown { cell: Cell { class, route, status }, records };
+            see(Published { start: Hour(hour).start(), least, rows: rows.into_iter().map(shown).collect() });
+        }
     }
-    hours.sort_by_key(|hour| hour.start);
-    Ok((hours, damaged))
+    Ok(damaged)
 }
 
 /// When what begins at a day's `start` is destroyed: an hour before its limit, for care comes round each minute.

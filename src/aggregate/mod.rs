@@ -22,7 +22,7 @@ mod facts;
 mod publish;
 mod route;
 
-pub use book::{Book, Error, Published, Tended, read};
+pub use book::{Book, Error, Published, Tended, each};
 pub use publish::{Shown, publish};
 pub use route::Words;
 

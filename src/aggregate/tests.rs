@@ -57,8 +57,9 @@ impl Shelf {
 
     fn read(&self, now: Timestamp) -> Vec<(String, Vec<(String, u64)>)> {
         let dir = DataDir::open_to_read(&self.root.path().join("data")).expect("it is there");
-        let (hours, damaged) = read(&dir, &self.kek, now).expect("it can be read");
-        assert_eq!(damaged, 0);
+        let mut hours = Vec::new();
+        let see = |hour| hours.push(hour);
+        assert_eq!(each(&dir, &self.kek, now, (None, None), see).expect("it can be read"), 0);
         let rows = |hour: &Published| {
             hour.rows.iter().map(|row| (row.cell.route.clone(), row.records)).collect::<Vec<_>>()
         };
@@ -301,8 +302,16 @@ fn what_cannot_be_read_is_set_aside_and_destroyed_by_its_date() {
     std::fs::write(folder.join("2026-11-27"), "logveil-aggregates/1\nnot sealed").unwrap();
     std::fs::write(folder.join("2026-11-26.damaged"), "x").unwrap();
     let dir = DataDir::open_to_read(&shelf.root.path().join("data")).unwrap();
-    let (hours, damaged) = read(&dir, &shelf.kek, day(2)).unwrap();
-    assert_eq!((hours.len(), damaged), (1, 1));
+    let read = |since, until| {
+        let mut hours = 0;
+        let damaged = each(&dir, &shelf.kek, day(2), (since, until), |_| hours += 1).unwrap();
+        (hours, damaged)
+    };
+    assert_eq!(read(None, None), (1, 1));
+    // A day that is not asked for is not read.
+    assert_eq!(read(Some(day(0)), None), (1, 0));
+    assert_eq!(read(None, Some(day(0))), (0, 1));
+    assert_eq!(read(Some(day(1)), None), (0, 0));
     let book = shelf.book(Disk::real());
     let tend = |days: u64| book.tend(Some(Ttl::days(30)), &moments(day(days))).unwrap().destroyed;
     assert_eq!((tend(27), tend(28), tend(29), tend(30)), (0, 1, 1, 1));

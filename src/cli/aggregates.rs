@@ -48,9 +48,22 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     let Verb::Show { place, choice, format } = arguments.verb;
     let (dir, kek, time) = place.beside()?;
     let selection = choice.selection(time.now())?;
-    let (hours, damaged) = aggregate::read(&dir, &kek, time.look().unreadable).map_err(Error::usage)?;
-    let text = show(&hours, &selection, format);
-    io::stdout().write_all(text.as_bytes()).map_err(Error::output)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if format == Format::Csv {
+        out.write_all(NAMES.as_bytes()).map_err(Error::output)?;
+    }
+    // An hour at a time: years of them need not fit into memory.
+    let (mut text, mut written) = (String::new(), Ok(()));
+    let asked = (selection.since, selection.until);
+    let damaged = aggregate::each(&dir, &kek, time.look().unreadable, asked, |hour| {
+        text.clear();
+        push(&hour, &selection, format, &mut text);
+        if written.is_ok() {
+            written = out.write_all(text.as_bytes());
+        }
+    });
+    let damaged = damaged.map_err(Error::usage)?;
+    written.and_then(|()| out.flush()).map_err(Error::output)?;
     if damaged > 0 {
         complain(&format!("{} cannot be read; skipped", counted(damaged as u64, "day")));
         return Ok(Exit::Found);
@@ -58,42 +71,41 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn show(hours: &[Published], selection: &Selection, format: Format) -> String {
-    let mut text = String::new();
-    if format == Format::Csv {
-        text.push_str("hour,class,route,status,records,least\n");
+/// The first line of CSV.
+const NAMES: &str = "hour,class,route,status,records,least\n";
+
+/// An hour's rows, a line each, if they are chosen.
+fn push(hour: &Published, selection: &Selection, format: Format, text: &mut String) {
+    let start = hour.start;
+    if selection.since.is_some_and(|since| start < since)
+        || selection.until.is_some_and(|until| start >= until)
+    {
+        return;
     }
-    let is_chosen = |hour: &&Published| {
-        selection.since.is_none_or(|since| hour.start >= since)
-            && selection.until.is_none_or(|until| hour.start < until)
-    };
-    for hour in hours.iter().filter(is_chosen) {
-        for row in &hour.rows {
-            let (cell, start) = (&row.cell, hour.start);
-            if selection.class.as_ref().is_some_and(|class| *class != cell.class) {
-                continue;
-            }
-            let status = if cell.status == 0 { "-".to_owned() } else { cell.status.to_string() };
-            // Classes and routes are of closed lists: no part of them needs quotes.
-            let (class, route, records) = (&cell.class, &cell.route, row.records);
-            let written = match format {
-                Format::Text => {
-                    writeln!(text, "{start}  {class:<10} {status:>3} {:>12}  {route}", grouped(records))
-                }
-                Format::Csv => writeln!(text, "{start},{class},{route},{status},{records},{}", hour.least),
-                Format::Json => {
-                    let status = (cell.status != 0).then_some(cell.status);
-                    let object = serde_json::json!({
-                        "hour": start.to_string(), "class": class, "route": route, "status": status,
-                        "records": records, "least": hour.least,
-                    });
-                    writeln!(text, "{object}")
-                }
-            };
-            written.expect("a string takes every write");
+    for row in &hour.rows {
+        let cell = &row.cell;
+        if selection.class.as_ref().is_some_and(|class| *class != cell.class) {
+            continue;
         }
+        let status = if cell.status == 0 { "-".to_owned() } else { cell.status.to_string() };
+        // Classes and routes are of closed lists: no part of them needs quotes.
+        let (class, route, records) = (&cell.class, &cell.route, row.records);
+        let written = match format {
+            Format::Text => {
+                writeln!(text, "{start}  {class:<10} {status:>3} {:>12}  {route}", grouped(records))
+            }
+            Format::Csv => writeln!(text, "{start},{class},{route},{status},{records},{}", hour.least),
+            Format::Json => {
+                let status = (cell.status != 0).then_some(cell.status);
+                let object = serde_json::json!({
+                    "hour": start.to_string(), "class": class, "route": route, "status": status,
+                    "records": records, "least": hour.least,
+                });
+                writeln!(text, "{object}")
+            }
+        };
+        written.expect("a string takes every write");
     }
-    text
 }
 
 #[cfg(test)]
@@ -111,6 +123,11 @@ mod tests {
         let start = "2026-11-28T10:00:00Z".parse().expect("a moment");
         let hours = [Published { start, least: 10, rows }];
         let all = Selection { class: None, since: None, until: None };
+        let show = |hours: &[Published], selection: &Selection, format| {
+            let mut text = String::new();
+            hours.iter().for_each(|hour| push(hour, selection, format, &mut text));
+            text
+        };
         let text = show(&hours, &all, Format::Text);
         assert_eq!(
             text,
