@@ -41,8 +41,9 @@ pub(super) fn stores(field: Option<&Field<'_>>, sinks: &[Sink], policy: &Policy)
             continue;
         }
         let Some(kind) = keeps(sink) else { continue };
-        let classes = named_classes(sink.classes.as_deref(), policy);
-        stores.push(made(Arc::clone(&sink.name), kind, OnUnverified::Warn, &classes));
+        let targets = targets(&kind, sink.classes.as_deref(), policy);
+        let name = Arc::clone(&sink.name);
+        stores.push(Store { name, kind, on_unverified: OnUnverified::Warn, targets });
     }
     stores
 }
@@ -115,11 +116,11 @@ fn store(name: Arc<str>, field: &Field<'_>, sinks: &[Sink], policy: &Policy) -> 
         (None, Some(sink)) => sink.classes.clone(),
         (None, None) => None,
     };
-    let classes = named_classes(classes.as_deref(), policy);
+    let targets = targets(&kind, classes.as_deref(), policy);
     // A sink that deletes by itself is told of, and not starved, while its sweep gets under way.
     let deletes = sink.is_some_and(|sink| keeps(sink).is_some()) && !declared;
     let default = if deletes { OnUnverified::Warn } else { OnUnverified::Block };
-    let store = made(name, kind, on_unverified.unwrap_or(default), &classes);
+    let store = Store { name, kind, on_unverified: on_unverified.unwrap_or(default), targets };
     keepable(field, &store)?;
     Some(store)
 }
@@ -156,15 +157,14 @@ fn keepable(field: &Field<'_>, store: &Store) -> Option<()> {
     Some(())
 }
 
-fn made(name: Arc<str>, kind: Kind, on_unverified: OnUnverified, classes: &[(String, Ttl)]) -> Store {
-    let targets = Target::from_name(&kind.target(), classes);
-    Store { name, kind, on_unverified, targets }
-}
-
-fn named_classes(classes: Option<&[ClassId]>, policy: &Policy) -> Vec<(String, Ttl)> {
+/// What in a store has these classes, or all of them.
+fn targets(kind: &Kind, classes: Option<&[ClassId]>, policy: &Policy) -> Vec<Target> {
     let wanted = |class: &ClassId| classes.is_none_or(|classes| classes.contains(class));
-    let all = policy.classes().filter(wanted);
-    all.map(|class| (policy.class_name(class).to_owned(), policy.ttl(class))).collect()
+    let named = |class| policy.class_name(class).to_owned();
+    let classes: Vec<(String, Ttl)> =
+        policy.classes().filter(wanted).map(|class| (named(class), policy.ttl(class))).collect();
+    let every: Vec<String> = policy.classes().map(named).collect();
+    Target::from_name(&kind.target(), &classes, &every)
 }
 
 fn declared_kind(kind: &str, table: &Table<'_>) -> Option<Kind> {

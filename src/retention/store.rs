@@ -178,21 +178,23 @@ pub struct Target {
     pub name: String,
     /// The classes in it with their limits, at least one.
     pub classes: Vec<(String, Ttl)>,
-    /// Names of the store's other targets that begin with its own: what bears one of these belongs there.
+    /// What the names of other classes' targets would be, where they begin with its own: what bears one of these belongs
+    /// there.
     pub others: Vec<String>,
 }
 
 impl Target {
-    /// The targets that a name stands for: one for each class where it holds `{class}`, else one for all.
-    pub fn from_name(name: &str, classes: &[(String, Ttl)]) -> Vec<Target> {
+    /// The targets that a name stands for: one for each class where it holds `{class}`, else one for all. `every` is every
+    /// class that there is: those that the store has nothing of may lie beside it.
+    pub fn from_name(name: &str, classes: &[(String, Ttl)], every: &[String]) -> Vec<Target> {
         if !name.contains("{class}") {
             return vec![Target { name: name.to_owned(), classes: classes.to_vec(), others: Vec::new() }];
         }
-        let named = |(class, _): &(String, Ttl)| name.replace("{class}", class);
+        let named = |class: &String| name.replace("{class}", class);
         let each = |class: &(String, Ttl)| {
-            let name = named(class);
+            let name = named(&class.0);
             let longer = |other: &String| *other != name && other.starts_with(&name);
-            let others = classes.iter().map(named).filter(longer).collect();
+            let others = every.iter().map(named).filter(longer).collect();
             Target { name, classes: vec![class.clone()], others }
         };
         classes.iter().map(each).collect()
@@ -314,9 +316,10 @@ mod tests {
     #[test]
     fn a_name_that_begins_another_does_not_take_what_is_the_others() {
         let class = |name: &str| (name.to_owned(), Ttl::days(90));
-        let targets = Target::from_name("logs-{class}", &[class("app"), class("app-audit"), class("access")]);
+        let every = ["app", "app-audit", "access"].map(str::to_owned);
+        let targets = Target::from_name("logs-{class}", &[class("app"), class("access")], &every);
         let patterns: Vec<String> = targets.iter().map(Target::pattern).collect();
-        assert_eq!(patterns, ["logs-app*,-logs-app-audit*", "logs-app-audit*", "logs-access*"]);
+        assert_eq!(patterns, ["logs-app*,-logs-app-audit*", "logs-access*"]);
     }
 
     /// A kind as the table of `docs/retention.md` calls it.
@@ -361,9 +364,9 @@ mod tests {
     #[test]
     fn a_target_keeps_its_shortest_class() {
         let classes = [("access".to_owned(), Ttl::days(90)), ("support".to_owned(), Ttl::days(30))];
-        let shared = Target::from_name("logs", &classes);
+        let shared = Target::from_name("logs", &classes, &[]);
         assert_eq!((shared.len(), shared[0].limit()), (1, Ttl::days(30).duration()));
-        let split = Target::from_name("logs-{class}", &classes);
+        let split = Target::from_name("logs-{class}", &classes, &[]);
         let names: Vec<&str> = split.iter().map(|target| target.name.as_str()).collect();
         assert_eq!(names, ["logs-access", "logs-support"]);
         assert_eq!(split[0].limit(), Ttl::days(90).duration());

@@ -118,7 +118,7 @@ fn stores(folder: &Path, port: u16) -> Stores {
     ];
     let known = |kind: Kind| {
         let driver = kind.driver().unwrap();
-        let targets = Target::from_name(&kind.target(), &[("access".to_owned(), Ttl::days(90))]);
+        let targets = Target::from_name(&kind.target(), &[("access".to_owned(), Ttl::days(90))], &[]);
         let name = kind.name().into();
         (Arc::new(Store { name, kind, on_unverified: OnUnverified::Block, targets }), driver)
     };
