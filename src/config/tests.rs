@@ -1,4 +1,5 @@
 use super::*;
+use crate::limit::{SESSION_BYTES, SESSIONS_MAX};
 
 const SAMPLE: &str = r#"
 data_dir: /var/lib/logveil
@@ -432,6 +433,35 @@ fn bounds_fit_into_the_memory_that_is_declared() {
         }
     }
     assert!(fit > 10 && refused > 5, "{fit} fit, {refused} do not");
+}
+
+/// What is large by what is written down is in the sum: what stands before a sink, and the table of sessions.
+#[test]
+fn windows_and_sessions_are_in_the_sum() {
+    let total = |text: &str| Settings::parse("c.yaml", text).expect("it is right").memory().total();
+    let sink = |batch: &str| {
+        format!(
+            "queue: {{ mode: durable }}\nsinks:\n  s: {{ kind: http, url: 'http://127.0.0.1:1', batch: {{ {batch} }} }}\n"
+        )
+    };
+    let (small, large) = (total(&sink("requests: 1")), total(&sink("requests: 32, bytes: 8MiB")));
+    // Encoded, packed, and clean with one more.
+    assert_eq!(large - small, (2 * 32 * 8 + 33 * 8 - 1 - 4) << 20);
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("p.yaml");
+    let of = |action: &str| {
+        let classes = format!("classes: {{ '*': {{ entities: {{ session_id: {action} }} }} }}\n");
+        std::fs::write(&path, format!("policy: p\ndefault: redact\n{classes}")).expect("written");
+        let policy = path.display();
+        move |memory: &str| total(&format!("policy: '{policy}'\n{memory}"))
+    };
+    let (redacts, drawn) = ("redact", "{ pseudonymize: { table: 7d } }");
+    let without = of(redacts)("");
+    assert_eq!(of(drawn)("") - without, (SESSIONS_MAX * SESSION_BYTES) as u64);
+    let memory = "memory_max: 128MiB\n";
+    let settings = |text: &str| Settings::parse("c.yaml", text).expect("it is right");
+    let sessions = settings(memory).sessions_max * SESSION_BYTES;
+    assert!((4 << 20..=8 << 20).contains(&sessions), "a sixteenth at most: {sessions}");
 }
 
 #[test]

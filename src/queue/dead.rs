@@ -39,6 +39,8 @@ pub struct DeadLetters {
     kek: Arc<Kek>,
     logs: Mutex<BTreeMap<String, Arc<Log>>>,
     bytes_max: u64,
+    /// One at a time makes room: two would count the same as given up.
+    room: Mutex<()>,
     /// Files that opening found damaged, by sink, until it is told.
     damaged: Mutex<BTreeMap<String, u64>>,
 }
@@ -52,7 +54,7 @@ impl DeadLetters {
     fn open_within(dir: Arc<DataDir>, kek: Arc<Kek>, bytes_max: u64) -> Result<DeadLetters, Error> {
         let sinks = sinks(&dir)?;
         let (logs, damaged) = (Mutex::default(), Mutex::default());
-        let letters = DeadLetters { dir, kek, logs, bytes_max, damaged };
+        let letters = DeadLetters { dir, kek, logs, bytes_max, room: Mutex::default(), damaged };
         for sink in sinks {
             letters.made(&sink)?;
         }
@@ -62,7 +64,7 @@ impl DeadLetters {
     /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`]. Says what was given up for them.
     pub fn put(&self, sink: &str, batches: &[Arc<Redacted>], now: Timestamp) -> Result<Left, Error> {
         let log = self.made(sink)?;
-        let mut given_up = Left::default();
+        let (mut given_up, _turn) = (Left::default(), lock(&self.room));
         loop {
             let full = match log.append(batches, now) {
                 Err(error @ Error::Full { .. }) => error,
@@ -124,9 +126,9 @@ impl DeadLetters {
     }
 }
 
-fn lock<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Entries come and go whole.
-    map.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Entries of maps come and go whole.
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads a sink's dead letters that were not sent again, also while another program writes them.

@@ -125,7 +125,8 @@ impl Reader {
     /// not known how many records that are.
     fn miss(&mut self, number: u64, length: u64, gathered: &mut Gathered) {
         let left = length.saturating_sub(self.at.offset.max(HEADERS_BYTES as u64));
-        let segment = self.log.segment(number).filter(|_| left > 0 && !self.log.is_beside());
+        let is_sent = || self.log.is_beside() && !self.log.segment_path(number).exists();
+        let segment = self.log.segment(number).filter(|_| left > 0 && !is_sent());
         if let Some(segment) = segment {
             let is_begun = self.at.offset > HEADERS_BYTES as u64;
             let missed = if is_begun { 1 } else { segment.records.max(1) };
