@@ -116,3 +116,29 @@ async fn a_client_that_takes_no_answers_holds_up_nobody() {
     assert_eq!(taken, STREAMS_MAX as usize, "none of them ends, and no more are taken");
     server.stop().await;
 }
+
+/// What streams may make us hold before it is read is taken from the room for bodies, and given back with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_take_the_room_of_what_they_may_send() {
+    let limits = Limits { body_bytes_max: 64 << 10, bodies_bytes_max: 1 << 20, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    let refused = || server.scene.metric("logveil_requests_refused_total");
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    client.write_all(&preface()).await.unwrap();
+    for nth in 0..4 {
+        // Bodies that do not end: three of them are all that there is room for.
+        client.write_all(&frame(HEADERS, END_HEADERS, stream(nth), HEAD)).await.unwrap();
+        client.write_all(&frame(DATA, 0, stream(nth), b"asked")).await.unwrap();
+    }
+    let full = async {
+        while refused().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, full).await.expect("one is refused");
+    assert_eq!(refused(), ["logveil_requests_refused_total{reason=\"busy\",source=\"apps\"} 1"]);
+    drop(client);
+    let free =
+        async { while !server.post("/v1/logs", "", &[b'x'; 40 << 10]).await.starts_with("HTTP/1.1 200") {} };
+    tokio::time::timeout(LONG, free).await.expect("there is room again");
+}
