@@ -307,6 +307,9 @@ pub const QUEUE_TIDY_FIRST: Duration = Duration::from_millis(20);
 /// records that a store refuses are sent by whoever wants to, and are not to stop the sink.
 pub const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
+/// How often the log says that a sink refused records; a metric counts all of them.
+pub const REFUSED_TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// Reasons for which records of one batch were refused that dead letters tell apart; what is beyond them has the last.
 pub const DEAD_LETTER_REASONS_MAX: usize = 8;
 

@@ -4,7 +4,7 @@ more for each request where a sink may have several under way.
 */
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::dead::Letters;
 use crate::act::Redacted;
-use crate::limit::{DEAD_LETTER_REASONS_MAX, DELIVERY_BYTES};
+use crate::limit::{DEAD_LETTER_REASONS_MAX, DELIVERY_BYTES, REFUSED_TOLD_EVERY};
 use crate::queue::Item;
 use crate::queue::memory::{Held, Receiver};
 use crate::record::Record;
@@ -30,7 +30,8 @@ pub async fn drive(
     seed: u64,
 ) {
     let sink = Gated::new(sink, &context);
-    let way = Way { pace: Pace::new(sink.batch().requests_max, seed), context, letters };
+    let pace = Pace::new(sink.batch().requests_max, seed);
+    let way = Way { pace, context, letters, refusals: Mutex::default() };
     match sink.twin() {
         None => in_order(sink, queue, way).await,
         Some(twin) => side_by_side((sink, twin), queue, Arc::new(way)).await,
@@ -42,6 +43,34 @@ struct Way {
     pace: Pace,
     context: Context,
     letters: Arc<Letters>,
+    refusals: Mutex<Refusals>,
+}
+
+/// Records that the sink refused and that the log has not told of yet: whoever sends them may send many.
+#[derive(Default)]
+struct Refusals {
+    told: Option<Instant>,
+    records: usize,
+}
+
+impl Refusals {
+    /// Tells of them, unless it told of others just now.
+    fn tell(&mut self, sink: &str, fault: &Fault, records: usize) {
+        self.records += records;
+        if self.told.is_some_and(|told| told.elapsed() < REFUSED_TOLD_EVERY) {
+            return;
+        }
+        let (kind, detail) = (fault.kind.label(), &*fault.detail);
+        let records = std::mem::take(&mut self.records);
+        tracing::error!(
+            sink,
+            kind,
+            detail,
+            records,
+            "the sink refused records for good; they are dead letters"
+        );
+        self.told = Some(Instant::now());
+    }
 }
 
 /// One request after the other.
@@ -104,7 +133,7 @@ fn landed<S>(ended: Result<S, JoinError>) -> S {
 /// Delivers these batches. What is refused is kept as dead letters, and so settled, too.
 async fn hand_over(sink: &mut impl Sink, items: Vec<(Item, Held)>, way: &Way) {
     let batches: Vec<Arc<Redacted>> = items.iter().map(|(item, _)| Arc::clone(&item.batch)).collect();
-    let mut pending = Pending::new(items, &way.context);
+    let mut pending = Pending::new(items, way);
     deliver(sink, &batches, &way.pace, &way.context, |records, fault| pending.settle(records, fault)).await;
     let (held, letters): (Vec<_>, Vec<_>) =
         pending.dead.into_iter().map(|(item, held, letters)| ((item, held), letters)).unzip();
@@ -146,13 +175,13 @@ struct Pending<'a> {
     refused: Vec<(usize, Fault)>,
     /// Batches that are through, but for what was refused of them.
     dead: Vec<(Item, Held, Vec<Arc<Redacted>>)>,
-    context: &'a Context,
+    way: &'a Way,
 }
 
 impl Pending<'_> {
-    fn new(items: Vec<(Item, Held)>, context: &Context) -> Pending<'_> {
+    fn new(items: Vec<(Item, Held)>, way: &Way) -> Pending<'_> {
         let (refused, dead) = (Vec::new(), Vec::new());
-        let mut pending = Pending { items: items.into(), settled: 0, refused, dead, context };
+        let mut pending = Pending { items: items.into(), settled: 0, refused, dead, way };
         pending.settle(0, None);
         pending
     }
@@ -176,7 +205,7 @@ impl Pending<'_> {
 
     /// Counts a batch, and confirms it unless a record of it was refused.
     fn finish(&mut self, item: Item, held: Held) {
-        let (name, metrics) = (&*self.context.name, &self.context.metrics);
+        let (name, metrics) = (&*self.way.context.name, &self.way.context.metrics);
         let refused = std::mem::take(&mut self.refused);
         let records = item.batch.records();
         let sent = |at: &usize| refused.binary_search_by_key(at, |(at, _)| *at).is_err();
@@ -192,14 +221,10 @@ impl Pending<'_> {
             return;
         };
         metrics.records_refused.with_label_values(&[name]).inc_by(refused.len() as u64);
-        let (kind, detail, records) = (fault.kind.label(), &*fault.detail, refused.len());
-        tracing::error!(
-            sink = name,
-            kind,
-            detail,
-            records,
-            "the sink refused records for good; they are dead letters"
-        );
+        // What was told is whole, whoever panicked.
+        let mut refusals = self.way.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.tell(name, fault, refused.len());
+        drop(refusals);
         let letters = letters(&item.batch, refused);
         self.dead.push((item, held, letters));
     }
@@ -254,7 +279,6 @@ pub fn count<'a>(batch: &Redacted, of: impl Iterator<Item = &'a Record>, mut tel
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -293,6 +317,19 @@ mod tests {
         assert_eq!(filled(Duration::from_millis(3500)).await, (4, Duration::from_millis(3500)));
         // Nobody sends any more: there is nothing to wait for.
         assert_eq!(filled(Duration::from_secs(300)).await, (10, Duration::from_secs(9)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_are_told_now_and_then_with_their_number() {
+        let fault = Fault { kind: crate::telemetry::SinkError::Refused, detail: String::new() };
+        let mut refusals = Refusals::default();
+        let mut left = |records| {
+            refusals.tell("s", &fault, records);
+            refusals.records
+        };
+        assert_eq!((left(3), left(2), left(4)), (0, 2, 6));
+        tokio::time::advance(REFUSED_TOLD_EVERY).await;
+        assert_eq!((left(1), left(1)), (0, 1));
     }
 
     fn digits(text: &[u8]) -> usize {
