@@ -291,9 +291,12 @@ impl Book {
         inner.file = None;
         if inner.spoiled {
             let aside = self.dir.join(&format!("{}.open.damaged", day_name(day_of(now))));
-            // Read whole before, or not: then it is longer than any of ours.
-            let content = read_bounded(&path, AGGREGATE_FILE_BYTES_MAX).unwrap_or_default();
-            disk.replace(&aside, &content).map_err(vault::Error::io(&aside))?;
+            // A copy, for what could be read of it still counts; of what is longer than any of ours nothing was read.
+            let set_aside = match read_bounded(&path, AGGREGATE_FILE_BYTES_MAX) {
+                Err(error) if error.kind() == io::ErrorKind::FileTooLarge => disk.rename(&path, &aside),
+                content => content.and_then(|content| disk.replace(&aside, &content)),
+            };
+            set_aside.map_err(vault::Error::io(&aside))?;
             (inner.spoiled, inner.damaged) = (false, inner.damaged + 1);
         }
         let mut all = inner.open.clone();
