@@ -52,6 +52,9 @@ impl Desk {
             Ok(rejected) => success(&exported_message(rejected)),
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
+                if problem == Problem::TooFast {
+                    body::spend(&mut body, &head.headers, &self.settings.limits, guest).await;
+                }
                 failure(problem)
             }
         }
