@@ -116,7 +116,8 @@ fn of_source(source: &Source, processors: usize) -> usize {
     }
 }
 
-/// What is encoded, and what is packed of it or handed to the system, of all requests at the same time.
+/// What is encoded, and what is packed of it or handed to the system, or afterwards copied as dead letters, of all requests
+/// at the same time.
 fn of_sink(kind: &SinkKind) -> usize {
     let batch = match kind {
         SinkKind::Archive => return ARCHIVE_OPEN_MAX * ARCHIVE_BLOCK_BYTES + 2 * DELIVERY_BYTES,

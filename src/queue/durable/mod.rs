@@ -45,7 +45,7 @@ use shelf::{Saved, Segment, Shelf};
 use crate::act::{Redacted, Seal};
 use crate::clock::Timestamp;
 use crate::keys::belief::Moments;
-use crate::limit::{QUEUE_SEGMENT_BYTES, QUEUE_SEGMENTS_MIN};
+use crate::limit::{QUEUE_GROUP_BYTES, QUEUE_SEGMENT_BYTES, QUEUE_SEGMENTS_MIN};
 use crate::vault::{self, DataDir, Kek};
 
 /// The queue on disk.
@@ -223,6 +223,9 @@ impl Log {
             segment.records += appended.records;
         }
         self.changed.send_modify(|times| *times += 1);
+        // A request of dead letters may be more than a group.
+        writer.out.clear();
+        writer.out.shrink_to(QUEUE_GROUP_BYTES);
         Ok(appended)
     }
 
