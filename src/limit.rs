@@ -437,8 +437,8 @@ pub const ROTATED_FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(30);
 /// Rotated files that the file sink keeps at most.
 pub const ROTATED_FILES_MAX: u64 = 1000;
 
-/// Acts of a kind that were refused and are told one by one in an hour: of more the log says how many.
-pub const REFUSALS_TOLD_MAX: usize = 10;
+/// Acts of a kind that come often (refusals, logouts) and are told one by one in an hour: of more the log says how many.
+pub const OFTEN_TOLD_MAX: usize = 10;
 
 /// Connections of the admin listener at the same time.
 pub const ADMIN_CONNECTIONS_MAX: usize = 32;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::counts;
 use super::dead::count_left;
-use super::refusals::Refusals;
+use super::often::Often;
 use crate::act::Redacted;
 use crate::aggregate::{self, Book};
 use crate::archive::{self, Archive};
@@ -47,7 +47,7 @@ pub struct Keeper {
     incidents: Incidents,
     /// When the register was told last of what the second look withheld, by kind, and how long it is not told again.
     told: Mutex<BTreeMap<Kind, (Timestamp, Duration)>>,
-    refusals: Refusals,
+    often: Often,
     suppressions: Suppressions,
     /// Who was suppressed when the file was so long.
     suppressed: Mutex<(u64, Option<Arc<Suppressed>>)>,
@@ -110,7 +110,7 @@ impl Keeper {
             requests,
             incidents,
             told: Mutex::default(),
-            refusals: Refusals::default(),
+            often: Often::default(),
             suppressions,
             suppressed,
             metrics,
@@ -217,12 +217,12 @@ impl Keeper {
     }
 
     /// Says in the audit log what was done. A log that cannot be written hinders nobody from mending a running program.
-    /// Of many refusals some are told.
+    /// Of what comes often some are told.
     pub fn audited(&self, act: Act) {
         if act.outcome == Outcome::Refused {
             self.metrics.acts_refused.with_label_values(&[&*act.act]).inc();
         }
-        let Some(act) = self.refusals.told(act) else { return };
+        let Some(act) = self.often.told(act) else { return };
         if let Err(error) = self.audit.say(act) {
             tracing::error!(%error, "cannot write to the audit log");
         }
