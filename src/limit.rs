@@ -368,6 +368,10 @@ pub const REQUEST_BYTES_MIN: u64 = 4 * 1024;
 /// How long one attempt to deliver may take, connecting included.
 pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a receiver of syslog over TLS 1.3 may take to say whether it accepts who we are; one that says nothing is sent
+/// to then.
+pub const TLS_VERDICT_WAIT: Duration = Duration::from_millis(500);
+
 /// Bytes of a sink's answer that are read before the connection is given up.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 

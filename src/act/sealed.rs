@@ -7,7 +7,8 @@ somebody else wrote do not open, so nothing unclean can become clean on its way
 through a file.
 
 Each record is sealed by itself (ChaCha20-Poly1305, RFC 8439): what damages one
-costs no other. Its nonce is its sequence, so a [`Seal`] must never see one twice.
+costs no other. Its nonce is its sequence: of what a [`Seal`] makes of one sequence, one
+thing alone may be written anywhere.
 */
 
 use std::sync::Arc;

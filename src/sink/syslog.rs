@@ -7,23 +7,28 @@ TLS does not have. Syslog has no acknowledgement: a record counts as delivered
 when the operating system has taken it. What was written to a connection that
 then broke may be lost, as with every syslog sender; the batch in hand is sent
 again, so it may arrive twice. A connection that the other side closed is
-noticed before writing. Certificates are read anew with each connection.
+noticed before writing, and so is a receiver that refuses our certificate: in TLS
+1.3 it does so only once we could write. Certificates are read anew with each
+connection.
 
 Each message carries `expires_at`, class and policy as structured data.
 */
 
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
+use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::act::{Envelope, push_byte};
 use crate::clock::{Decimals, Timestamp, push_time};
-use crate::limit::DELIVERY_WAIT;
+use crate::limit::{DELIVERY_WAIT, TLS_VERDICT_WAIT};
 use crate::sink::line::one_line;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::store::{self, Resolver, Tls};
@@ -118,8 +123,34 @@ async fn connect(settings: &Settings) -> io::Result<Box<dyn Stream>> {
     let name: Option<ServerName<'static>> =
         settings.tcp.rsplit_once(':').and_then(|(host, _)| tls.name_of(host));
     let name = name.ok_or_else(|| io::Error::other("the address has no host name"))?;
-    let stream = TlsConnector::from(std::sync::Arc::clone(tls.config())).connect(name, stream).await?;
+    let mut stream = TlsConnector::from(std::sync::Arc::clone(tls.config())).connect(name, stream).await?;
+    if stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+        match tokio::time::timeout(TLS_VERDICT_WAIT, accepted(&mut stream)).await {
+            Ok(accepted) => accepted?,
+            Err(_nothing_was_said) => {}
+        }
+    }
     Ok(Box::new(stream))
+}
+
+/// Waits until the server says something. Of TLS 1.3 the client is done before the server has seen who it is (RFC 8446,
+/// section 2), and what it wrote until then would be lost with a refusal. Most servers hand out tickets once they are done.
+async fn accepted(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    let mut said = [0; 512];
+    let mut said = ReadBuf::new(&mut said);
+    poll_fn(|context| {
+        let read = Pin::new(&mut *stream).poll_read(context, &mut said);
+        if stream.get_ref().1.tls13_tickets_received() > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        match read {
+            Poll::Ready(Ok(())) if said.filled().is_empty() => {
+                Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
+            }
+            read => read,
+        }
+    })
+    .await
 }
 
 /// Whether the other side still listens. A receiver has nothing to say, so what it says is thrown away. Asked without a

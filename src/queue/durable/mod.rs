@@ -194,15 +194,18 @@ impl Log {
         let seal = |batch: &Arc<Redacted>| self.seal(writer, batch, now, &mut used, &mut appended);
         let sealed = batches.iter().try_for_each(seal);
         let bytes = writer.out.len() as u64;
-        if let Err(error) = sealed.and_then(|()| self.make_room(writer, bytes)) {
-            // Nothing was written under these numbers: a reader would miss them.
-            writer.sequence = first;
-            return Err(error);
-        }
-        if bytes == 0 {
+        let room = sealed.and_then(|()| self.make_room(writer, bytes));
+        if room.is_ok() && bytes == 0 {
             return Ok(appended);
         }
-        let number = self.ready(writer, first)?;
+        let number = match room.and_then(|()| self.ready(writer, first)) {
+            Ok(number) => number,
+            Err(error) => {
+                // Nothing was written under these numbers: a reader would miss them, and what was sealed is in no file.
+                writer.sequence = first;
+                return Err(error);
+            }
+        };
         self.keys.used(used.into_iter(), number);
         let Some(active) = &mut writer.active else { return Ok(appended) };
         let disk = self.dir.disk();
