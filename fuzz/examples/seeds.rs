@@ -38,7 +38,7 @@ fn main() -> Result<()> {
             Kind::Pattern(pattern) => pattern.anchors.iter().map(|anchor| anchor.to_string()).collect(),
             Kind::Near(near) => near.anchors.iter().map(|anchor| anchor.to_string()).collect(),
             Kind::Field(field) => field.keys.iter().map(|key| key.to_string()).collect(),
-            Kind::Parser(_) => Vec::new(),
+            Kind::Parser(_) | Kind::Line => Vec::new(),
         });
     }
     for target in ["sweep", "redact"] {
