@@ -365,11 +365,10 @@ fn at_groups(search: &mut Search, at: usize) -> usize {
             if colon < found_to {
                 continue;
             }
+            let known = search.findings.len();
             search.at_groups(colon);
-            found_to = search
-                .findings
-                .last()
-                .map_or(0, |last| if last.span.start <= colon { last.span.end } else { 0 });
+            let address = search.findings.get(known).filter(|address| address.span.start <= colon);
+            found_to = address.map_or(0, |address| address.span.end);
         }
     }
     end

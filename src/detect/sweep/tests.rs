@@ -60,6 +60,8 @@ const PIECES: &[&str] = &[
     "-----END PRIVATE KEY-----",
     "MIIEvQIBADAN",
     "--password",
+    "curl -u ",
+    " - jo [22/Nov",
     "</password>",
     "<password>",
     "%3d",
@@ -143,6 +145,14 @@ fn every_piece_is_found_in_every_place_of_a_block() {
             let text = format!("{}{piece} x=1", "= ".repeat(before / 2) + &"y".repeat(before % 2));
             check(&[text.into_bytes()], b"\n");
         }
+    }
+}
+
+/// Texts in which a fuzzer saw a difference once.
+#[test]
+fn both_find_the_same_where_they_did_not() {
+    for text in ["curl -u?:db8:: - j [22/"] {
+        check(&[text.as_bytes().to_vec()], b"\n");
     }
 }
 
