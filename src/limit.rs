@@ -372,6 +372,9 @@ pub const DELIVERY_WAIT: Duration = Duration::from_secs(10);
 /// to then.
 pub const TLS_VERDICT_WAIT: Duration = Duration::from_millis(500);
 
+/// How long a refusal may come behind the receiver's first word.
+pub const TLS_REFUSAL_WAIT: Duration = Duration::from_millis(100);
+
 /// Bytes of a sink's answer that are read before the connection is given up.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 

@@ -60,6 +60,9 @@ pub async fn page(ask: &Ask, under: &str, pattern: &str, from: Option<&str>) -> 
     let left = left
         .checked_sub(hits.len() as u64)
         .ok_or_else(|| Unknown::new("it gives out more records than it says there are"))?;
+    if hits.is_empty() && left > 0 {
+        return Err(Unknown::new("its search ended before its records did"));
+    }
     let next = match (hits.is_empty(), next) {
         (true, Some(scroll)) => {
             let body = json!({ "scroll_id": scroll }).to_string();

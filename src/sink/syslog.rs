@@ -23,12 +23,13 @@ use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::act::{Envelope, push_byte};
 use crate::clock::{Decimals, Timestamp, push_time};
-use crate::limit::{DELIVERY_WAIT, TLS_VERDICT_WAIT};
+use crate::limit::{DELIVERY_WAIT, TLS_REFUSAL_WAIT, TLS_VERDICT_WAIT};
 use crate::sink::line::one_line;
 use crate::sink::{Delivery, Fault, Sink, Verdict};
 use crate::store::{self, Resolver, Tls};
@@ -103,7 +104,7 @@ impl Sink for Syslog {
         for envelope in delivery.iter() {
             self.writer.write_frame(&envelope, self.settings.framing, &mut self.out);
         }
-        match tokio::time::timeout(DELIVERY_WAIT, self.attempt()).await {
+        match timeout(DELIVERY_WAIT, self.attempt()).await {
             Ok(Ok(())) => Verdict::Accept,
             Ok(Err(fault)) => Verdict::Defer(fault, None),
             // Part of the batch may be written: only a new connection begins at a frame, and this one is gone.
@@ -125,30 +126,33 @@ async fn connect(settings: &Settings) -> io::Result<Box<dyn Stream>> {
     let name = name.ok_or_else(|| io::Error::other("the address has no host name"))?;
     let mut stream = TlsConnector::from(std::sync::Arc::clone(tls.config())).connect(name, stream).await?;
     if stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
-        match tokio::time::timeout(TLS_VERDICT_WAIT, accepted(&mut stream)).await {
-            Ok(accepted) => accepted?,
-            Err(_nothing_was_said) => {}
-        }
+        heard(&mut stream).await?;
     }
     Ok(Box::new(stream))
 }
 
-/// Waits until the server says something. Of TLS 1.3 the client is done before the server has seen who it is (RFC 8446,
-/// section 2), and what it wrote until then would be lost with a refusal. Most servers hand out tickets once they are done.
-async fn accepted(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
-    let mut said = [0; 512];
-    let mut said = ReadBuf::new(&mut said);
-    poll_fn(|context| {
-        let read = Pin::new(&mut *stream).poll_read(context, &mut said);
-        if stream.get_ref().1.tls13_tickets_received() > 0 {
-            return Poll::Ready(Ok(()));
+/// Waits for what the server says of who we are. Of TLS 1.3 the client is done before the server has seen that (RFC 8446,
+/// section 2), and what it wrote until then would be lost with a refusal. Most servers hand out tickets once they are done,
+/// and some look at names only then.
+async fn heard(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    let end = Instant::now() + TLS_VERDICT_WAIT;
+    let Ok(ticket) = timeout_at(end, said(stream, true)).await else { return Ok(()) };
+    ticket?;
+    timeout(TLS_REFUSAL_WAIT, said(stream, false)).await.unwrap_or(Ok(()))
+}
+
+/// Waits until the server says something, or has handed out a ticket if that is enough. Its end is an error.
+async fn said(stream: &mut TlsStream<TcpStream>, is_ticket_enough: bool) -> io::Result<()> {
+    let mut bytes = [0; 512];
+    let mut bytes = ReadBuf::new(&mut bytes);
+    poll_fn(|context| match Pin::new(&mut *stream).poll_read(context, &mut bytes) {
+        Poll::Ready(Ok(())) if bytes.filled().is_empty() => {
+            Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
         }
-        match read {
-            Poll::Ready(Ok(())) if said.filled().is_empty() => {
-                Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()))
-            }
-            read => read,
+        Poll::Pending if is_ticket_enough && stream.get_ref().1.tls13_tickets_received() > 0 => {
+            Poll::Ready(Ok(()))
         }
+        read => read,
     })
     .await
 }

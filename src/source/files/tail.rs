@@ -167,7 +167,10 @@ impl Tail {
         let read = self.read().await?;
         // Asked after reading: what was read before a truncation and what comes after it must not meet in one record.
         if self.is_another(read)? {
-            self.unspent.truncate(self.unspent.len() - read);
+            // Of what is there again the new file's part is read with it; what is there no more counts as cut off.
+            if self.file.metadata()?.len() >= self.offset + self.unspent.len() as u64 {
+                self.unspent.truncate(self.unspent.len() - read);
+            }
             self.restart();
             return Ok(Turn::On);
         }
