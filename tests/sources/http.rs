@@ -381,6 +381,25 @@ async fn a_stop_finishes_the_request_in_hand() {
     tokio::time::timeout(LONG, server.serving).await.expect("the source ends").unwrap();
 }
 
+/// What is refused already is read on for its client's sake alone, so not beyond a stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_body_that_does_not_end_holds_up_no_stop() {
+    let never = LONG * 100;
+    let limits = Limits { body_idle_wait: never, body_wait: never, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    let head = "POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\na";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let refused = async {
+        while server.scene.metric("logveil_requests_refused_total").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, refused).await.expect("it is refused");
+    server.scene.stopped(server.serving).await;
+    check(&answer(&mut stream).await, 404, "{\"error\"");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_too_fast_is_told_to_come_again() {
     let peers = peers::Settings { connections_max: 9, bytes_per_second: NonZeroU64::new(8 * 1024) };

@@ -53,7 +53,7 @@ impl Desk {
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
                 if problem == Problem::TooFast {
-                    body::spend(&mut body, &head.headers, &self.settings.limits, guest).await;
+                    self.spend(&head, &mut body, guest).await;
                 }
                 failure(problem)
             }

@@ -18,10 +18,10 @@ use super::protocols::{self, Acks};
 use crate::frame::{Ends, Framer, Lines, Step};
 use crate::limit::RECORD_BYTES_MAX;
 use crate::record::Ack;
-use crate::source::World;
 use crate::source::gather::Gather;
 use crate::source::peers::Guest;
 use crate::source::room::{Room, Share};
+use crate::source::{World, stopped};
 
 /// Where requests are handed in.
 pub struct Desk {
@@ -65,10 +65,19 @@ impl Desk {
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
                 if problem != Problem::Timeout {
-                    body::spend(&mut body, &head.headers, &self.settings.limits, guest).await;
+                    self.spend(&head, &mut body, guest).await;
                 }
                 problem.response(tongue)
             }
+        }
+    }
+
+    /// Reads what is left of a refused body, until a stop: it is refused already, so nothing is lost with it.
+    pub(super) async fn spend(&self, head: &Head, body: &mut Incoming, guest: &Guest) {
+        let mut stop = self.world.stop.clone();
+        tokio::select! {
+            () = body::spend(body, &head.headers, &self.settings.limits, guest) => {}
+            () = stopped(&mut stop) => {}
         }
     }
 
