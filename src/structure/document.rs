@@ -75,7 +75,7 @@ impl<'a> Value<'a> {
     }
 
     /// The elements of an array, in their order; none of anything else.
-    pub fn elements(self) -> impl Iterator<Item = Value<'a>> {
+    pub fn elements(self) -> impl Iterator<Item = Value<'a>> + Clone {
         let text = self.0;
         let mut at = if self.kind() == Kind::Array { 1 } else { text.len() };
         std::iter::from_fn(move || next_value(text, &mut at))

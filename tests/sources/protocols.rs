@@ -1,9 +1,11 @@
 //! Other people's protocols over HTTP: what their clients look at in an answer, and credentials.
 
 use logveil::source::http::{Auth, Limits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::http::{check, guarded, server};
-use super::{Fate, gzip};
+use super::{Fate, LONG, gzip};
 
 const NDJSON: &str = "Content-Type: application/vnd.elasticsearch+x-ndjson; compatible-with=9\r\n";
 
@@ -222,4 +224,54 @@ async fn many_tiny_records_are_within_bounds() {
     let body = b"{\"index\":{}}\n{}\n".repeat(6_000);
     check(&server.post("/_bulk", "", &body).await, 413, "content_too_long_exception");
     assert!(server.scene.messages().is_empty());
+}
+
+/// An item is answered, and so costs its answer, also where nothing of it is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_items_that_are_refused_are_within_bounds() {
+    let delete = |count| b"{\"delete\":{}}\n".repeat(count);
+    // Twice this is what 200 items cost.
+    let limits = Limits { body_bytes_max: 200 * 256 / 2, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    let answer = server.post("/_bulk", NDJSON, &delete(200)).await;
+    check(&answer, 200, "\"errors\":true");
+    assert_eq!(answer.matches("{\"delete\":{\"_index\":\"logveil\",\"status\":400").count(), 200, "{answer}");
+    check(&server.post("/_bulk", NDJSON, &delete(201)).await, 413, "content_too_long_exception");
+
+    let limits = Limits { bodies_bytes_max: 64 * 1024, ..Limits::default() };
+    let server = self::server(Fate::Confirm, limits).await;
+    let answer =
+        server.post("/_bulk", NDJSON, &[b"{\"index\":{}}\n{}\n".to_vec(), delete(300)].concat()).await;
+    check(&answer, 503, "es_rejected_execution_exception");
+    assert!(server.scene.messages().is_empty(), "nothing of it was taken");
+    check(&server.post("/_bulk", NDJSON, &delete(200)).await, 200, "\"errors\":true");
+
+    let channel = "X-Splunk-Request-Channel: 0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba\r\n";
+    let asked = |count| format!("{{\"acks\":[{}]}}", vec!["0"; count].join(",")).into_bytes();
+    check(&server.post("/services/collector/ack", channel, &asked(1_000)).await, 200, "\"0\":false}}");
+    check(&server.post("/services/collector/ack", channel, &asked(3_000)).await, 503, "\"code\":9}");
+}
+
+/// The room of an answer is given back when it was sent, not when it was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_holds_its_room_until_it_is_sent() {
+    let limits = Limits { bodies_bytes_max: 40 << 20, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    // Its answer is more than the buffers of two sockets hold.
+    let body = b"{\"delete\":{}}\n".repeat(100_000);
+    let head = format!(
+        "POST /_bulk HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut silent = TcpStream::connect(server.addr).await.unwrap();
+    silent.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    let mut begin = [0; 12];
+    silent.read_exact(&mut begin).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    check(&server.post("/_bulk", NDJSON, &body).await, 503, "es_rejected_execution_exception");
+    let mut rest = Vec::new();
+    silent.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"}}}]}"));
+    let free = async { while !server.post("/_bulk", NDJSON, &body).await.starts_with("HTTP/1.1 200") {} };
+    tokio::time::timeout(LONG, free).await.expect("there is room again");
 }

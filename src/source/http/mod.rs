@@ -26,6 +26,7 @@ mod asked;
 mod auth;
 mod body;
 mod grpc;
+mod itemized;
 mod pile;
 mod protocols;
 mod request;

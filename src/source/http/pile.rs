@@ -8,11 +8,11 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Limits;
 use super::answer::Problem;
+use super::itemized::Purse;
 use crate::codec::Parts;
 use crate::record::{Ack, Batch, Record};
 use crate::source::World;
 use crate::source::gather::Gather;
-use crate::source::room::Share;
 
 /// Records of one request on their way into batches, within the request's bounds.
 pub struct Pile {
@@ -20,23 +20,18 @@ pub struct Pile {
     path: Vec<u8>,
     batches: Vec<Batch>,
     told: Vec<oneshot::Receiver<bool>>,
-    bytes_left: usize,
-    share: Share,
-    /// Why it takes no more.
-    full: Option<Problem>,
+    purse: Purse,
 }
 
 impl Pile {
-    /// A pile that holds as many bytes of records as two bodies may have, and takes them from `share`.
-    pub fn new(name: Arc<str>, world: &World, path: &str, limits: &Limits, share: Share) -> Pile {
+    /// A pile that holds as many bytes of records as `purse` pays.
+    pub fn new(name: Arc<str>, world: &World, path: &str, purse: Purse) -> Pile {
         Pile {
             gather: Gather::new(name, world.clone()),
             path: path.as_bytes().to_vec(),
             batches: Vec::new(),
             told: Vec::new(),
-            bytes_left: limits.body_bytes_max.saturating_mul(2),
-            share,
-            full: None,
+            purse,
         }
     }
 
@@ -49,19 +44,10 @@ impl Pile {
     pub fn push(&mut self, parts: &Parts<'_>) -> usize {
         let batch = self.batches.len();
         // A record costs its place too: many tiny ones are no way around the bound.
-        let cost = parts.byte_len() + size_of::<Record>();
-        if self.full.is_some() {
-            return batch;
-        }
-        match (self.bytes_left.checked_sub(cost), self.share.grow(cost)) {
-            (None, _) => self.full = Some(Problem::TooLarge),
-            (_, Err(refused)) => self.full = Some(refused.into()),
-            (Some(left), Ok(())) => {
-                self.bytes_left = left;
-                self.gather.push_parts(parts);
-                if self.gather.is_full() {
-                    self.close_batch();
-                }
+        if self.purse.pay(parts.byte_len() + size_of::<Record>()) {
+            self.gather.push_parts(parts);
+            if self.gather.is_full() {
+                self.close_batch();
             }
         }
         batch
@@ -88,9 +74,7 @@ impl Pile {
         if !self.gather.is_empty() {
             self.close_batch();
         }
-        if let Some(problem) = self.full {
-            return Err(problem);
-        }
+        self.purse.check()?;
         let mut fates = Vec::with_capacity(self.batches.len());
         let mut patience = limits.room_wait;
         for batch in self.batches {
@@ -102,7 +86,7 @@ impl Pile {
             fates.push(taken.map_err(Problem::from));
         }
         // Queues hold the records now, within their own bounds.
-        drop(self.share);
+        drop(self.purse);
         let deadline = Instant::now() + limits.confirm_wait;
         for (fate, told) in fates.iter_mut().zip(self.told) {
             if fate.is_ok() && !matches!(timeout_at(deadline, told).await, Ok(Ok(true))) {

@@ -8,7 +8,8 @@ use hyper::http::request::Parts as Head;
 use hyper::{Response, StatusCode};
 use tokio::time::Instant;
 
-use super::answer::{CREATED, Problem, Tongue, exported, rejected, respond};
+use super::answer::{Problem, Tongue, exported, respond};
+use super::itemized::{Items, Purse, acknowledged};
 use super::pile::Pile;
 use super::request::{Desk, Held};
 use crate::codec::{Element, Parts, bulk, hec, loki, otlp};
@@ -19,13 +20,11 @@ type Answer = Result<Response<Full<Bytes>>, Problem>;
 
 impl Desk {
     fn pile(&self, head: &Head) -> Pile {
-        Pile::new(
-            self.settings.name.clone(),
-            &self.world,
-            head.uri.path(),
-            &self.settings.limits,
-            self.room.share(),
-        )
+        Pile::new(self.settings.name.clone(), &self.world, head.uri.path(), self.purse())
+    }
+
+    fn purse(&self) -> Purse {
+        Purse::new(self.room.share(), &self.settings.limits)
     }
 
     /// Hands all on; it is safe as a whole or not at all.
@@ -73,35 +72,20 @@ impl Desk {
     pub(super) async fn bulk(&self, head: &Head, index: Option<&str>, body: Held, tongue: Tongue) -> Answer {
         let started = Instant::now();
         let mut pile = self.pile(head);
-        let mut items = Vec::new();
+        let mut items = Items::new(self.purse());
         let read = bulk::read(&body.bytes, index, &mut |verb, item| {
             let fate = match item {
                 bulk::Item::Document(parts) => Ok(pile.push(&parts)),
                 bulk::Item::NoObject => Err("the document is no JSON object"),
                 bulk::Item::Refused => Err("a log takes index and create alone"),
             };
-            items.push((verb, fate));
+            items.push(verb, fate);
         });
         read.map_err(Problem::Bulk)?;
+        items.check()?;
         drop(body);
-        let fates = pile.hand_on(&self.world, &self.settings.limits).await?;
-        let mut errors = false;
-        let mut text = String::new();
-        for (verb, fate) in items {
-            let item = match fate.map(|batch| fates.get(batch).copied().unwrap_or(Ok(()))) {
-                Ok(Ok(())) => CREATED.to_owned(),
-                Ok(Err(problem)) => problem.item(),
-                Err(reason) => rejected(400, "document_parsing_exception", reason),
-            };
-            errors |= item != CREATED;
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(&format!("{{\"{}\":{item}}}", verb.name()));
-        }
-        let took = started.elapsed().as_millis();
-        let text = format!("{{\"took\":{took},\"errors\":{errors},\"items\":[{text}]}}");
-        Ok(respond(StatusCode::OK, tongue, text))
+        let batches = pile.hand_on(&self.world, &self.settings.limits).await?;
+        Ok(respond(StatusCode::OK, tongue, items.answer(&batches, started.elapsed())))
     }
 
     /// Splunk's events.
@@ -156,17 +140,9 @@ impl Desk {
             return Err(Problem::Content);
         }
         let asked = Value::whole(body).and_then(|value| value.get("acks")).ok_or(Problem::Content)?;
-        let next = self.acks.next.load(Ordering::Relaxed);
-        let mut text = String::new();
-        for id in asked.elements() {
-            let id = std::str::from_utf8(id.text()).ok().and_then(|id| id.parse::<u64>().ok());
-            let id = id.ok_or(Problem::Content)?;
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(&format!("\"{id}\":{}", id < next));
-        }
-        Ok(respond(StatusCode::OK, Tongue::Splunk, format!("{{\"acks\":{{{text}}}}}")))
+        let ids = asked.elements().map(|id| std::str::from_utf8(id.text()).ok()?.parse().ok());
+        let answer = acknowledged(ids, self.acks.next.load(Ordering::Relaxed), self.purse())?;
+        Ok(respond(StatusCode::OK, Tongue::Splunk, answer))
     }
 }
 
