@@ -212,10 +212,11 @@ impl Book {
         if inner.stale || inner.spoiled {
             self.write(inner, &BTreeMap::new(), moments.now)?;
         }
-        tended.damaged = std::mem::take(&mut inner.damaged);
         if let Some(believed) = moments.destroyable {
             tended.destroyed = self.destroy_due(inner, ttl, believed)?;
         }
+        // Last: what an error stands before is told by the next round.
+        tended.damaged = std::mem::take(&mut inner.damaged);
         Ok(tended)
     }
 
@@ -294,6 +295,8 @@ impl Book {
             // A copy, for what could be read of it still counts; of what is longer than any of ours nothing was read.
             let set_aside = match read_bounded(&path, AGGREGATE_FILE_BYTES_MAX) {
                 Err(error) if error.kind() == io::ErrorKind::FileTooLarge => disk.rename(&path, &aside),
+                // Somebody took it away since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 content => content.and_then(|content| disk.replace(&aside, &content)),
             };
             set_aside.map_err(vault::Error::io(&aside))?;

@@ -267,6 +267,31 @@ fn an_hour_of_a_destroyed_day_does_not_come_back() {
     panic!("it never ends");
 }
 
+/// It counts on, and says once that something is gone: also where the first round of care fails.
+#[test]
+fn damaged_open_hours_that_somebody_took_away_are_told_and_not_in_the_way() {
+    let shelf = Shelf::new();
+    let folder = shelf.root.path().join("data/aggregates");
+    shelf.book(Disk::real()).add(counts(at(START), "/cart", 4), &wanted(), at(START)).unwrap();
+    let open = folder.join("open");
+    std::fs::write(&open, "not ours").unwrap();
+    let disk = Disk::failing_once_after(i64::MAX);
+    let book = shelf.book(disk.clone());
+    std::fs::remove_file(&open).unwrap();
+    book.add(counts(at(START), "/cart", 5), &wanted(), at(START)).unwrap();
+    std::fs::write(folder.join("2020-01-01"), "due").unwrap();
+    disk.break_down_after(2);
+    assert!(book.tend(None, &moments(at(START))).is_err());
+    let told = Tended { destroyed: 1, damaged: 1, ..Tended::default() };
+    assert_eq!(book.tend(None, &moments(at(START))).unwrap(), told);
+    assert_eq!(book.tend(None, &moments(at(START))).unwrap(), Tended::default());
+    drop(book);
+    let book = shelf.book(Disk::real());
+    let later = at(START) + std::time::Duration::from_secs(86_400);
+    book.tend(None, &moments(later)).unwrap();
+    assert_eq!(shelf.read(later), [shown(START, &[("/cart", 5)])]);
+}
+
 #[test]
 fn what_cannot_be_read_is_set_aside_and_destroyed_by_its_date() {
     let shelf = Shelf::new();
