@@ -77,14 +77,19 @@ impl Left {
     }
 }
 
+impl Gathered {
+    fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.lost + self.damaged + self.expired == 0
+    }
+}
+
 impl Reader {
     pub(super) fn new(log: Arc<Log>, at: Position) -> Reader {
         Reader { log, at, source: None, bytes: Vec::new(), expected: None }
     }
 
-    /// What comes next, up to about [`QUEUE_READ_BYTES`]; nothing if all is read. Blocks the thread.
+    /// What comes next of one segment, up to about [`QUEUE_READ_BYTES`]; nothing if all is read. Blocks the thread.
     pub fn next(&mut self, now: Timestamp) -> Result<Option<Gathered>, Error> {
-        let mut gathered = Gathered::default();
         loop {
             let Some((number, length, open)) = self.log.segment_at(self.at.segment) else { return Ok(None) };
             if number != self.at.segment {
@@ -92,33 +97,27 @@ impl Reader {
             }
             if self.at.offset >= length {
                 if open {
-                    return Ok(self.told(gathered));
+                    return Ok(None);
                 }
                 self.at = Position { segment: number + 1, offset: 0 };
                 continue;
             }
-            if self.source.as_ref().is_none_or(|source| source.number != number)
-                && !self.open(number, &mut gathered)?
-            {
+            let mut gathered = Gathered::default();
+            let is_open = self.source.as_ref().is_some_and(|source| source.number == number);
+            if is_open || self.open(number, &mut gathered)? {
+                self.at.offset = self.at.offset.max(HEADERS_BYTES as u64);
+                // Else nothing was confirmed in it.
+                if self.at.offset < length {
+                    self.read(length, now, &mut gathered)?;
+                }
+            } else {
                 self.miss(number, length, &mut gathered);
-                continue;
             }
-            self.at.offset = self.at.offset.max(HEADERS_BYTES as u64);
-            if self.at.offset >= length {
-                // Nothing was confirmed in it.
-                continue;
-            }
-            self.read(length, now, &mut gathered)?;
-            if !gathered.batches.is_empty() || gathered.lost + gathered.damaged + gathered.expired > 0 {
-                return Ok(self.told(gathered));
+            if !gathered.is_empty() {
+                gathered.end = self.at;
+                return Ok(Some(gathered));
             }
         }
-    }
-
-    fn told(&self, mut gathered: Gathered) -> Option<Gathered> {
-        gathered.end = self.at;
-        let nothing = gathered.batches.is_empty() && gathered.lost + gathered.damaged + gathered.expired == 0;
-        (!nothing).then_some(gathered)
     }
 
     /// Steps over a segment that cannot be opened, and counts what is missed with it: of one that an earlier run wrote it is

@@ -96,6 +96,11 @@ impl Bench {
         }
     }
 
+    /// What comes next goes into a segment of its own.
+    fn close(&self) {
+        self.log().close(&mut self.log().writer.lock().unwrap());
+    }
+
     fn files(&self, extension: &str) -> Vec<PathBuf> {
         let mut paths = vault::entries(&self.dir.path().join("queue")).unwrap();
         paths.retain(|path| path.extension().is_some_and(|e| e == extension));
@@ -621,4 +626,27 @@ fn a_folder_that_is_gone_takes_nothing() {
         );
     }
     assert_eq!(found, [4]);
+}
+
+/// Whoever counts by segment misses nothing: a read ends with its segment at the latest.
+#[test]
+fn a_segment_that_is_gone_is_told_before_the_next_and_where_it_is_the_last() {
+    let bench = Bench::new();
+    bench.append(&[0, 1, 2]).unwrap();
+    bench.close();
+    bench.append(&[3]).unwrap();
+    let paths = bench.files("lvq");
+    fs::remove_file(&paths[0]).unwrap();
+    let mut reader = bench.log().reader("a");
+    let mut next = || reader.next(noon()).unwrap().map(|read| (read.lost, read.batches.len(), read.end));
+    let (lost, batches, end) = next().unwrap();
+    assert_eq!((lost, batches, Some(end.segment)), (3, 0, number_of(&paths[0])));
+    let (lost, batches, end) = next().unwrap();
+    assert_eq!((lost, batches, Some(end.segment)), (0, 1, number_of(&paths[1])));
+    bench.append(&[4, 5]).unwrap();
+    bench.close();
+    fs::remove_file(&paths[1]).unwrap();
+    bench.log().advance("a", end);
+    let last = rest(bench.log(), "a");
+    assert_eq!((last.lost, last.numbers.len(), last.end), (1, 0, bench.log().end()));
 }
