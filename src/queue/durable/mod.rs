@@ -194,10 +194,10 @@ impl Log {
         let seal = |batch: &Arc<Redacted>| self.seal(writer, batch, now, &mut used, &mut appended);
         let sealed = batches.iter().try_for_each(seal);
         let bytes = writer.out.len() as u64;
-        let room = sealed.and_then(|()| self.make_room(writer, bytes));
-        if room.is_ok() && bytes == 0 {
+        if sealed.is_ok() && bytes == 0 {
             return Ok(appended);
         }
+        let room = sealed.and_then(|()| self.make_room(writer, bytes));
         let number = match room.and_then(|()| self.ready(writer, first)) {
             Ok(number) => number,
             Err(error) => {

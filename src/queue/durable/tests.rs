@@ -650,3 +650,12 @@ fn a_segment_that_is_gone_is_told_before_the_next_and_where_it_is_the_last() {
     let last = rest(bench.log(), "a");
     assert_eq!((last.lost, last.numbers.len(), last.end), (1, 0, bench.log().end()));
 }
+
+/// There is room for nothing at any time.
+#[test]
+fn what_is_overdue_needs_no_room() {
+    let bench = Bench::on(Disk::real(), 1024);
+    bench.append(&(0..100).collect::<Vec<_>>()).unwrap();
+    let taken = bench.log().append(&[batch(&[1])], later(40)).unwrap();
+    assert_eq!(taken, Appended { expired: 1, ..Appended::default() });
+}
