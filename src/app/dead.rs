@@ -45,15 +45,11 @@ impl Letters {
         let records: usize = batches.iter().map(|batch| batch.len()).sum();
         loop {
             let now = self.time.now();
-            let kept = tokio::task::block_in_place(|| self.letters.put(sink, batches, now));
+            let mut given_up = Left::default();
+            let kept = tokio::task::block_in_place(|| self.letters.put(sink, batches, now, &mut given_up));
+            count_left(&self.metrics, sink, given_up);
             let was_well = self.well.swap(kept.is_ok(), Ordering::Relaxed);
-            let error = match kept {
-                Ok(given_up) => {
-                    count_left(&self.metrics, sink, given_up);
-                    break;
-                }
-                Err(error) => error,
-            };
+            let Err(error) = kept else { break };
             self.metrics.dead_letter_errors.inc();
             if was_well {
                 tracing::error!(sink, %error, "cannot keep dead letters; the sink waits until it can");

@@ -61,16 +61,25 @@ impl DeadLetters {
         Ok(letters)
     }
 
-    /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`]. Says what was given up for them.
-    pub fn put(&self, sink: &str, batches: &[Arc<Redacted>], now: Timestamp) -> Result<Left, Error> {
+    /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`]. Counts what was given up for them,
+    /// after an error, too.
+    pub fn put(
+        &self,
+        sink: &str,
+        batches: &[Arc<Redacted>],
+        now: Timestamp,
+        given_up: &mut Left,
+    ) -> Result<(), Error> {
         let log = self.made(sink)?;
-        let (mut given_up, _turn) = (Left::default(), lock(&self.room));
+        let _turn = lock(&self.room);
         loop {
-            let full = match log.append(batches, now) {
-                Err(error @ Error::Full { .. }) => error,
-                appended => return appended.map(|_| given_up),
-            };
-            given_up += log.give_up_oldest(sink, now)?.ok_or(full)?;
+            match log.append(batches, now) {
+                Err(full @ Error::Full { .. }) if !log.give_up_oldest(sink, now, given_up)? => {
+                    return Err(full);
+                }
+                Err(Error::Full { .. }) => {}
+                appended => return appended.map(drop),
+            }
         }
     }
 
@@ -87,7 +96,10 @@ impl DeadLetters {
             let damaged = lock(&self.damaged).remove(sink).unwrap_or(0);
             tell(sink, Left { damaged, ..Left::default() });
             log.sweep(moments)?;
-            tell(sink, log.prune(sink, moments.now)?);
+            let mut left = Left::default();
+            let pruned = log.prune(sink, moments.now, &mut left);
+            tell(sink, left);
+            pruned?;
             log.tidy()
         };
         logs.iter().map(&mut sweep).fold(Ok(()), Result::and)
@@ -168,6 +180,7 @@ mod tests {
     use crate::secret::Raw;
     use crate::span::Span;
     use crate::ttl::Ttl;
+    use crate::vault::Disk;
 
     fn open(dir: &std::path::Path) -> DeadLetters {
         let dir = Arc::new(DataDir::open(dir).unwrap());
@@ -194,6 +207,24 @@ mod tests {
         Arc::new(batch.refused("refused answer 400".into()))
     }
 
+    fn moments(now: Timestamp) -> Moments {
+        let (ahead, destroyable) = (Duration::ZERO, Some(now));
+        Moments { now, unreadable: now, destroyable, ahead, in_doubt: false, settled: true }
+    }
+
+    fn segments(dir: &std::path::Path) -> Vec<PathBuf> {
+        let mut paths = vault::entries(&dir.join("dead-letters.search")).unwrap();
+        paths.retain(|path| path.extension().is_some_and(|end| end == "lvq"));
+        paths.sort();
+        paths
+    }
+
+    /// Reading it fails from now on, whoever asks; removing it does not.
+    fn unreadable(path: &std::path::Path) {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(path, path).unwrap();
+    }
+
     fn listed(dir: &std::path::Path, now: Timestamp) -> Vec<(RecordId, String)> {
         let dir = Arc::new(DataDir::open_to_read(dir).unwrap());
         let kek = Arc::new(Kek::open(None, &dir).unwrap());
@@ -218,14 +249,14 @@ mod tests {
             Vec::<String>::new(),
             "there is nothing until something is refused"
         );
-        letters.put("search", &[batch(3, now)], now).unwrap();
+        letters.put("search", &[batch(3, now)], now, &mut Left::default()).unwrap();
         let id = |sequence| RecordId { run: 7, sequence };
         let why = || "refused answer 400".to_owned();
         let three = vec![(id(900), why()), (id(901), why()), (id(902), why())];
         assert_eq!(listed(folder.path(), now), three);
         drop(letters);
         let letters = open(folder.path());
-        letters.put("search", &[batch(1, now)], now).unwrap();
+        letters.put("search", &[batch(1, now)], now, &mut Left::default()).unwrap();
         assert_eq!(listed(folder.path(), now).len(), 4);
         // Sent again: the cursor stands behind them.
         let log = letters.log("search").unwrap();
@@ -240,19 +271,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let received = crate::clock::Clock::now(&SystemClock::new());
         let letters = open(folder.path());
-        letters.put("search", &[batch(3, received)], received).unwrap();
+        letters.put("search", &[batch(3, received)], received, &mut Left::default()).unwrap();
         let later = received + Duration::from_secs(37 * 3600);
         assert_eq!(listed(folder.path(), later), []);
         let keys = || vault::key_paths(&folder.path().join("dead-letter-keys.search")).unwrap().len();
         assert_eq!(keys(), 2, "a key and its copy");
-        let moments = Moments {
-            now: later,
-            unreadable: later,
-            destroyable: Some(later),
-            ahead: Duration::ZERO,
-            in_doubt: false,
-            settled: true,
-        };
+        let moments = moments(later);
         let mut left = Left::default();
         letters.sweep(&moments, |_, more| left += more).unwrap();
         assert_eq!((keys(), left), (0, Left { expired: 3, ..Left::default() }));
@@ -272,7 +296,7 @@ mod tests {
         let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
         let (mut put, mut given_up) = (0, Left::default());
         while given_up == Left::default() || put < 100 {
-            given_up += letters.put("search", &[batch(3, now)], now).unwrap();
+            letters.put("search", &[batch(3, now)], now, &mut given_up).unwrap();
             put += 3;
             assert!(letters.log("search").unwrap().bytes() <= 8 * 1024);
         }
@@ -280,8 +304,61 @@ mod tests {
         assert_eq!(given_up, Left { whole: put - listed, ..Left::default() });
         assert!(listed > 20, "only the oldest: {listed}");
         // One that is larger than the bound is kept alone.
-        given_up += letters.put("search", &[batch(300, now)], now).unwrap();
+        letters.put("search", &[batch(300, now)], now, &mut given_up).unwrap();
         assert_eq!(given_up.whole, put);
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted_also_where_the_disk_fails_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let disk = Disk::failing_once_after(i64::MAX);
+        let dir = Arc::new(DataDir::open_on(disk.clone(), folder.path()).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let log = letters.made("search").unwrap();
+        let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count() as u64;
+        disk.break_down_after(0);
+        let mut given_up = Left::default();
+        assert!(letters.put("search", &[batch(3, now)], now, &mut given_up).is_err());
+        assert!(given_up.whole > 0);
+        letters.put("search", &[batch(3, now)], now, &mut given_up).unwrap();
+        let listed = listed(folder.path(), now).len() as u64;
+        assert_eq!(given_up, Left { whole: put + 3 - listed, ..Left::default() }, "once");
+    }
+
+    /// A file that the disk does not give, as of a broken sector, does not stop the sink.
+    #[test]
+    fn what_cannot_be_read_makes_room_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let log = letters.made("search").unwrap();
+        let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count() as u64;
+        unreadable(&segments(folder.path())[0]);
+        let mut given_up = Left::default();
+        letters.put("search", &[batch(3, now)], now, &mut given_up).unwrap();
+        let listed = listed(folder.path(), now).len() as u64;
+        assert_eq!(given_up, Left { damaged: put + 3 - listed, ..Left::default() });
+    }
+
+    /// And what was counted before it, was.
+    #[test]
+    fn what_is_overdue_before_what_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let received = crate::clock::Clock::now(&SystemClock::new());
+        for _ in 0..2 {
+            open(folder.path()).put("search", &[batch(3, received)], received, &mut Left::default()).unwrap();
+        }
+        let letters = open(folder.path());
+        unreadable(&segments(folder.path())[1]);
+        let later = received + Duration::from_secs(37 * 3600);
+        let mut left = Left::default();
+        assert!(letters.sweep(&moments(later), |_, more| left += more).is_err());
+        assert!(letters.sweep(&moments(later), |_, more| left += more).is_err());
+        assert_eq!(left, Left { expired: 3, ..Left::default() });
     }
 
     #[test]
@@ -289,19 +366,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&SystemClock::new());
         let letters = open(folder.path());
-        letters.put("search", &[batch(3, now)], now).unwrap();
+        letters.put("search", &[batch(3, now)], now, &mut Left::default()).unwrap();
         let root = folder.path().join("dead-letters.search");
-        let segment = |path: &PathBuf| path.extension().is_some_and(|end| end == "lvq");
-        let path = vault::entries(&root).unwrap().into_iter().find(segment).unwrap();
-        fs::remove_file(&path).unwrap();
-        let moments = Moments {
-            now,
-            unreadable: now,
-            destroyable: None,
-            ahead: Duration::ZERO,
-            in_doubt: false,
-            settled: true,
-        };
+        fs::remove_file(&segments(folder.path())[0]).unwrap();
+        let moments = moments(now);
         let mut left = Left::default();
         letters.sweep(&moments, |_, more| left += more).unwrap();
         assert_eq!(left, Left { damaged: 3, ..Left::default() });
@@ -318,7 +386,7 @@ mod tests {
         let now = crate::clock::Clock::now(&SystemClock::new());
         let letters = open(folder.path());
         assert!(ask(&letters.dir, "search").is_err(), "it has none");
-        letters.put("search", &[batch(1, now)], now).unwrap();
+        letters.put("search", &[batch(1, now)], now, &mut Left::default()).unwrap();
         assert!(!letters.is_asked("search"));
         ask(&letters.dir, "search").unwrap();
         assert!(letters.is_asked("search"));

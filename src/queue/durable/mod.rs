@@ -389,35 +389,36 @@ impl Log {
         }
     }
 
-    /// Moves a sink's cursor over what cannot be read any more, as far as nothing that can be stands before it. Says
-    /// what that was.
-    pub fn prune(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<Left, Error> {
-        let (mut left, mut reader) = (Left::default(), self.reader(sink));
+    /// Moves a sink's cursor over what cannot be read any more, as far as nothing that can be stands before it. Counts
+    /// what that was as `left`, after an error, too.
+    pub fn prune(self: &Arc<Log>, sink: &str, now: Timestamp, left: &mut Left) -> Result<(), Error> {
+        let mut reader = self.reader(sink);
         while let Some(gathered) = reader.next(now)?.filter(|gathered| gathered.batches.is_empty()) {
             left.add(&gathered);
             self.advance(sink, gathered.end);
         }
-        Ok(left)
+        Ok(())
     }
 
-    /// Gives up the oldest segment for a sink that has no others beside it, whatever of it was not sent. Says what that
-    /// was; nothing where there is no segment.
-    pub fn give_up_oldest(self: &Arc<Log>, sink: &str, now: Timestamp) -> Result<Option<Left>, Error> {
-        let Some((number, ..)) = self.segment_at(0) else { return Ok(None) };
+    /// Gives up the oldest segment for a sink that has no others beside it, whatever of it was not sent, and counts that
+    /// as `left`, after an error, too. False where there is no segment.
+    pub fn give_up_oldest(
+        self: &Arc<Log>,
+        sink: &str,
+        now: Timestamp,
+        left: &mut Left,
+    ) -> Result<bool, Error> {
+        let Some((number, ..)) = self.segment_at(0) else { return Ok(false) };
         {
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             if writer.active.as_ref().is_some_and(|active| active.number == number) {
                 self.close(&mut writer);
             }
         }
-        let (mut left, mut reader) = (Left::default(), self.reader(sink));
-        // A read ends with its segment at the latest.
-        while let Some(gathered) = reader.next(now)?.filter(|gathered| gathered.end.segment <= number) {
-            left.add(&gathered);
-        }
+        *left += self.reader(sink).count_out(number, now);
         self.advance(sink, Position { segment: number + 1, offset: 0 });
         self.tidy()?;
-        Ok(Some(left))
+        Ok(true)
     }
 
     /// How far a sink has come.

@@ -90,8 +90,14 @@ impl Reader {
 
     /// What comes next of one segment, up to about [`QUEUE_READ_BYTES`]; nothing if all is read. Blocks the thread.
     pub fn next(&mut self, now: Timestamp) -> Result<Option<Gathered>, Error> {
+        self.next_until(u64::MAX, now)
+    }
+
+    /// What comes next in the segments up to the one of this number.
+    fn next_until(&mut self, last: u64, now: Timestamp) -> Result<Option<Gathered>, Error> {
         loop {
-            let Some((number, length, open)) = self.log.segment_at(self.at.segment) else { return Ok(None) };
+            let segment = self.log.segment_at(self.at.segment).filter(|(number, ..)| *number <= last);
+            let Some((number, length, open)) = segment else { return Ok(None) };
             if number != self.at.segment {
                 self.at = Position { segment: number, offset: 0 };
             }
@@ -116,6 +122,24 @@ impl Reader {
             if !gathered.is_empty() {
                 gathered.end = self.at;
                 return Ok(Some(gathered));
+            }
+        }
+    }
+
+    /// Counts what is left up to the end of a segment. Where the disk does not give it, what is known of it is damaged.
+    pub(super) fn count_out(mut self, number: u64, now: Timestamp) -> Left {
+        let is_begun = self.at > Position { segment: number, offset: HEADERS_BYTES as u64 };
+        let records = self.log.segment(number).filter(|_| !is_begun).map_or(0, |segment| segment.records);
+        let mut left = Left::default();
+        loop {
+            match self.next_until(number, now) {
+                Ok(Some(gathered)) => left.add(&gathered),
+                Ok(None) => return left,
+                Err(_) => {
+                    let counted = left.whole + left.damaged + left.expired;
+                    left.damaged += records.saturating_sub(counted).max(1);
+                    return left;
+                }
             }
         }
     }
