@@ -39,7 +39,7 @@ pub struct DeadLetters {
     kek: Arc<Kek>,
     logs: Mutex<BTreeMap<String, Arc<Log>>>,
     bytes_max: u64,
-    /// One at a time makes room: two would count the same as given up.
+    /// One at a time makes room, or forgets what is overdue: two would count the same.
     room: Mutex<()>,
     /// Files that opening found damaged, by sink, until it is told.
     damaged: Mutex<BTreeMap<String, u64>>,
@@ -97,7 +97,10 @@ impl DeadLetters {
             tell(sink, Left { damaged, ..Left::default() });
             log.sweep(moments)?;
             let mut left = Left::default();
-            let pruned = log.prune(sink, moments.now, &mut left);
+            let pruned = {
+                let _turn = lock(&self.room);
+                log.prune(sink, moments.now, &mut left)
+            };
             tell(sink, left);
             pruned?;
             log.tidy()
@@ -359,6 +362,26 @@ mod tests {
         assert!(letters.sweep(&moments(later), |_, more| left += more).is_err());
         assert!(letters.sweep(&moments(later), |_, more| left += more).is_err());
         assert_eq!(left, Left { expired: 3, ..Left::default() });
+    }
+
+    #[test]
+    fn whoever_forgets_waits_for_whoever_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let received = crate::clock::Clock::now(&SystemClock::new());
+        let letters = open(folder.path());
+        letters.put("search", &[batch(3, received)], received, &mut Left::default()).unwrap();
+        let later = received + Duration::from_secs(37 * 3600);
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let turn = lock(&letters.room);
+            scope.spawn(|| {
+                letters.sweep(&moments(later), |_, left| told.send(left.expired).unwrap()).unwrap();
+            });
+            assert_eq!(heard.recv(), Ok(0), "files that opening found damaged");
+            heard.recv_timeout(Duration::from_millis(50)).unwrap_err();
+            drop(turn);
+            assert_eq!(heard.recv(), Ok(3));
+        });
     }
 
     #[test]
