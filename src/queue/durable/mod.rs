@@ -379,7 +379,7 @@ impl Log {
 
     /// Reads for a sink, from where it had come to.
     pub fn reader(self: &Arc<Log>, sink: &str) -> Reader {
-        Reader::new(Arc::clone(self), self.cursor(sink))
+        Reader::new(Arc::clone(self), sink)
     }
 
     /// The sink has everything before `at`.

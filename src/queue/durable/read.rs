@@ -18,6 +18,7 @@ use crate::vault;
 #[derive(Debug)]
 pub struct Reader {
     log: Arc<Log>,
+    sink: String,
     at: Position,
     source: Option<Source>,
     bytes: Vec<u8>,
@@ -84,8 +85,9 @@ impl Gathered {
 }
 
 impl Reader {
-    pub(super) fn new(log: Arc<Log>, at: Position) -> Reader {
-        Reader { log, at, source: None, bytes: Vec::new(), expected: None }
+    pub(super) fn new(log: Arc<Log>, sink: &str) -> Reader {
+        let at = log.cursor(sink);
+        Reader { log, sink: sink.to_owned(), at, source: None, bytes: Vec::new(), expected: None }
     }
 
     /// What comes next of one segment, up to about [`QUEUE_READ_BYTES`]; nothing if all is read. Blocks the thread.
@@ -97,6 +99,13 @@ impl Reader {
     fn next_until(&mut self, last: u64, now: Timestamp) -> Result<Option<Gathered>, Error> {
         loop {
             let segment = self.log.segment_at(self.at.segment).filter(|(number, ..)| *number <= last);
+            // Asked for behind the segment: whoever gives one up moves the cursor first, and then removes it.
+            let cursor = self.log.cursor(&self.sink);
+            if cursor > self.at {
+                // Whoever moved it counted what it was moved over.
+                (self.at, self.expected) = (cursor, None);
+                continue;
+            }
             let Some((number, length, open)) = segment else { return Ok(None) };
             if number != self.at.segment {
                 self.at = Position { segment: number, offset: 0 };

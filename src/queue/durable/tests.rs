@@ -651,6 +651,29 @@ fn a_segment_that_is_gone_is_told_before_the_next_and_where_it_is_the_last() {
     assert_eq!((last.lost, last.numbers.len(), last.end), (1, 0, bench.log().end()));
 }
 
+/// What is given up is counted by whoever does it, and no more by one who reads it meanwhile.
+#[test]
+fn what_is_given_up_while_it_is_read_is_counted_once() {
+    let mut bench = Bench::new();
+    bench.reopen(Disk::real(), ROOM, &["a"]).unwrap();
+    bench.append(&[0, 2]).unwrap();
+    let mut reader = bench.log().reader("a");
+    let first = reader.next(noon()).unwrap().unwrap();
+    bench.log().advance("a", first.end);
+    bench.append(&[4, 6, 8]).unwrap();
+    bench.close();
+    bench.append(&[10]).unwrap();
+    bench.close();
+    bench.append(&[12]).unwrap();
+    let mut left = Left::default();
+    for _ in 0..2 {
+        assert!(bench.log().give_up_oldest("a", noon(), &mut left).unwrap());
+    }
+    assert_eq!(left, Left { whole: 4, ..Left::default() });
+    let rest = rest_at(&mut reader, noon());
+    assert_eq!((&*rest.numbers, rest.lost), (&[12][..], 0));
+}
+
 /// There is room for nothing at any time.
 #[test]
 fn what_is_overdue_needs_no_room() {
