@@ -307,6 +307,10 @@ pub const QUEUE_TIDY_FIRST: Duration = Duration::from_millis(20);
 /// records that a store refuses are sent by whoever wants to, and are not to stop the sink.
 pub const DEAD_LETTER_BYTES: u64 = 64 << 20;
 
+/// Segments of dead letters beyond their bound while they are sent again: what is refused anew is kept before the segment
+/// that it comes from can go, and is not to push out what was not sent again yet. One such, and one more for what is read.
+pub const DEAD_LETTERS_REPLAY_SEGMENTS: u64 = 2;
+
 /// How often the log says that a sink refused records; a metric counts all of them.
 pub const REFUSED_TOLD_EVERY: Duration = Duration::from_secs(10);
 

@@ -11,7 +11,7 @@ use super::durable::{Cursor, wanted};
 use super::live::Now;
 use crate::act::Redacted;
 use crate::clock::Clock;
-use crate::limit::{DEAD_LETTERS_LOOK_EVERY, QUEUE_REST};
+use crate::limit::{DEAD_LETTERS_LOOK_EVERY, DEAD_LETTERS_REPLAY_SEGMENTS, QUEUE_REST};
 use crate::queue::dead::DeadLetters;
 use crate::queue::durable::{Error, Gathered, Left, Log};
 use crate::queue::memory::WeakSender;
@@ -73,7 +73,12 @@ impl Letters {
 
     async fn replay(&self, place: usize, sink: &Arc<str>, queue: &WeakSender, now: &Now) {
         let sent = match self.letters.log(sink) {
-            Some(log) => self.send_again(&log, place, sink, queue, now).await,
+            Some(log) => {
+                log.exceed(DEAD_LETTERS_REPLAY_SEGMENTS);
+                let sent = self.send_again(&log, place, sink, queue, now).await;
+                log.exceed(0);
+                sent
+            }
             None => Ok(0),
         };
         // What is in the way is told, and the word stands: it is tried again.

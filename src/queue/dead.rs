@@ -179,6 +179,7 @@ mod tests {
     use super::*;
     use crate::act::{Envelope, Pass, Tally};
     use crate::clock::SystemClock;
+    use crate::limit::DEAD_LETTERS_REPLAY_SEGMENTS;
     use crate::record::{Names, Record, RecordId};
     use crate::secret::Raw;
     use crate::span::Span;
@@ -382,6 +383,33 @@ mod tests {
             drop(turn);
             assert_eq!(heard.recv(), Ok(3));
         });
+    }
+
+    /// Full, sent again, and refused anew from the first to the last.
+    #[test]
+    fn what_is_refused_anew_pushes_out_nothing_that_was_not_sent_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = crate::clock::Clock::now(&SystemClock::new());
+        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
+        let kek = Arc::new(Kek::open(None, &dir).unwrap());
+        let letters = DeadLetters::open_within(dir, kek, 16 * 1024).unwrap();
+        let log = letters.made("search").unwrap();
+        let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count();
+        let mut given_up = Left::default();
+        let (end, mut reader) = (log.end(), log.reader("search"));
+        log.exceed(DEAD_LETTERS_REPLAY_SEGMENTS);
+        while log.cursor("search") < end {
+            let read = reader.next(now).unwrap().unwrap();
+            for batch in read.batches {
+                letters.put("search", &[Arc::new(batch)], now, &mut given_up).unwrap();
+            }
+            log.advance("search", read.end);
+        }
+        log.exceed(0);
+        log.tidy().unwrap();
+        assert_eq!((given_up, listed(folder.path(), now).len()), (Left::default(), put));
+        letters.put("search", &[batch(3, now)], now, &mut given_up).unwrap();
+        assert!(log.bytes() <= 16 * 1024);
     }
 
     #[test]

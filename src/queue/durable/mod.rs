@@ -30,6 +30,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -56,6 +57,8 @@ pub struct Log {
     origin: Origin,
     bytes_max: u64,
     segment_bytes: u64,
+    /// Bytes beyond the bound that are taken for now.
+    beyond: AtomicU64,
     keys: Keys,
     shelf: Mutex<Shelf>,
     writer: Mutex<Writer>,
@@ -179,7 +182,13 @@ impl Log {
             seals: std::collections::BTreeMap::new(),
         };
         let writer = Mutex::new(writer);
-        Ok(Log { dir, root, origin, bytes_max, segment_bytes, keys, shelf, writer, changed })
+        let beyond = AtomicU64::new(0);
+        Ok(Log { dir, root, origin, bytes_max, segment_bytes, beyond, keys, shelf, writer, changed })
+    }
+
+    /// Takes so many segments more than the bound from now on.
+    pub fn exceed(&self, segments: u64) {
+        self.beyond.store(segments * self.segment_bytes, Ordering::Relaxed);
     }
 
     /// Puts batches behind what is there; durable on return. After an error none of them counts as taken.
@@ -275,7 +284,8 @@ impl Log {
 
     /// Fails unless `bytes` more fit. More than the bound is taken when nothing else waits.
     fn make_room(&self, writer: &mut Writer, bytes: u64) -> Result<(), Error> {
-        let fits = |log: &Log| log.shelf().bytes() + bytes <= log.bytes_max;
+        let bytes_max = self.bytes_max + self.beyond.load(Ordering::Relaxed);
+        let fits = |log: &Log| log.shelf().bytes() + bytes <= bytes_max;
         if fits(self) {
             return Ok(());
         }
@@ -284,7 +294,7 @@ impl Log {
         if held == 0 || fits(self) {
             return Ok(());
         }
-        Err(Error::Full { bytes: held, bytes_max: self.bytes_max })
+        Err(Error::Full { bytes: held, bytes_max })
     }
 
     /// Sees to it that there is a segment to append to; its number.
