@@ -255,6 +255,10 @@ pub const REQUEST_CONNECTION_BYTES: usize = REQUEST_READ_BYTES + REQUEST_HEAD_BY
 /// What a stream of HTTP/2 holds beside its body while it is answered, in bytes; it takes them from the room for bodies.
 pub const STREAM_BYTES: usize = REQUEST_HEAD_BYTES_MAX + STREAM_SEND_BYTES;
 
+/// The same from then on, until its client has taken the answer: a short text and the state of the stream. A client that takes
+/// none is to have little of the room.
+pub const STREAM_ANSWER_BYTES: usize = 4 * 1024;
+
 /// What TLS holds of a connection, in bytes: a record each way, and its state.
 pub const TLS_BYTES: usize = 48 * 1024;
 

@@ -142,3 +142,57 @@ async fn streams_take_the_room_of_what_they_may_send() {
         async { while !server.post("/v1/logs", "", &[b'x'; 40 << 10]).await.starts_with("HTTP/1.1 200") {} };
     tokio::time::timeout(LONG, free).await.expect("there is room again");
 }
+
+/// What streams hold until their refused bodies are read is held until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_are_refused_take_the_room_of_what_they_may_send() {
+    let limits = Limits { body_bytes_max: 64 << 10, bodies_bytes_max: 1 << 20, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    let is_refused = async |why: &str, count: usize| {
+        let told = format!("logveil_requests_refused_total{{reason=\"{why}\",source=\"apps\"}} {count}");
+        let refused = async {
+            while !server.scene.metric("logveil_requests_refused_total").contains(&told) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, refused).await.expect("they are refused");
+    };
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    client.write_all(&preface()).await.unwrap();
+    let nowhere = [&HEAD[..4], b"/nowhere", &HEAD[12..]].concat();
+    for nth in 0..3 {
+        // Their bodies do not end.
+        client.write_all(&frame(HEADERS, END_HEADERS, stream(nth), &nowhere)).await.unwrap();
+    }
+    is_refused("unsupported", 3).await;
+    client.write_all(&frame(HEADERS, END_HEADERS, stream(3), HEAD)).await.unwrap();
+    is_refused("busy", 1).await;
+}
+
+/// What an answer holds is held until its client takes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_not_taken_take_room() {
+    let limits = Limits { bodies_bytes_max: 512 << 10, ..Limits::default() };
+    let server = server(Fate::Confirm, limits).await;
+    let refused = || server.scene.metric("logveil_requests_refused_total");
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    client.write_all(&preface()).await.unwrap();
+    for nth in 0..STREAMS_MAX as usize {
+        client.write_all(&frame(HEADERS, END_HEADERS, stream(nth), HEAD)).await.unwrap();
+        client.write_all(&frame(DATA, END_STREAM, stream(nth), b"asked")).await.unwrap();
+        let answered = async {
+            while server.scene.messages().len() == nth && refused().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LONG, answered).await.expect("it is answered");
+        if !refused().is_empty() {
+            break;
+        }
+    }
+    assert_eq!(refused(), ["logveil_requests_refused_total{reason=\"busy\",source=\"apps\"} 1"]);
+    drop(client);
+    let most = vec![b'x'; 500 << 10];
+    let free = async { while !server.post("/v1/logs", "", &most).await.starts_with("HTTP/1.1 200") {} };
+    tokio::time::timeout(LONG, free).await.expect("there is room again");
+}

@@ -6,11 +6,13 @@ again. Messages may be packed by gzip. Whatever else is asked over HTTP/2 is ans
 */
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts as Head;
 use hyper::{HeaderMap, Method, Request, Response};
@@ -18,7 +20,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use super::answer::{Problem, exported_message};
 use super::body::{self, Encoding};
 use super::request::{Desk, Held};
-use crate::limit::{STREAM_BYTES, STREAM_WINDOW_BYTES};
+use crate::limit::{STREAM_ANSWER_BYTES, STREAM_BYTES, STREAM_WINDOW_BYTES};
 use crate::source::peers::Guest;
 use crate::source::room::Share;
 
@@ -35,20 +37,32 @@ const PREFIX_BYTES: usize = 5;
 impl Desk {
     /// Answers a request that came over HTTP/2.
     pub async fn answer_http2(&self, request: Request<Incoming>, guest: &Guest) -> Answer {
-        // Its head and its answer to the end; what comes before it is read, until it is.
+        // Its head and its answer; what comes of its body before it is read, until it is.
         let mut own = self.room.share();
-        let mut share = self.room.share();
-        let held = own.grow(STREAM_BYTES).and_then(|()| share.grow(STREAM_WINDOW_BYTES as usize));
-        let share = held.map(|()| share).map_err(Problem::from);
+        let mut unread = self.room.share();
+        let held = own.grow(STREAM_BYTES).and_then(|()| unread.grow(STREAM_WINDOW_BYTES as usize));
+        let unread = held.map(|()| unread).map_err(Problem::from);
+        let answer = self.answer_stream(request, unread, guest).await;
+        // Where there is no room even for that, the refusal goes out all the same.
+        let _ = own.hold(STREAM_ANSWER_BYTES);
+        answer.map(|body| Holding { body, _share: own }.boxed_unsync())
+    }
+
+    async fn answer_stream(
+        &self,
+        request: Request<Incoming>,
+        mut unread: Result<Share, Problem>,
+        guest: &Guest,
+    ) -> Answer {
         let is_grpc = request
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
         if !is_grpc {
-            return self.answer(request, share, guest).await.map(|body| body.boxed_unsync());
+            return self.answer(request, unread, guest).await.map(|body| body.boxed_unsync());
         }
         let (head, mut body) = request.into_parts();
-        match self.export(&head, &mut body, share, guest).await {
+        match self.export(&head, &mut body, &mut unread, guest).await {
             Ok(rejected) => success(&exported_message(rejected)),
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
@@ -65,7 +79,7 @@ impl Desk {
         &self,
         head: &Head,
         body: &mut Incoming,
-        share: Result<Share, Problem>,
+        unread: &mut Result<Share, Problem>,
         guest: &Guest,
     ) -> Result<u64, Problem> {
         if head.method != Method::POST || head.uri.path() != PATH {
@@ -77,8 +91,7 @@ impl Desk {
             Some(b"gzip") => Encoding::Gzip,
             Some(_) => return Err(Problem::Encoding),
         };
-        let mut share = share?;
-        let framed = self.read(body, &mut share, guest).await?;
+        let (framed, mut share) = self.read(body, unread, guest).await?;
         let bytes = self.unframe(framed, encoding, &mut share).await?;
         self.take_otlp(head, Held::new(bytes, share)).await
     }
@@ -100,6 +113,32 @@ impl Desk {
         framed.drain(..PREFIX_BYTES);
         let encoding = if packed == 1 { encoding } else { Encoding::Identity };
         body::unpack(encoding, framed, &self.settings.limits, share).await
+    }
+}
+
+/// An answer's body, with the room that its stream takes.
+struct Holding {
+    body: UnsyncBoxBody<Bytes, Infallible>,
+    _share: Share,
+}
+
+impl Body for Holding {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

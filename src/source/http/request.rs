@@ -51,20 +51,21 @@ impl Desk {
         Desk { settings, world, room, acks: Acks::default() }
     }
 
-    /// Answers a request. `share` is what it takes of the room for bodies, and holds already.
+    /// Answers a request. `unread` is the room for what may come of its body before it is read, held until all of it is.
     pub async fn answer(
         &self,
         request: Request<Incoming>,
-        share: Result<Share, Problem>,
+        mut unread: Result<Share, Problem>,
         guest: &Guest,
     ) -> Response<Full<Bytes>> {
         let (head, mut body) = request.into_parts();
         let tongue = asked::tongue(&head);
-        match self.take(&head, &mut body, tongue, share, guest).await {
+        match self.take(&head, &mut body, tongue, &mut unread, guest).await {
             Ok(answer) => answer,
             Err(problem) => {
                 self.world.metrics.refuse(&self.settings.name, problem.label());
-                if problem != Problem::Timeout {
+                // Where there is no room for what may come, no more of it is to come.
+                if problem != Problem::Timeout && unread.is_ok() {
                     self.spend(&head, &mut body, guest).await;
                 }
                 problem.response(tongue)
@@ -87,7 +88,7 @@ impl Desk {
         head: &Head,
         body: &mut Incoming,
         tongue: Tongue,
-        share: Result<Share, Problem>,
+        unread: &mut Result<Share, Problem>,
         guest: &Guest,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let asked = Asked::of(head)?;
@@ -104,8 +105,7 @@ impl Desk {
             Encoding::Identity if asked == Asked::Loki && is_protobuf(head) => Encoding::Snappy,
             encoding => encoding,
         };
-        let mut share = share?;
-        let packed = self.read(body, &mut share, guest).await?;
+        let (packed, mut share) = self.read(body, unread, guest).await?;
         let bytes = body::unpack(encoding, packed, limits, &mut share).await?;
         let body = Held::new(bytes, share);
         match asked {
@@ -119,20 +119,22 @@ impl Desk {
         }
     }
 
-    /// Reads a body, unless its client is ahead of its rate.
+    /// Reads a body, unless its client is ahead of its rate; says what it holds of the room.
     pub(super) async fn read(
         &self,
         body: &mut Incoming,
-        share: &mut Share,
+        unread: &mut Result<Share, Problem>,
         guest: &Guest,
-    ) -> Result<Vec<u8>, Problem> {
+    ) -> Result<(Vec<u8>, Share), Problem> {
+        let unread = unread.as_mut().map_err(|problem| *problem)?;
         if !guest.spend(0).is_zero() {
             return Err(Problem::TooFast);
         }
-        let packed = body::read(body, &self.settings.limits, share, guest).await?;
+        let mut share = self.room.share();
+        let packed = body::read(body, &self.settings.limits, &mut share, guest).await?;
         // All of it has come: nothing waits beside it any more.
-        share.hold(packed.len())?;
-        Ok(packed)
+        unread.hold(0)?;
+        Ok((packed, share))
     }
 
     /// Takes a record a line, or OTLP in JSON.
