@@ -62,7 +62,7 @@ impl DeadLetters {
     }
 
     /// Keeps batches that a sink refused; durable on return. `now` is [`Moments::now`]. Counts what was given up for them,
-    /// after an error, too.
+    /// after an error, too, and what of them is overdue and not kept.
     pub fn put(
         &self,
         sink: &str,
@@ -78,7 +78,10 @@ impl DeadLetters {
                     return Err(full);
                 }
                 Err(Error::Full { .. }) => {}
-                appended => return appended.map(drop),
+                appended => {
+                    given_up.expired += appended?.expired;
+                    return Ok(());
+                }
             }
         }
     }
@@ -286,6 +289,8 @@ mod tests {
         assert_eq!((keys(), left), (0, Left { expired: 3, ..Left::default() }));
         letters.sweep(&moments, |_, more| left += more).unwrap();
         assert_eq!(left.expired, 3, "once");
+        letters.put("search", &[batch(2, received)], later, &mut left).unwrap();
+        assert_eq!(left.expired, 5, "nor is one kept that comes too late");
         let log = letters.log("search").unwrap();
         assert_eq!((log.bytes(), log.backlog("search")), (0, 0));
     }
