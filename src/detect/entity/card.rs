@@ -4,7 +4,8 @@ Payment card numbers (ISO/IEC 7812-1).
 A card has an issuer's prefix and one of its lengths, a check digit that holds
 (Annex B, Luhn), and is written without separators or in the groups that are
 printed on cards, with one space or dash between two of them. Where a word
-before it says that it is a card, any issuer and any groups will do.
+before it says that it is a card, any issuer and any groups will do of which the
+first has four digits and the second as many or more: fewer are a date's.
 */
 
 use super::Verdict;
@@ -74,6 +75,7 @@ fn one(haystack: &[u8], start: usize, end: usize, written: Written) -> Option<Ve
 }
 
 /// Lengths of the groups of digits that follow each other from `start` with one separator all over, and how many they are.
+/// The first has four digits, the second no fewer.
 fn groups(haystack: &[u8], start: usize, first: usize) -> Option<([usize; GROUPS_MAX], usize)> {
     let separator = *haystack.get(start + first)?;
     if first != 4 || !matches!(separator, b' ' | b'-') {
@@ -94,7 +96,7 @@ fn groups(haystack: &[u8], start: usize, first: usize) -> Option<([usize; GROUPS
         }
         at += 1;
     }
-    Some((groups, count))
+    (groups[1] >= 4).then_some((groups, count))
 }
 
 fn is_printed(groups: &[usize]) -> bool {
@@ -312,6 +314,8 @@ mod tests {
         assert_eq!(cards("my credit card: 135412345678903"), ["135412345678903"]);
         assert_eq!(cards("\"card_number\":\"135412345678903\""), ["135412345678903"]);
         assert_eq!(cards("creditCard=135412345678903"), ["135412345678903"]);
+        assert_eq!(cards("card 5555-555555-5544-44"), ["5555-555555-5544-44"]);
+        assert_eq!(cards("card 5555-55-555555-4444"), [""; 0], "it begins like a date");
         for text in ["135412345678903", "4111-1111-1111-1111", "411111 111111 1111", "4111.1111.1111.1111"] {
             assert!(is_number(text.as_bytes()), "{text}");
         }

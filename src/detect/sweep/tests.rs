@@ -148,6 +148,12 @@ fn every_piece_is_found_in_every_place_of_a_block() {
     }
 }
 
+/// A card in groups as no card has them.
+#[test]
+fn both_find_the_same_in_a_number_of_odd_groups() {
+    check(&[b"pan=5555-55-5555554444".to_vec(), b"pan=5555-555555-5544-44".to_vec()], b"\n");
+}
+
 /// A user's name behind an address that another finding covers.
 #[test]
 fn both_find_the_same_behind_a_finding_that_goes_on() {
