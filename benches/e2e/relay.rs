@@ -98,7 +98,7 @@ pub fn syslog_ng(to: u16) -> Relay {
          destination next {{ network(127.0.0.1 port({to}) transport(tcp) flags(syslog-protocol) \
          log-fifo-size(100000)); }};\n\
          log {{ source(lines); rewrite(clients); rewrite(users); destination(next); flags(flow-control); }};\n",
-        rewrite("clients", octets, "${{1}}0"),
+        rewrite("clients", octets, "${1}0"),
         rewrite("users", r"[^ ]+@[^ ;]+", "somebody"),
     );
     let path = write(&dir, "syslog-ng.conf", &config);
