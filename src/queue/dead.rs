@@ -190,9 +190,13 @@ mod tests {
     use crate::vault::Disk;
 
     fn open(dir: &std::path::Path) -> DeadLetters {
-        let dir = Arc::new(DataDir::open(dir).unwrap());
+        within(DataDir::open(dir).unwrap(), DEAD_LETTER_BYTES)
+    }
+
+    fn within(dir: DataDir, bytes_max: u64) -> DeadLetters {
+        let dir = Arc::new(dir);
         let kek = Arc::new(Kek::open(None, &dir).unwrap());
-        DeadLetters::open(dir, kek).unwrap()
+        DeadLetters::open_within(dir, kek, bytes_max).unwrap()
     }
 
     /// So many records of a class that lives for 36 hours, refused.
@@ -300,9 +304,7 @@ mod tests {
     fn at_the_bound_the_oldest_make_room_and_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&SystemClock::new());
-        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
-        let kek = Arc::new(Kek::open(None, &dir).unwrap());
-        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let letters = within(DataDir::open(folder.path()).unwrap(), 8 * 1024);
         let (mut put, mut given_up) = (0, Left::default());
         while given_up == Left::default() || put < 100 {
             letters.put("search", &[batch(3, now)], now, &mut given_up).unwrap();
@@ -322,9 +324,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&SystemClock::new());
         let disk = Disk::failing_once_after(i64::MAX);
-        let dir = Arc::new(DataDir::open_on(disk.clone(), folder.path()).unwrap());
-        let kek = Arc::new(Kek::open(None, &dir).unwrap());
-        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let letters = within(DataDir::open_on(disk.clone(), folder.path()).unwrap(), 8 * 1024);
         let log = letters.made("search").unwrap();
         let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count() as u64;
         disk.break_down_after(0);
@@ -341,9 +341,7 @@ mod tests {
     fn what_cannot_be_read_makes_room_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&SystemClock::new());
-        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
-        let kek = Arc::new(Kek::open(None, &dir).unwrap());
-        let letters = DeadLetters::open_within(dir, kek, 8 * 1024).unwrap();
+        let letters = within(DataDir::open(folder.path()).unwrap(), 8 * 1024);
         let log = letters.made("search").unwrap();
         let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count() as u64;
         unreadable(&segments(folder.path())[0]);
@@ -395,9 +393,7 @@ mod tests {
     fn what_is_refused_anew_pushes_out_nothing_that_was_not_sent_again() {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::clock::Clock::now(&SystemClock::new());
-        let dir = Arc::new(DataDir::open(folder.path()).unwrap());
-        let kek = Arc::new(Kek::open(None, &dir).unwrap());
-        let letters = DeadLetters::open_within(dir, kek, 16 * 1024).unwrap();
+        let letters = within(DataDir::open(folder.path()).unwrap(), 16 * 1024);
         let log = letters.made("search").unwrap();
         let put = 3 * (0..).take_while(|_| log.append(&[batch(3, now)], now).is_ok()).count();
         let mut given_up = Left::default();

@@ -7,9 +7,9 @@ TLS does not have. Syslog has no acknowledgement: a record counts as delivered
 when the operating system has taken it. What was written to a connection that
 then broke may be lost, as with every syslog sender; the batch in hand is sent
 again, so it may arrive twice. A connection that the other side closed is
-noticed before writing, and so is a receiver that refuses our certificate: in TLS
-1.3 it does so only once we could write. Certificates are read anew with each
-connection.
+noticed before writing. So is a receiver that refuses our certificate with its
+handshake: in TLS 1.3 it does so only once we could write, so its first word is
+waited for, within bounds. Certificates are read anew with each connection.
 
 Each message carries `expires_at`, class and policy as structured data.
 */
